@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+# vv-update and vv-image: one makefile, no recursion but into itself after `deps`.
+# `make help` lists the targets.
+
+VERSION    := 0.1.0
+BUILD_TIME ?= $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
+
+CROSS_COMPILE ?=
+CC            := $(CROSS_COMPILE)$(if $(filter default undefined,$(origin CC)),gcc,$(CC))
+AR            := $(CROSS_COMPILE)$(if $(filter default undefined,$(origin AR)),ar,$(AR))
+PKG_CONFIG    ?= pkg-config
+DESTDIR       ?=
+PREFIX        ?= /usr
+BINDIR        ?= $(PREFIX)/bin
+MANDIR        ?= $(PREFIX)/share/man
+DOCDIR        ?= $(PREFIX)/share/doc/vv-update
+VARIANT       := $(if $(SAN),san,release)
+BUILD         ?= build/$(VARIANT)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wvla -Wformat=2 \
+  -Wundef -Wcast-qual -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum \
+  -Wimplicit-fallthrough -Wnull-dereference $(if $(WERROR),-Werror)
+HARDENING := -O2 -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=3
+SANITIZE  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+  -fno-omit-frame-pointer
+
+# Asked when the first recipe needs it, not when the file is read: `deps` may have to install it.
+LIBS = libcurl libcrypto zlib libzstd jansson
+lazy = $(eval $(1) := $(2))$($(1))
+PKG_CFLAGS = $(call lazy,PKG_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(LIBS)))
+PKG_LIBS   = $(call lazy,PKG_LIBS,$(shell $(PKG_CONFIG) --libs $(LIBS)))
+
+ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -I. -g $(WARNINGS) $(if $(SAN),$(SANITIZE),$(HARDENING)) \
+  -MMD -MP $(PKG_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = $(if $(SAN),$(SANITIZE),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now) \
+  -pthread $(LDFLAGS)
+comma := ,
+
+# Rooms. A program's main stands beside its room's library, so that tests link the rest.
+ROOMS   := base format keys bootloader updater image-tools
+sources  = $(wildcard $(1)/*.c)
+MAINS   := updater/main.c image-tools/main.c bootloader/bootsim.c
+objects  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAINS),$(call sources,$(1))))
+archive  = $(BUILD)/lib$(1).a
+
+PROGRAMS := vv-update vv-image vv-bootsim
+BINARIES := $(PROGRAMS:%=$(BUILD)/%)
+
+UNIT_SOURCES := $(foreach r,$(ROOMS),$(wildcard tests/$(r)/test_*.c))
+UNIT_TESTS   := $(UNIT_SOURCES:%.c=$(BUILD)/%)
+SUPPORT      := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: all help deps check check-run unit e2e valgrind demo demo-run lint lint-run fuzz cov \
+  install dist clean
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BINARIES)
+
+help:
+	@printf '%s\n' \
+	  'make            build vv-update, vv-image and vv-bootsim into $(BUILD)' \
+	  'make demo       from nothing to a confirmed update and a rolled-back one, on plain files' \
+	  'make check      install what is missing, build, run all tests (SAN=1: under sanitizers)' \
+	  'make unit e2e   the two halves of check, nothing installed' \
+	  'make valgrind   the unit tests under valgrind' \
+	  'make lint       structure, format, static analysis, both compilers without warnings' \
+	  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
+	  'make cov        line coverage of the unit tests' \
+	  'make deps       install the Debian packages that building and testing need' \
+	  'make install    into DESTDIR (PREFIX=/usr)' \
+	  'make dist       a source archive in dist/' \
+	  'make clean' \
+	  '' \
+	  'V=1 shows commands; SAN=1 builds with ASan and UBSan; CROSS_COMPILE=aarch64-linux-gnu-'
+
+deps:
+	$(Q).ci/deps
+
+# --- building ---------------------------------------------------------------------------------
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# The only file that knows version and build time.
+$(BUILD)/base/version.o: ALL_CFLAGS += -DVV_VERSION='"$(VERSION)"' -DVV_BUILD_TIME=$(BUILD_TIME)
+$(BUILD)/base/version.o: Makefile
+
+define room_archive
+$(call archive,$(1)): $(call objects,$(1))
+	$$(call say,AR,$$@)rm -f $$@ && $$(AR) rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_archive,$(r))))
+
+link = $(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1) $(PKG_LIBS)
+
+DEVICE_LIBS := $(foreach r,updater bootloader keys format base,$(call archive,$(r)))
+HOST_LIBS   := $(foreach r,image-tools keys format base,$(call archive,$(r)))
+
+$(BUILD)/vv-update: $(BUILD)/updater/main.o $(DEVICE_LIBS)
+	$(call link,-lubootenv)
+$(BUILD)/vv-image: $(BUILD)/image-tools/main.o $(HOST_LIBS)
+	$(call link)
+$(BUILD)/vv-bootsim: $(BUILD)/bootloader/bootsim.o $(call archive,bootloader) $(call archive,base)
+	$(call link,-lubootenv)
+
+# --- testing ----------------------------------------------------------------------------------
+
+$(BUILD)/libsupport.a: $(SUPPORT)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libsupport.a $(call archive,image-tools) $(DEVICE_LIBS)
+	$(call link,-lcmocka -lubootenv)
+
+check: deps
+	$(Q)$(MAKE) --no-print-directory check-run
+check-run: $(BINARIES) $(UNIT_TESTS)
+	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py unit e2e
+unit: $(UNIT_TESTS)
+	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py unit
+e2e: $(BINARIES)
+	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py e2e
+valgrind: $(UNIT_TESTS)
+	$(Q)VV_BIN=$(abspath $(BUILD)) python3 tests/run.py valgrind
+
+demo: deps
+	$(Q)$(MAKE) --no-print-directory demo-run
+demo-run: $(BINARIES)
+	$(Q)VV_BIN=$(abspath $(BUILD)) tests/demo/demo
+
+lint: deps
+	$(Q)$(MAKE) --no-print-directory lint-run
+lint-run:
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_TESTS:$(BUILD)/%=build/lint-gcc/%) \
+	  CC=gcc WERROR=1 BUILD=build/lint-gcc
+	$(Q)$(MAKE) --no-print-directory all $(UNIT_TESTS:$(BUILD)/%=build/lint-clang/%) \
+	  CC=clang WERROR=1 BUILD=build/lint-clang
+	$(Q)python3 tests/lint.py build/lint-gcc
+
+FUZZ_SECONDS ?= 60
+build/fuzz/%: tests/fuzz/%.c $(call sources,format) $(call sources,base)
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)clang -std=c17 -D_GNU_SOURCE -I. -g -O1 \
+	  -DVV_VERSION='"fuzz"' -DVV_BUILD_TIME=0 -fsanitize=fuzzer$(comma)address$(comma)undefined \
+	  $(PKG_CFLAGS) -o $@ $(filter %.c,$^) $(PKG_LIBS)
+fuzz: $(FUZZERS)
+	$(Q)for f in $(FUZZERS); do echo "== $$f"; mkdir -p $$f.corpus; \
+	  $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 $$f.corpus || exit 1; done
+
+cov:
+	$(Q)$(MAKE) --no-print-directory unit BUILD=build/cov CFLAGS='-O0 --coverage -U_FORTIFY_SOURCE' \
+	  LDFLAGS=--coverage
+	$(Q)python3 tests/coverage.py build/cov
+
+# --- installing -------------------------------------------------------------------------------
+
+install: all
+	install -D -m 0755 -t $(DESTDIR)$(BINDIR) $(BINARIES)
+	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man1 docs/man/*.1
+	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5
+	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 docs/man/*.8
+	install -D -m 0644 -t $(DESTDIR)$(DOCDIR) README.md LICENSE docs/*.md
+	install -D -m 0644 -t $(DESTDIR)$(DOCDIR)/examples docs/examples/*
+
+dist:
+	@mkdir -p dist
+	git archive --prefix=vv-update-$(VERSION)/ -o dist/vv-update-$(VERSION).tar.gz HEAD
+
+clean:
+	rm -rf build dist
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Time by parameter: everything that waits or measures takes a `struct clock`, so that tests run
+// on a simulated one.
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+struct clock;
+
+struct clock_ops {
+    // Milliseconds since boot, suspend included; never goes back (CLOCK_BOOTTIME).
+    uint64_t (*boottime_ms)(const struct clock *c);
+    // Seconds since 1970 and whether the kernel says the clock is synchronised.
+    uint64_t (*wall_s)(const struct clock *c, bool *ret_synchronised);
+    void (*sleep_ms)(const struct clock *c, uint64_t ms);
+};
+
+struct clock {
+    const struct clock_ops *ops;
+};
+
+// The real one.
+extern const struct clock clock_system;
+
+#endif

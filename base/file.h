@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small whole files: read with a bound, replace atomically.
+//
+// Invariants
+// 1. file_replace() leaves the old file or the new one, whole, after a cut at any point:
+//    temporary file in the same directory, fsync, rename, fsync of the directory.
+// 2. On the device only updater/state_dir.c may call file_replace(); lint checks it.
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Reads the whole of `path`, at most `max` bytes (larger: ERR_FORMAT). `*ret_data` is malloced and
+// has one NUL behind the data that `*ret_len` does not count. A missing file is ERR_IO with
+// sys == ENOENT.
+MUST_CHECK enum err file_read(const char *path, size_t max, uint8_t **ret_data, size_t *ret_len,
+                              struct error *e);
+
+// `mode` is the mode of a new file, e.g. 0600; it applies to the replaced file too.
+MUST_CHECK enum err file_replace(const char *path, const void *data, size_t len, unsigned mode,
+                                 struct error *e);
+
+// All of `len` bytes to a file descriptor, through short writes and EINTR.
+MUST_CHECK enum err write_all(int fd, const void *data, size_t len, struct error *e);
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The slot state machine: what the boot environment says, and what each decision stores.
+// One table for both variable contracts; docs/bootloader.md has it in words.
+//
+//   decision     | contract order                              | contract bootcount
+//   -------------+---------------------------------------------+---------------------------------
+//   invalidate T | BOOT_ORDER=K  T_LEFT=0 K_LEFT=N  -vv_trial   | slot_var=K upgrade_available=0
+//                |                                             |   bootcount=0 -vv_trial
+//   activate T   | BOOT_ORDER=T K T_LEFT=N K_LEFT=N vv_trial=T  | slot_var=T upgrade_available=1
+//                |                                             |   bootcount=0 bootlimit=N vv_trial=T
+//   confirm T    | BOOT_ORDER=T K T_LEFT=N -vv_trial vv_floor   | upgrade_available=0 bootcount=0
+//                |                                             |   -vv_trial vv_floor
+//   reject T     | as invalidate T                             | as invalidate T
+//   settle K     | K_LEFT=N, only if different                 | nothing
+//
+// (T: the slot the decision is about; K: the other one, which is kept; N: attempts.)
+//
+// Invariants
+// 1. Each decision is one load and at most one store, and reads back what it stored.
+// 2. No decision leaves the environment without a bootable slot.
+// 3. BOOT_x_LEFT and bootcount stay within 0..9, where hexadecimal (RAUC's script) and decimal
+//    (U-Boot's RAUC boot method) agree.
+// 4. vv_floor is raised by confirm only and never lowered.
+#ifndef BOOTLOADER_BOOT_STATE_H
+#define BOOTLOADER_BOOT_STATE_H
+
+#include "base/error.h"
+#include "bootloader/bootenv.h"
+
+#include <stdint.h>
+
+enum { SLOT_COUNT = 2, ATTEMPTS_MAX = 9, SLOT_NONE = -1 };
+
+enum contract { CONTRACT_ORDER, CONTRACT_BOOTCOUNT };
+
+struct boot_slot {
+    const char *name;      // "a": ours, in vv.slot= and vv_trial
+    const char *bootname;  // "A": in BOOT_ORDER and BOOT_A_LEFT (contract order)
+    const char *bootvalue; // "2": the slot variable's value (contract bootcount)
+};
+
+struct boot_setup {
+    enum contract contract;
+    const char *slot_var; // contract bootcount, e.g. "rpipart"
+    unsigned attempts;    // N: 1..ATTEMPTS_MAX
+    struct boot_slot slots[SLOT_COUNT];
+};
+
+struct boot_state {
+    int next;  // index of the slot that boots next; SLOT_NONE: none is bootable
+    int trial; // index of the slot on trial, or SLOT_NONE
+    struct {
+        bool bootable;          // the boot loader would try it
+        unsigned attempts_left; // 0..ATTEMPTS_MAX
+    } slots[SLOT_COUNT];
+    uint64_t floor;     // vv_floor; 0 when absent
+    bool floor_damaged; // vv_floor is there but is no number
+};
+
+enum decision { DECIDE_INVALIDATE, DECIDE_ACTIVATE, DECIDE_CONFIRM, DECIDE_REJECT, DECIDE_SETTLE };
+
+// Loads the environment and reads it. A missing BOOT_ORDER means what the script makes of it:
+// every slot, in order, N attempts each. Odd values (letters, over 9) are read as the script does.
+MUST_CHECK enum err boot_state_read(const struct boot_setup *setup, struct bootenv *env,
+                                    struct boot_state *ret, struct error *e);
+
+// Carries out one decision about `slot` (the index of T; for settle: of the running slot K).
+// `floor` is used by confirm only: vv_floor becomes the larger of it and what is there.
+MUST_CHECK enum err boot_decide(const struct boot_setup *setup, struct bootenv *env,
+                                enum decision decision, int slot, uint64_t floor,
+                                bool *ret_stored, struct error *e);
+
+#endif

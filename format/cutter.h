@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a partition is cut into chunks.
+// "block": content-defined cuts on 4 KiB boundaries, so that a file that grew moves no cut behind
+// it by more than one chunk. "fixed": every `average` bytes.
+//
+// Invariants
+// 1. Cuts depend on rule, average and content only, never on how the input was split into buffers.
+// 2. Every chunk is 1..CHUNK_RAW_MAX bytes; block cuts lie on multiples of 4096 from the start of
+//    the partition, its end excepted.
+// 3. A long run of zero blocks is a chunk (or several) of its own.
+#ifndef FORMAT_CUTTER_H
+#define FORMAT_CUTTER_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum cut_rule { CUT_BLOCK, CUT_FIXED };
+
+struct cutter {
+    enum cut_rule rule;
+    uint32_t average; // bytes: a power of two, 4096..CHUNK_RAW_MAX
+};
+
+// ERR_USAGE when `average` is not allowed.
+MUST_CHECK enum err cutter_init(struct cutter *c, enum cut_rule rule, uint64_t average,
+                                struct error *e);
+// The length of the chunk that begins at data[0]. `len` > 0 is what is left of the partition or at
+// least CHUNK_RAW_MAX + 4096 of it.
+size_t cutter_next(const struct cutter *c, const uint8_t *data, size_t len);
+// "block:65536", the form the manifest names; `buf` of at least NAME_MAX_LEN + 1 bytes.
+const char *cutter_name(const struct cutter *c, char *buf, size_t len);
+
+#endif

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device made of plain files: two slots, a redundant boot environment, a state directory.
+
+power_on() does what a board does as far as files go: vv-bootsim plays the boot loader on the real
+environment, the slot it picks has its file system extracted *from the slot file*, and the services
+of the system are started from there, with that system's own interpreter and libraries.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+import zlib
+
+import web_server
+
+BIN = pathlib.Path(os.environ["VV_BIN"])
+ENV_SIZE = 0x4000
+ENV_OFFSETS = (0, 0x10000)
+
+CONFIG = """[device]
+product={product}
+compatible={compatible}
+id=device-0001
+state_dir={dir}/state
+cmdline_file={dir}/cmdline
+reboot_command=touch {dir}/reboot-requested
+
+[slot a]
+bootname=A
+bootvalue=2
+{slot_a}
+
+[slot b]
+bootname=B
+bootvalue=3
+{slot_b}
+
+[bootloader]
+env_config={dir}/fw_env.config
+contract={contract}
+slot_var=rpipart
+
+[trust]
+roots={trust}
+signers={signers}
+
+[network]
+retries=2
+low_speed=1K/3s
+{extra}
+"""
+
+
+def write_env_copy(path, offset, flag, variables):
+    """One copy of a redundant U-Boot environment: crc32, flag, name=value strings."""
+    data = b"".join(f"{k}={v}".encode() + b"\0" for k, v in variables.items()) + b"\0"
+    data = data.ljust(ENV_SIZE - 5, b"\0")
+    with open(path, "r+b") as stream:
+        stream.seek(offset)
+        stream.write(zlib.crc32(data).to_bytes(4, "little") + bytes([flag]) + data)
+
+
+class VirtualDevice:
+    """One device in a folder of its own."""
+
+    def __init__(self, folder, trust, slot_size=8 << 20, partitions=("rootfs",), contract="order",
+                 product="vv-edge", compatible="vv-virtual", signers=1, extra=""):
+        self.dir = pathlib.Path(folder)
+        self.partitions = partitions
+        self.contract = contract
+        self.services = []
+        self.port = web_server.free_port()
+        (self.dir / "state").mkdir(parents=True)
+        (self.dir / "data").mkdir()
+        self.conf = self.dir / "update.conf"
+        slots = {}
+        for slot in "ab":
+            lines = []
+            for name in partitions:
+                path = self.slot_file(slot, name)
+                with open(path, "wb") as stream:
+                    stream.truncate(slot_size)
+                lines.append(f"{name}={path}")
+            slots[slot] = "\n".join(lines)
+        self.conf.write_text(CONFIG.format(
+            dir=self.dir, product=product, compatible=compatible, slot_a=slots["a"],
+            slot_b=slots["b"], contract=contract, trust=trust, signers=signers, extra=extra))
+        self.make_environment()
+        self.set_cmdline("a")
+
+    def slot_file(self, slot, name=None):
+        """The file that stands for a partition of a slot."""
+        return self.dir / f"{name or self.partitions[0]}-{slot}.img"
+
+    def make_environment(self, variables=None):
+        """Both copies of the environment, as a factory leaves them."""
+        variables = variables or {
+            "bootcmd": "run vv_boot", "board_serial": "000123", "BOOT_ORDER": "A B",
+            "BOOT_A_LEFT": "3", "BOOT_B_LEFT": "3", "rpipart": "2", "bootlimit": "3"}
+        env = self.dir / "uboot.env"
+        with open(env, "wb") as stream:
+            stream.truncate(ENV_OFFSETS[1] + ENV_SIZE)
+        for flag, offset in enumerate(ENV_OFFSETS):
+            write_env_copy(env, offset, flag, variables)
+        (self.dir / "fw_env.config").write_text(
+            "".join(f"{env} {offset:#x} {ENV_SIZE:#x}\n" for offset in ENV_OFFSETS))
+
+    def damage_environment(self, *copies):
+        """Flips a byte inside the data of each copy named (0, 1)."""
+        with open(self.dir / "uboot.env", "r+b") as stream:
+            for copy in copies:
+                stream.seek(ENV_OFFSETS[copy] + 9)
+                byte = stream.read(1)
+                stream.seek(-1, os.SEEK_CUR)
+                stream.write(bytes([byte[0] ^ 0x40]))
+
+    def environment(self):
+        """All variables, read by fw_printenv of libubootenv."""
+        text = subprocess.run(
+            ["fw_printenv", "-c", str(self.dir / "fw_env.config")],
+            stdout=subprocess.PIPE, check=True, text=True).stdout
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def set_cmdline(self, slot):
+        """What the kernel was started with."""
+        (self.dir / "cmdline").write_text(
+            f"console=ttyS0 root=/dev/none vv.slot={slot} rauc.slot={slot.upper()} ro\n")
+
+    # --- the device's program ---------------------------------------------------------------
+
+    def command(self, *args):
+        """The command line of vv-update on this device."""
+        return [str(BIN / "vv-update"), "-c", str(self.conf), *map(str, args)]
+
+    def run(self, *args, seconds=120):
+        """Runs vv-update to its end; a CompletedProcess with text."""
+        return subprocess.run(self.command(*args), stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=seconds,
+                              check=False)
+
+    def status(self):
+        """`status --json`, parsed."""
+        done = self.run("status", "--json")
+        if done.returncode != 0:
+            raise AssertionError(f"status: exit {done.returncode}: {done.stderr}")
+        return json.loads(done.stdout)
+
+    # --- power --------------------------------------------------------------------------------
+
+    def boot(self):
+        """One power-on of the boot loader: the slot that starts, or None and why."""
+        done = subprocess.run(
+            [str(BIN / "vv-bootsim"), "-e", str(self.dir / "fw_env.config"), "--contract",
+             self.contract, "-o", str(self.dir / "cmdline")],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        (self.dir / "reboot-requested").unlink(missing_ok=True)
+        if done.returncode != 0:
+            return None
+        return done.stdout.strip().removeprefix("slot=")
+
+    def power_on(self):
+        """Boots, extracts the root file system of the slot, starts its services."""
+        self.power_off()
+        slot = self.boot()
+        if slot is None:
+            return None
+        root = self.dir / "booted"
+        if root.exists():
+            subprocess.run(["chmod", "-R", "u+rwx", str(root)], check=True)
+            shutil.rmtree(root)
+        root.mkdir()
+        extracted = subprocess.run(
+            ["debugfs", "-R", f"rdump / {root}", str(self.slot_file(slot))],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+        if extracted.returncode != 0 or not (root / "etc").exists():
+            raise RuntimeError(f"slot {slot} holds no file system: {extracted.stderr}")
+        for service in ("tv_api", "playlist_manager"):
+            self.start_service(root, service)
+        return slot
+
+    def start_service(self, root, name):
+        """Runs a script of the booted system with that system's own loader and interpreter."""
+        script = root / "usr/lib/vv" / name
+        if not script.exists():
+            return
+        interpreter = script.read_text().splitlines()[0].removeprefix("#!").strip().lstrip("/")
+        loader = next((root / "usr/lib").glob("*/ld-linux-*.so.*"), None) or next(
+            root.glob("lib*/ld-linux-*.so.*"))
+        libraries = ":".join(str(p) for p in sorted(root.glob("usr/lib/*-linux-gnu")) +
+                             sorted(root.glob("lib/*-linux-gnu")))
+        perl = [f"-I{p}" for p in root.glob("usr/lib/*/perl-base")] if "perl" in interpreter else []
+        environment = {"VV_ROOT": str(root), "VV_DATA": str(self.dir / "data"),
+                       "VV_PORT": str(self.port), "PATH": os.environ["PATH"]}
+        with open(self.dir / f"{name}.log", "ab") as log:
+            self.services.append(subprocess.Popen(
+                [str(loader), "--library-path", libraries, str(root / interpreter), *perl,
+                 str(script)], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True))
+        if name == "tv_api":
+            web_server.wait_for_port(self.port, self.services[-1])
+
+    def power_off(self):
+        """Ends every service of the booted system."""
+        for service in self.services:
+            web_server.stop(service)
+        self.services = []
+
+    def tv_api(self):
+        """What the running system answers at /status: (HTTP status, body)."""
+        return web_server.get(f"http://127.0.0.1:{self.port}/status")
+
+    def add_checks(self):
+        """The health checks of the VV services, as an operator would write them."""
+        with open(self.conf, "a", encoding="ascii") as stream:
+            stream.write(f"""
+[confirm]
+deadline=15s
+stable_for=0s
+
+[check tv_api]
+kind=http
+url=http://127.0.0.1:{self.port}/status
+interval=200ms
+timeout=2s
+retries=3
+
+[check playlist_manager]
+kind=file-age
+path={self.dir}/data/heartbeat
+max_age=5min
+interval=200ms
+retries=3
+start_period=5s
+""")
+
+
+def until(condition, seconds, what):
+    """Waits for a condition of another process; the limit is a safeguard, not an assertion."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"never seen: {what}")
+        time.sleep(0.01)

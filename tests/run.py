@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the unit tests (built cmocka programs) and the end-to-end tests, and prints counts.
+
+usage: run.py unit|valgrind|e2e ...
+
+VV_BIN is the directory of the built programs; VV_SAN is set when they carry sanitizers.
+Set VV_ONLY to a word to run only the test files whose path contains it.
+"""
+
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+TESTS = pathlib.Path(__file__).resolve().parent
+BIN = pathlib.Path(os.environ["VV_BIN"])
+ONLY = os.environ.get("VV_ONLY", "")
+TIMEOUT_S = 900
+
+VALGRIND = [
+    "valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full",
+    "--errors-for-leak-kinds=definite,indirect,possible", "--child-silent-after-fork=yes",
+    f"--suppressions={TESTS / 'valgrind.supp'}",
+]
+
+
+class Totals:
+    """Counts of one kind of tests."""
+
+    def __init__(self, label):
+        self.label = label
+        self.passed = self.failed = self.skipped = 0
+
+    def show(self):
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        print(f"{self.label}: {self.passed} passed, {self.failed} failed{skipped}", flush=True)
+
+
+def unit_programs():
+    """The built test programs, each named like its source."""
+    for source in sorted(TESTS.glob("*/test_*.c")):
+        program = BIN / "tests" / source.parent.name / source.stem
+        if ONLY in str(source):
+            yield program
+
+
+def run_unit(program, prefix):
+    """One cmocka program; its output in TAP form, so that tests can be counted."""
+    env = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP",
+               ASAN_OPTIONS="detect_leaks=1:allocator_may_return_null=1")
+    try:
+        return subprocess.run(prefix + [str(program)], env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as late:
+        text = (late.stdout or b"") + b"\nno end within the time limit\n"
+        return subprocess.CompletedProcess(late.cmd, 124, text)
+    except FileNotFoundError:
+        return subprocess.CompletedProcess([program], 127, b"not built\n")
+
+
+def run_units(label, prefix):
+    """All unit programs, as many at once as there are processors."""
+    totals = Totals(label)
+    programs = list(unit_programs())
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = pool.map(lambda p: run_unit(p, prefix), programs)
+        for program, result in zip(programs, results):
+            text = result.stdout.decode(errors="replace")
+            passed = len(re.findall(r"^ok \d+(?!.*# SKIP)", text, re.M))
+            skipped = len(re.findall(r"^ok \d+.*# SKIP", text, re.M))
+            failed = len(re.findall(r"^not ok \d+", text, re.M))
+            if result.returncode != 0 and failed == 0:
+                failed = 1
+            if passed + failed + skipped == 0:
+                failed = 1
+                text += "no test ran\n"
+            name = program.relative_to(BIN / "tests")
+            if failed:
+                print(f"--- {name} (exit {result.returncode})\n{text}")
+            print(f"  {name}: {passed} passed, {failed} failed", flush=True)
+            totals.passed += passed
+            totals.failed += failed
+            totals.skipped += skipped
+    totals.show()
+    return totals.failed == 0 and totals.passed > 0
+
+
+def run_e2e():
+    """The end-to-end tests: python's unittest over the real programs."""
+    label = "end-to-end"
+    sys.path.insert(0, str(TESTS / "e2e"))
+    loader = unittest.TestLoader()
+    suite = unittest.TestSuite()
+    for source in sorted((TESTS / "e2e").glob("test_*.py")):
+        if ONLY in str(source):
+            suite.addTests(loader.loadTestsFromName(source.stem))
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
+    totals = Totals(label)
+    totals.failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    totals.skipped = len(result.skipped)
+    totals.passed = result.testsRun - totals.failed - totals.skipped
+    totals.show()
+    return totals.failed == 0 and totals.passed > 0
+
+
+def main(kinds):
+    """Runs each kind named; exit 0 if all passed."""
+    label = " sanitized" if os.environ.get("VV_SAN") else ""
+    good = True
+    for kind in kinds:
+        if kind == "unit":
+            good &= run_units("unit" + label, [])
+        elif kind == "valgrind":
+            good &= run_units("valgrind", VALGRIND)
+        elif kind == "e2e":
+            good &= run_e2e()
+        else:
+            sys.exit(__doc__)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

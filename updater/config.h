@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// The device's configuration: the keys that exist, their defaults and their limits.
+// The table of keys is in config_keys.c; docs/man/vv-update.conf.5 describes each.
+//
+// Invariants of a configuration that config_load() accepted
+// 1. Every key of every file was known, well formed and given at most once per file.
+// 2. There are exactly two slots with distinct names, boot names and boot values, with the same set
+//    of partition names, and no two partitions lead to the same device or file.
+// 3. state_dir exists and does not lie inside a slot (is not on a file system mounted from one).
+#ifndef UPDATER_CONFIG_H
+#define UPDATER_CONFIG_H
+
+#include "base/cleanup.h"
+#include "base/conf.h"
+#include "base/error.h"
+#include "bootloader/boot_state.h"
+#include "format/manifest.h"
+#include "updater/source_http.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+enum { CONFIG_CHECKS_MAX = 200 };
+
+struct config_partition {
+    const char *name; // the partition name of the image, e.g. "rootfs"
+    const char *path; // a block device or a file
+};
+
+struct config_slot {
+    const char *name; // "a"
+    size_t partition_count;
+    struct config_partition partitions[MANIFEST_PARTITIONS_MAX];
+};
+
+enum check_kind { CHECK_HTTP, CHECK_EXEC, CHECK_FILE_AGE };
+
+struct config_check {
+    const char *name;
+    enum check_kind kind;
+    bool required;                      // severity=required (default) or wanted
+    uint64_t interval_ms, timeout_ms, start_period_ms;
+    unsigned retries, successes;
+    const char *url;                    // http
+    unsigned expect_first, expect_last; // http: accepted status codes, default 200-299
+    const char *command;                // exec: run by /bin/sh -c
+    const char *path;                   // file-age
+    uint64_t max_age_ms;                // file-age
+};
+
+struct config {
+    struct conf raw; // entries with their origin; the strings below point into it
+    const char *product, *compatible, *device_id;
+    const char *cmdline_file, *reboot_command, *state_dir;
+    struct config_slot slots[SLOT_COUNT];
+    const char *env_config;
+    struct boot_setup boot;
+    const char *trust_roots;
+    unsigned trust_signers;
+    struct http_options http;
+    uint64_t confirm_deadline_ms, confirm_stable_ms;
+    size_t check_count;
+    struct config_check *checks;
+};
+
+// `path` NULL: the standard files in their order (man page); else `path` and `path`.d/*.conf only.
+// All errors are ERR_CONFIG and name file and line where there is one.
+MUST_CHECK enum err config_load(const char *path, struct config **ret, struct error *e);
+void config_free(struct config *c);
+DEFINE_CLEANUP(config, struct config *, config_free)
+
+// Every effective key, its value and where it came from ("default" or FILE:LINE). Values of keys
+// that are secrets are not printed.
+MUST_CHECK enum err config_print(const struct config *c, FILE *out, bool json, struct error *e);
+
+#endif

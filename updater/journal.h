@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this device was doing: written before it acts, read after a restart.
+//
+//   step found         | what it means                    | what the next run does
+//   -------------------+----------------------------------+--------------------------------------
+//   idle               | nothing under way                | begin afresh
+//   installing         | the slot is partly written       | install again: chunks that are already
+//                      |                                  |   right are kept (by hash)
+//   installed          | whole and read back              | activate
+//   activating         | the flip may have been stored    | activate again (idempotent)
+//   trial              | the flip was stored              | confirm, or see the fallback
+//
+// Invariants
+// 1. The journal is a hint for people and for saving work. Losing or corrupting it costs work or
+//    an explanation, never a device: what boots is decided by the environment, what is whole by
+//    hashes.
+// 2. A record whose checksum does not hold is treated as absent; `lost` says so.
+// 3. next_chunk never claims a chunk whose bytes are not synced.
+#ifndef UPDATER_JOURNAL_H
+#define UPDATER_JOURNAL_H
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/parse.h"
+#include "bootloader/boot_state.h"
+#include "updater/state_dir.h"
+
+#include <stdint.h>
+
+enum journal_step { STEP_IDLE, STEP_INSTALLING, STEP_INSTALLED, STEP_ACTIVATING, STEP_TRIAL };
+
+enum slot_content {
+    CONTENT_UNKNOWN,   // never written by us: a factory slot
+    CONTENT_PARTIAL,   // an install began and did not end
+    CONTENT_INSTALLED, // whole, never confirmed
+    CONTENT_CONFIRMED,
+    CONTENT_REJECTED,  // whole, but failed its health checks or did not boot
+};
+
+enum journal_outcome {
+    OUTCOME_NONE,
+    OUTCOME_INSTALLED,
+    OUTCOME_ACTIVATED,
+    OUTCOME_CONFIRMED,
+    OUTCOME_ROLLED_BACK,
+    OUTCOME_FAILED,
+};
+
+struct release_id {
+    uint8_t manifest_sha256[SHA256_SIZE];
+    char version[NAME_MAX_LEN + 1];
+    uint64_t release_index;
+};
+
+struct journal {
+    bool lost; // there was a record and it was damaged
+    enum journal_step step;
+    int slot;                  // the slot the step is about, or SLOT_NONE
+    struct release_id release; // what the step is about
+    uint32_t next_chunk;       // resume hint while installing
+    uint32_t restarts;         // times this install was begun again
+    struct {
+        enum slot_content content;
+        struct release_id release;
+    } slots[SLOT_COUNT];
+    struct {
+        enum journal_outcome outcome;
+        int slot;
+        struct release_id release;
+        char reason[320];
+        uint64_t time_s; // wall clock, may be wrong
+    } last;
+    uint64_t floor;        // release floor, the copy beside vv_floor
+    uint64_t time_floor_s; // see clock rules in docs/trust.md
+};
+
+MUST_CHECK enum err journal_load(struct state_store *s, struct journal *ret, struct error *e);
+MUST_CHECK enum err journal_save(struct state_store *s, const struct journal *j, struct error *e);
+
+const char *slot_content_name(enum slot_content content);
+const char *journal_outcome_name(enum journal_outcome outcome);
+
+#endif

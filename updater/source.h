@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The source seam: where the bytes of an image come from.
+//
+// Invariants
+// 1. start() names the range wanted next; read() hands out its bytes in order, exactly as many as
+//    asked for or an error. What read() hands out is unverified.
+// 2. Reading past the end of the file is ERR_FORMAT ("the file ends at ..."), never a short read.
+// 3. A lost connection is mended inside (bounded retries with back-off): ERR_NETWORK is final.
+// 4. No more than the range asked for is requested from a server that honours ranges.
+#ifndef UPDATER_SOURCE_H
+#define UPDATER_SOURCE_H
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SOURCE_SIZE_UNKNOWN UINT64_MAX
+
+struct source;
+
+struct source_ops {
+    MUST_CHECK enum err (*start)(struct source *s, uint64_t off_bytes, uint64_t len_bytes,
+                                 struct error *e);
+    MUST_CHECK enum err (*read)(struct source *s, void *buf, size_t len, struct error *e);
+    // Tells the source how long the file must be; ERR_FORMAT when it knows better, now or later.
+    MUST_CHECK enum err (*expect_size)(struct source *s, uint64_t file_size, struct error *e);
+    void (*cancel)(struct source *s); // gives up the current range; start() may follow
+    void (*close)(struct source *s);
+};
+
+struct source {
+    const struct source_ops *ops;
+    const char *name;        // for messages, without credentials; lives as long as the source
+    uint64_t size_bytes;     // of the whole file; SOURCE_SIZE_UNKNOWN until the first start()
+    uint64_t fetched_bytes;  // body bytes that came in, discarded ones included
+    uint64_t requests;       // requests sent; 0 for a file
+};
+
+MUST_CHECK enum err source_start(struct source *s, uint64_t off_bytes, uint64_t len_bytes,
+                                 struct error *e);
+MUST_CHECK enum err source_read(struct source *s, void *buf, size_t len, struct error *e);
+MUST_CHECK enum err source_expect_size(struct source *s, uint64_t file_size, struct error *e);
+void source_cancel(struct source *s);
+void source_close(struct source *s);
+DEFINE_CLEANUP(source, struct source *, source_close)
+
+#endif

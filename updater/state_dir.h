@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state seam: a few small named records that survive a power cut, each replaced as a whole.
+//
+// Invariants
+// 1. After replace() returned OK the new record is what every later read() gives, across power
+//    cuts; if it failed or was cut, read() gives the old record or the new one, never a mixture.
+// 2. The real back end (a directory) is the only caller of file_replace() on the device.
+#ifndef UPDATER_STATE_DIR_H
+#define UPDATER_STATE_DIR_H
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct state_store;
+
+struct state_ops {
+    // Like file_read(): a missing record is ERR_IO with sys == ENOENT.
+    MUST_CHECK enum err (*read)(struct state_store *s, const char *name, size_t max,
+                                uint8_t **ret_data, size_t *ret_len, struct error *e);
+    MUST_CHECK enum err (*replace)(struct state_store *s, const char *name, const void *data,
+                                   size_t len, struct error *e);
+    void (*close)(struct state_store *s);
+};
+
+struct state_store {
+    const struct state_ops *ops;
+};
+
+MUST_CHECK enum err state_read(struct state_store *s, const char *name, size_t max,
+                               uint8_t **ret_data, size_t *ret_len, struct error *e);
+MUST_CHECK enum err state_replace(struct state_store *s, const char *name, const void *data,
+                                  size_t len, struct error *e);
+void state_close(struct state_store *s);
+DEFINE_CLEANUP(state_store, struct state_store *, state_close)
+
+// The directory must exist (ERR_CONFIG otherwise).
+MUST_CHECK enum err state_dir_open(const char *path, struct state_store **ret, struct error *e);
+
+// Shows that a record can be written here before anything irreversible begins: ERR_IO when the
+// directory is read-only or full.
+MUST_CHECK enum err state_check_writable(struct state_store *s, struct error *e);
+
+// The lock of whoever changes slots: exclusive, not waiting. ERR_AGAIN when another process holds
+// it; released when the descriptor is closed or its process dies.
+MUST_CHECK enum err update_lock_take(const char *state_dir, int *ret_fd, struct error *e);
+
+#endif

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs of vv-update: what main.c's table of commands points to. `app` is a struct app.
+#ifndef UPDATER_VERBS_H
+#define UPDATER_VERBS_H
+
+#include "base/command.h"
+#include "base/log.h"
+#include "updater/device.h"
+
+#include <stdio.h>
+
+struct app {
+    struct log log; // talk, on stderr
+    FILE *out;      // data, on stdout
+};
+
+// Loads the configuration named on the command line and opens the device.
+MUST_CHECK enum err app_open_device(struct app *app, const struct parsed *args,
+                                    enum device_mode mode, struct device **ret, struct error *e);
+// `--json` was given.
+bool app_json(const struct parsed *args);
+
+MUST_CHECK enum err verb_install(void *app, const struct parsed *args, struct error *e);
+MUST_CHECK enum err verb_activate(void *app, const struct parsed *args, struct error *e);
+MUST_CHECK enum err verb_status(void *app, const struct parsed *args, struct error *e);
+MUST_CHECK enum err verb_confirm(void *app, const struct parsed *args, struct error *e);
+MUST_CHECK enum err verb_health(void *app, const struct parsed *args, struct error *e);
+MUST_CHECK enum err verb_mark(void *app, const struct parsed *args, struct error *e);
+MUST_CHECK enum err verb_rollback(void *app, const struct parsed *args, struct error *e);
+MUST_CHECK enum err verb_config(void *app, const struct parsed *args, struct error *e);
+
+#endif
