@@ -15,6 +15,7 @@ struct clock_ops {
     uint64_t (*boottime_ms)(const struct clock *c);
     // Seconds since 1970 and whether the kernel says the clock is synchronised.
     uint64_t (*wall_s)(const struct clock *c, bool *ret_synchronised);
+    // A signal may end it early, so that a daemon is not deaf: who must wait in full asks the time.
     void (*sleep_ms)(const struct clock *c, uint64_t ms);
 };
 
