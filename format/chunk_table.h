@@ -5,7 +5,8 @@
 // 1. The target offset of a chunk is the running sum of raw_len in its partition; the sum over a
 //    partition is its image_size.
 // 2. stored_off is the running end of stored data, or the record repeats an earlier one in all 64
-//    bytes; the running end after the last record is the payload size.
+//    bytes; the running end after the last record is the payload size. A ZERO record always stands
+//    at the running end.
 // 3. raw_len is 1..CHUNK_RAW_MAX; stored_len <= raw_len + CHUNK_STORED_SLACK, and 0 only for ZERO;
 //    a ZERO record's hash is that of raw_len zeros.
 // 4. SHA-256 over the raw hashes of a partition is its sha256_list.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a partition is cut into chunks.
+// Where a partition is cut into chunks; rule, constants and check values: docs/image-format.md,
+// "Cutting".
 // "block": content-defined cuts on 4 KiB boundaries, so that a file that grew moves no cut behind
 // it by more than one chunk. "fixed": every `average` bytes.
 //

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "format/cutter.h"
+
+#include "base/parse.h"
+#include "format/chunk_table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    BLOCK_SIZE = 4096,
+    ZERO_RUN_BLOCKS = 4, // below that a chunk of its own costs more table than it saves payload
+};
+
+enum err cutter_init(struct cutter *c, enum cut_rule rule, uint64_t average, struct error *e)
+{
+    if (average < BLOCK_SIZE || average > CHUNK_RAW_MAX || (average & (average - 1)) != 0) {
+        return fail(e, ERR_USAGE, 0,
+                    "average chunk size %" PRIu64 ": must be a power of two from %d to %d bytes",
+                    average, BLOCK_SIZE, CHUNK_RAW_MAX);
+    }
+    *c = (struct cutter){.rule = rule, .average = (uint32_t)average};
+    return OK;
+}
+
+static uint64_t load_le64(const uint8_t *p)
+{
+    uint64_t v = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        v |= (uint64_t)p[i] << (8 * i);
+    }
+    return v;
+}
+
+// Not cryptographic: whoever can choose content to steer the cuts can also choose the content.
+// docs/image-format.md, "Cutting", fixes every constant.
+static uint64_t block_hash(const uint8_t *block)
+{
+    uint64_t h = 0x9e3779b97f4a7c15u;
+    for (size_t i = 0; i < BLOCK_SIZE; i += 8) {
+        h = (h ^ load_le64(block + i)) * 0xff51afd7ed558ccdu;
+        h ^= h >> 32;
+    }
+    return h;
+}
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool is_zero(const uint8_t *data, size_t len)
+{
+    return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
+// Bytes of zero blocks at the start of `data`, at most `limit` of them. The last block of a
+// partition may be short.
+static size_t zero_prefix(const uint8_t *data, size_t limit)
+{
+    size_t off = 0;
+    while (off < limit) {
+        size_t n = min_size(BLOCK_SIZE, limit - off);
+        if (!is_zero(data + off, n)) {
+            break;
+        }
+        off += n;
+    }
+    return off;
+}
+
+static size_t blocks(size_t bytes)
+{
+    return (bytes + BLOCK_SIZE - 1) / BLOCK_SIZE;
+}
+
+// `limit` is the longest this chunk may get. No byte behind it is looked at, which is what makes
+// the cut independent of how much the caller has read ahead.
+static size_t next_block_cut(uint32_t average, const uint8_t *data, size_t limit)
+{
+    size_t shortest = average / 4 < BLOCK_SIZE ? BLOCK_SIZE : average / 4;
+    uint64_t odds = (average - shortest) / BLOCK_SIZE + 1;
+    size_t off = 0;
+    size_t zeros = 0;
+    while (off < limit) {
+        size_t n = min_size(BLOCK_SIZE, limit - off);
+        bool zero = is_zero(data + off, n);
+        zeros = zero ? zeros + 1 : 0;
+        if (zeros == ZERO_RUN_BLOCKS) {
+            return off - (ZERO_RUN_BLOCKS - 1) * BLOCK_SIZE;
+        }
+        off += n;
+        if (!zero && n == BLOCK_SIZE && off >= shortest &&
+            block_hash(data + off - BLOCK_SIZE) % odds == 0) {
+            break;
+        }
+    }
+    return off;
+}
+
+size_t cutter_next(const struct cutter *c, const uint8_t *data, size_t len)
+{
+    if (c->rule == CUT_FIXED) {
+        return min_size(c->average, len);
+    }
+    size_t run = zero_prefix(data, min_size(CHUNK_RAW_MAX, len));
+    if (blocks(run) >= ZERO_RUN_BLOCKS) {
+        return run;
+    }
+    size_t longest = min_size((size_t)4 * c->average, CHUNK_RAW_MAX);
+    return next_block_cut(c->average, data, min_size(longest, len));
+}
+
+const char *cutter_name(const struct cutter *c, char *buf, size_t len)
+{
+    const char *rule = c->rule == CUT_FIXED ? "fixed" : "block";
+    snprintf(buf, len, "%s:%" PRIu32, rule, c->average);
+    return buf;
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "format/cutter.h"
+
+#include "base/parse.h"
+#include "format/chunk_table.h"
+#include "tests/support/expect.h"
+#include "tests/support/test_data.h"
+
+#include <stdlib.h>
+
+enum { BLOCK = 4096, MIB = 1024 * 1024, CUTS_MAX = 8192, LOOK_AHEAD = CHUNK_RAW_MAX + BLOCK };
+
+struct cuts {
+    size_t count;
+    size_t end[CUTS_MAX]; // offset behind each chunk
+};
+
+static struct cutter block_cutter(uint64_t average)
+{
+    struct error e;
+    struct cutter c;
+    assert_ok(cutter_init(&c, CUT_BLOCK, average, &e));
+    return c;
+}
+
+// Cuts the whole of `data`, showing the cutter at most `window` bytes at a time.
+static void cut_through(const struct cutter *c, const uint8_t *data, size_t len, size_t window,
+                        struct cuts *ret)
+{
+    ret->count = 0;
+    for (size_t off = 0; off < len;) {
+        size_t left = len - off;
+        size_t n = cutter_next(c, data + off, left < window ? left : window);
+        assert_in_range(n, 1, CHUNK_RAW_MAX);
+        assert_true(n <= left);
+        off += n;
+        assert_true(ret->count < CUTS_MAX);
+        ret->end[ret->count++] = off;
+    }
+}
+
+static bool is_cut(const struct cuts *c, size_t off)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->end[i] == off) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint8_t *random_data(size_t len)
+{
+    uint8_t *data = malloc(len);
+    assert_non_null(data);
+    fill_random(data, len, 1);
+    return data;
+}
+
+static void an_average_that_is_no_power_of_two_in_range_is_refused(void **state)
+{
+    (void)state;
+    static const uint64_t bad[] = {0, 1, 2048, 4095, 6144, 2u * MIB, UINT64_C(1) << 40, UINT64_MAX};
+    struct error e;
+    struct cutter c;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_fails(ERR_USAGE, "must be a power of two from 4096 to 1048576",
+                     cutter_init(&c, CUT_BLOCK, bad[i], &e));
+    }
+    for (uint64_t good = 4096; good <= MIB; good *= 2) {
+        assert_ok(cutter_init(&c, CUT_FIXED, good, &e));
+        assert_int_equal(c.average, good);
+    }
+}
+
+static void the_name_is_the_one_the_manifest_carries(void **state)
+{
+    (void)state;
+    struct error e;
+    struct cutter c;
+    char name[NAME_MAX_LEN + 1];
+    assert_ok(cutter_init(&c, CUT_BLOCK, 65536, &e));
+    assert_string_equal(cutter_name(&c, name, sizeof(name)), "block:65536");
+    assert_true(is_name(name));
+    assert_ok(cutter_init(&c, CUT_FIXED, 4096, &e));
+    assert_string_equal(cutter_name(&c, name, sizeof(name)), "fixed:4096");
+}
+
+static void fixed_cuts_fall_on_multiples_of_the_average(void **state)
+{
+    (void)state;
+    struct error e;
+    struct cutter c;
+    uint8_t *data = calloc(1, 3 * MIB);
+    struct cuts cuts;
+    assert_non_null(data);
+    assert_ok(cutter_init(&c, CUT_FIXED, 65536, &e));
+    cut_through(&c, data, 3 * MIB - 100, SIZE_MAX, &cuts);
+    assert_int_equal(cuts.count, 48);
+    for (size_t i = 0; i < 47; i++) {
+        assert_int_equal(cuts.end[i], (i + 1) * 65536);
+    }
+    assert_int_equal(cuts.end[47], 3 * MIB - 100);
+    free(data);
+}
+
+// The example of docs/image-format.md: a rescan by another program must find the same cuts.
+static void the_cuts_are_the_documented_ones(void **state)
+{
+    (void)state;
+    static const size_t expected_blocks[] = {4, 10, 20, 30, 33, 49, 72, 74, 89};
+    const size_t expected_count = sizeof(expected_blocks) / sizeof(expected_blocks[0]);
+    const size_t len = 100 * BLOCK + 5;
+    uint8_t *data = malloc(101 * BLOCK);
+    assert_non_null(data);
+    for (size_t i = 0; i < 101 * BLOCK; i++) {
+        size_t block = i / BLOCK;
+        data[i] = block >= 20 && block < 30 ? 0 : (uint8_t)block;
+    }
+    data[0] = 1;
+    struct cutter c = block_cutter(32768);
+    struct cuts cuts;
+    cut_through(&c, data, len, SIZE_MAX, &cuts);
+    assert_int_equal(cuts.count, expected_count + 1);
+    for (size_t i = 0; i < expected_count; i++) {
+        assert_int_equal(cuts.end[i], expected_blocks[i] * BLOCK);
+    }
+    assert_int_equal(cuts.end[expected_count], len);
+    free(data);
+}
+
+static void block_cuts_lie_on_multiples_of_a_block(void **state)
+{
+    (void)state;
+    size_t len = 16 * MIB + 1000;
+    uint8_t *data = random_data(len);
+    struct cutter c = block_cutter(65536);
+    struct cuts cuts;
+    cut_through(&c, data, len, SIZE_MAX, &cuts);
+    for (size_t i = 0; i + 1 < cuts.count; i++) {
+        assert_int_equal(cuts.end[i] % BLOCK, 0);
+    }
+    assert_int_equal(cuts.end[cuts.count - 1], len);
+    free(data);
+}
+
+static void chunks_stay_between_a_quarter_and_four_times_the_average(void **state)
+{
+    (void)state;
+    size_t len = 32 * MIB;
+    uint8_t *data = random_data(len);
+    for (size_t average = 4096; average <= MIB; average *= 4) {
+        struct cutter c = block_cutter(average);
+        struct cuts cuts;
+        cut_through(&c, data, len, SIZE_MAX, &cuts);
+        size_t begin = 0;
+        for (size_t i = 0; i < cuts.count; i++) {
+            size_t n = cuts.end[i] - begin;
+            bool last = i + 1 == cuts.count;
+            assert_true(n >= average / 4 || last);
+            assert_true(n <= 4 * average);
+            begin = cuts.end[i];
+        }
+    }
+    free(data);
+}
+
+static void chunks_have_the_average_that_was_asked_for(void **state)
+{
+    (void)state;
+    size_t len = 32 * MIB;
+    uint8_t *data = random_data(len);
+    for (size_t average = 4096; average <= 65536; average *= 2) {
+        struct cutter c = block_cutter(average);
+        struct cuts cuts;
+        cut_through(&c, data, len, SIZE_MAX, &cuts);
+        size_t mean = len / cuts.count;
+        assert_in_range(mean, average - average / 8, average + average / 8);
+    }
+    free(data);
+}
+
+static void cuts_do_not_depend_on_how_much_was_read_ahead(void **state)
+{
+    (void)state;
+    size_t len = 12 * MIB + 777;
+    uint8_t *data = random_data(len);
+    // Runs of zero blocks that begin before, at and behind the places where a chunk must end.
+    for (size_t run = 0; run < 9; run++) {
+        memset(data + (run + 1) * MIB + (run - 4) * BLOCK, 0, (run + 1) * BLOCK);
+    }
+    memset(data + 10 * MIB, 0, MIB + 3 * BLOCK);
+    static const uint64_t averages[] = {4096, 65536, 262144, MIB};
+    for (size_t i = 0; i < sizeof(averages) / sizeof(averages[0]); i++) {
+        struct cutter c = block_cutter(averages[i]);
+        struct cuts whole;
+        cut_through(&c, data, len, SIZE_MAX, &whole);
+        for (size_t extra = 0; extra < 6; extra++) {
+            struct cuts parts;
+            cut_through(&c, data, len, LOOK_AHEAD + extra * 1000, &parts);
+            assert_int_equal(parts.count, whole.count);
+            assert_memory_equal(parts.end, whole.end, whole.count * sizeof(whole.end[0]));
+        }
+    }
+    free(data);
+}
+
+static void cuts_find_back_after_a_block_was_inserted(void **state)
+{
+    (void)state;
+    size_t len = 8 * MIB;
+    size_t at = 3 * MIB;
+    uint8_t *old = random_data(len);
+    uint8_t *new = malloc(len + BLOCK);
+    assert_non_null(new);
+    memcpy(new, old, at);
+    fill_random(new + at, BLOCK, 99);
+    memcpy(new + at + BLOCK, old + at, len - at);
+    struct cutter c = block_cutter(65536);
+    struct cuts before;
+    struct cuts after;
+    cut_through(&c, old, len, SIZE_MAX, &before);
+    cut_through(&c, new, len + BLOCK, SIZE_MAX, &after);
+    size_t lost = 0;
+    for (size_t i = 0; i < before.count; i++) {
+        size_t end = before.end[i];
+        bool kept = is_cut(&after, end < at ? end : end + BLOCK);
+        lost += kept ? 0 : 1;
+        assert_true(kept || (end > at - 262144 && end < at + 1048576));
+    }
+    assert_true(lost <= 4);
+    free(old);
+    free(new);
+}
+
+static void a_changed_block_moves_no_cut_far_from_it(void **state)
+{
+    (void)state;
+    size_t len = 8 * MIB;
+    uint8_t *data = random_data(len);
+    struct cutter c = block_cutter(65536);
+    struct cuts before;
+    struct cuts after;
+    cut_through(&c, data, len, SIZE_MAX, &before);
+    fill_random(data + 4 * MIB, BLOCK, 5);
+    cut_through(&c, data, len, SIZE_MAX, &after);
+    size_t lost = 0;
+    for (size_t i = 0; i < before.count; i++) {
+        lost += is_cut(&after, before.end[i]) ? 0 : 1;
+    }
+    assert_true(lost <= 4);
+    free(data);
+}
+
+// `blocks` zero blocks behind `lead` blocks of data, and data behind them.
+static void cut_with_run(size_t lead, size_t blocks, size_t tail, struct cuts *ret)
+{
+    size_t len = (lead + blocks) * BLOCK + tail;
+    uint8_t *data = random_data(len);
+    memset(data + lead * BLOCK, 0, blocks * BLOCK);
+    struct cutter c = block_cutter(65536);
+    cut_through(&c, data, len, SIZE_MAX, ret);
+    free(data);
+}
+
+static void a_run_of_four_zero_blocks_is_a_chunk_of_its_own(void **state)
+{
+    (void)state;
+    for (size_t lead = 0; lead < 12; lead++) {
+        for (size_t blocks = 4; blocks < 40; blocks += 7) {
+            struct cuts cuts;
+            cut_with_run(lead, blocks, 10 * BLOCK, &cuts);
+            assert_true(lead == 0 || is_cut(&cuts, lead * BLOCK));
+            assert_true(is_cut(&cuts, (lead + blocks) * BLOCK));
+            for (size_t k = 1; k < blocks; k++) {
+                assert_false(is_cut(&cuts, (lead + k) * BLOCK));
+            }
+        }
+    }
+}
+
+static void a_run_of_three_zero_blocks_is_data(void **state)
+{
+    (void)state;
+    struct cuts cuts;
+    cut_with_run(1, 3, BLOCK, &cuts); // shorter than a quarter of the average: one chunk
+    assert_int_equal(cuts.count, 1 + (cuts.end[0] == 4 * BLOCK ? 1 : 0));
+    assert_false(is_cut(&cuts, BLOCK));
+}
+
+static void a_long_run_of_zeros_is_cut_at_the_largest_chunk(void **state)
+{
+    (void)state;
+    struct cuts cuts;
+    cut_with_run(0, 2 * 256 + 10, BLOCK, &cuts);
+    assert_int_equal(cuts.end[0], MIB);
+    assert_int_equal(cuts.end[1], 2 * MIB);
+    assert_int_equal(cuts.end[2], 2 * MIB + 10 * BLOCK);
+}
+
+static void a_run_of_zeros_takes_the_short_end_of_the_partition_along(void **state)
+{
+    (void)state;
+    struct cutter c = block_cutter(65536);
+    uint8_t *data = random_data(8 * BLOCK);
+    memset(data + 2 * BLOCK, 0, 6 * BLOCK);
+    struct cuts cuts;
+    cut_through(&c, data, 5 * BLOCK + 100, SIZE_MAX, &cuts);
+    assert_int_equal(cuts.count, 2);
+    assert_int_equal(cuts.end[0], 2 * BLOCK);
+    assert_int_equal(cuts.end[1], 5 * BLOCK + 100);
+    free(data);
+}
+
+static void a_partition_smaller_than_a_block_is_one_chunk(void **state)
+{
+    (void)state;
+    struct cutter c = block_cutter(65536);
+    uint8_t *data = random_data(BLOCK);
+    for (size_t len = 1; len < BLOCK; len += 511) {
+        assert_int_equal(cutter_next(&c, data, len), len);
+    }
+    memset(data, 0, BLOCK);
+    assert_int_equal(cutter_next(&c, data, 1), 1);
+    assert_int_equal(cutter_next(&c, data, BLOCK - 1), BLOCK - 1);
+    free(data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_average_that_is_no_power_of_two_in_range_is_refused),
+        cmocka_unit_test(the_name_is_the_one_the_manifest_carries),
+        cmocka_unit_test(fixed_cuts_fall_on_multiples_of_the_average),
+        cmocka_unit_test(the_cuts_are_the_documented_ones),
+        cmocka_unit_test(block_cuts_lie_on_multiples_of_a_block),
+        cmocka_unit_test(chunks_stay_between_a_quarter_and_four_times_the_average),
+        cmocka_unit_test(chunks_have_the_average_that_was_asked_for),
+        cmocka_unit_test(cuts_do_not_depend_on_how_much_was_read_ahead),
+        cmocka_unit_test(cuts_find_back_after_a_block_was_inserted),
+        cmocka_unit_test(a_changed_block_moves_no_cut_far_from_it),
+        cmocka_unit_test(a_run_of_four_zero_blocks_is_a_chunk_of_its_own),
+        cmocka_unit_test(a_run_of_three_zero_blocks_is_data),
+        cmocka_unit_test(a_long_run_of_zeros_is_cut_at_the_largest_chunk),
+        cmocka_unit_test(a_run_of_zeros_takes_the_short_end_of_the_partition_along),
+        cmocka_unit_test(a_partition_smaller_than_a_block_is_one_chunk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
