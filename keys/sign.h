@@ -20,7 +20,7 @@ void signer_free(struct signer *s);
 DEFINE_CLEANUP(signer, struct signer *, signer_free)
 
 // Type and data of one record; `*ret_data` is malloced. Detached CMS for RSA and EC keys, a raw
-// Ed25519 record for Ed25519 keys. The caller compares the image.s `created` with
+// Ed25519 record for Ed25519 keys. The caller compares the image's `created` with
 // signer_not_after().
 MUST_CHECK enum err signer_sign(const struct signer *s, const uint8_t *message, size_t len,
                                 uint16_t *ret_type, uint8_t **ret_data, size_t *ret_len,
