@@ -17,7 +17,7 @@ struct boot_outcome {
     int slot;          // index, or SLOT_NONE: the script stopped at the prompt
     char cmdline[256]; // "root=... vv.slot=a rauc.slot=A": what the script adds for the kernel
     unsigned resets;
-    char reason[128];  // why nothing was booted
+    char reason[128]; // why nothing was booted
 };
 
 // `can_start` (may be NULL: every slot can) says whether the kernel of a slot could be loaded: a

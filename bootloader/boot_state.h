@@ -7,13 +7,19 @@
 //   invalidate T | BOOT_ORDER=K  T_LEFT=0 K_LEFT=N  -vv_trial   | slot_var=K upgrade_available=0
 //                |                                             |   bootcount=0 -vv_trial
 //   activate T   | BOOT_ORDER=T K T_LEFT=N K_LEFT=N vv_trial=T  | slot_var=T upgrade_available=1
-//                |                                             |   bootcount=0 bootlimit=N vv_trial=T
-//   confirm T    | BOOT_ORDER=T K T_LEFT=N -vv_trial vv_floor   | upgrade_available=0 bootcount=0
-//                |                                             |   -vv_trial vv_floor
+//                |                                             |   bootcount=0 bootlimit=N
+//                vv_trial=T
+//   confirm T    | BOOT_ORDER=T K T_LEFT=N -vv_trial vv_floor   | slot_var=T upgrade_available=0
+//                |                                             |   bootcount=0 -vv_trial vv_floor
 //   reject T     | as invalidate T                             | as invalidate T
 //   settle K     | K_LEFT=N, only if different                 | nothing
 //
 // (T: the slot the decision is about; K: the other one, which is kept; N: attempts.)
+//
+// confirm is about the slot that runs. When that slot is not on trial (confirmed before, or the
+// environment was lost), K stays in BOOT_ORDER only if it was there: what K holds is not known
+// then. settle of a slot on trial stores nothing: its attempts must run down. Names in BOOT_ORDER
+// that are no slot of ours (a recovery system) stay, behind ours; their attempts are not touched.
 //
 // Invariants
 // 1. Each decision is one load and at most one store, and reads back what it stored.
@@ -50,7 +56,7 @@ struct boot_state {
     int next;  // index of the slot that boots next; SLOT_NONE: none is bootable
     int trial; // index of the slot on trial, or SLOT_NONE
     struct {
-        bool bootable;          // the boot loader would try it
+        bool bootable;          // the boot loader would try it, now or when `next` cannot start
         unsigned attempts_left; // 0..ATTEMPTS_MAX
     } slots[SLOT_COUNT];
     uint64_t floor;     // vv_floor; 0 when absent
@@ -67,7 +73,7 @@ MUST_CHECK enum err boot_state_read(const struct boot_setup *setup, struct boote
 // Carries out one decision about `slot` (the index of T; for settle: of the running slot K).
 // `floor` is used by confirm only: vv_floor becomes the larger of it and what is there.
 MUST_CHECK enum err boot_decide(const struct boot_setup *setup, struct bootenv *env,
-                                enum decision decision, int slot, uint64_t floor,
-                                bool *ret_stored, struct error *e);
+                                enum decision decision, int slot, uint64_t floor, bool *ret_stored,
+                                struct error *e);
 
 #endif
