@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// An image as a file on the build host: opened, measured, and everything before its payload read.
+//
+// Invariants
+// 1. The header of an open image file is consistent and the file is exactly as long as it says.
+// 2. What image_file_contents() returns is consistent (hashes, structure) but not trusted: no
+//    signature was looked at. Only `sign` and `inspect` use it; `verify` goes through
+//    format/image.h.
+#ifndef IMAGE_TOOLS_IMAGE_FILE_H
+#define IMAGE_TOOLS_IMAGE_FILE_H
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "format/chunk_table.h"
+#include "format/header.h"
+#include "format/manifest.h"
+#include "format/signature_area.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+struct image_file {
+    const char *path; // the caller's
+    int fd;
+    struct stat st;
+    struct header header;
+    uint8_t *prefix; // bytes [0, header.payload_offset)
+    size_t prefix_len;
+};
+
+// ERR_IO: cannot be read. ERR_FORMAT: not an image, shorter or longer than its header says.
+// `path` must outlive the image file.
+MUST_CHECK enum err image_file_open(const char *path, struct image_file **ret, struct error *e);
+void image_file_free(struct image_file *f);
+DEFINE_CLEANUP(image_file, struct image_file *, image_file_free)
+
+// `len` bytes of the file at `off`. Any thread may call it.
+MUST_CHECK enum err image_file_read(const struct image_file *f, void *buf, size_t len, uint64_t off,
+                                    struct error *e);
+
+// Unverified contents; see invariant 2.
+struct image_contents {
+    struct manifest *manifest;
+    struct chunk_table *table;
+    struct signature_list signatures; // points into the image file's prefix
+};
+
+// Checks manifest hash, manifest, signature area, pads and chunk table; ERR_FORMAT.
+MUST_CHECK enum err image_file_contents(const struct image_file *f, struct image_contents *ret,
+                                        struct error *e);
+void image_contents_clear(struct image_contents *c);
+
+#endif

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// vv-image: builds, signs, verifies and inspects .vvi images on a build host.
+#include "base/version.h"
+#include "image-tools/build.h"
+#include "image-tools/inspect.h"
+#include "image-tools/keygen.h"
+#include "image-tools/sign.h"
+#include "image-tools/tool.h"
+#include "image-tools/verify.h"
+
+static const struct command commands[] = {
+    {"keygen", "DIR", 1, 1, "make a root and two signers under it", NULL, verb_keygen},
+    {"build", "", 0, 0, "make an image out of partition images", build_option_specs, verb_build},
+    {"sign", "IMG", 1, 1, "add one signature to an image", sign_option_specs, verb_sign},
+    {"verify", "IMG", 1, 1, "check everything: signatures, structure, every byte of the payload",
+     verify_option_specs, verb_verify},
+    {"inspect", "IMG", 1, 1, "show what an image says; signatures are not checked",
+     inspect_option_specs, verb_inspect},
+    {0},
+};
+
+int main(int argc, char **argv)
+{
+    const struct program program = {
+        .name = "vv-image",
+        .summary = "Makes, signs and checks .vvi system images.",
+        .version = vv_version,
+        .commands = commands,
+    };
+    struct tool tool = {
+        .log = {.stream = stderr, .program = "vv-image"},
+        .out = stdout,
+        .clock = &clock_system,
+    };
+    struct parsed args;
+    struct error e;
+    enum err err = command_parse(&program, argc, argv, stdout, &args, &e);
+    if (err == OK && !args.help) {
+        err = args.command->run(&tool, &args, &e);
+    }
+    if (err != OK) {
+        log_error(&tool.log, "%s", e.msg);
+    }
+    return (int)err;
+}
