@@ -38,7 +38,7 @@ enum check_kind { CHECK_HTTP, CHECK_EXEC, CHECK_FILE_AGE };
 struct config_check {
     const char *name;
     enum check_kind kind;
-    bool required;                      // severity=required (default) or wanted
+    bool required; // severity=required (default) or wanted
     uint64_t interval_ms, timeout_ms, start_period_ms;
     unsigned retries, successes;
     const char *url;                    // http
@@ -66,6 +66,12 @@ struct config {
 // `path` NULL: the standard files in their order (man page); else `path` and `path`.d/*.conf only.
 // All errors are ERR_CONFIG and name file and line where there is one.
 MUST_CHECK enum err config_load(const char *path, struct config **ret, struct error *e);
+// The same with other places for the standard files and another view of the block devices.
+struct config_places;
+struct block_view;
+MUST_CHECK enum err config_load_at(const char *path, const struct config_places *places,
+                                   const struct block_view *view, struct config **ret,
+                                   struct error *e);
 void config_free(struct config *c);
 DEFINE_CLEANUP(config, struct config *, config_free)
 

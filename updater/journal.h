@@ -34,7 +34,7 @@ enum slot_content {
     CONTENT_PARTIAL,   // an install began and did not end
     CONTENT_INSTALLED, // whole, never confirmed
     CONTENT_CONFIRMED,
-    CONTENT_REJECTED,  // whole, but failed its health checks or did not boot
+    CONTENT_REJECTED, // whole, but failed its health checks or did not boot
 };
 
 enum journal_outcome {
@@ -58,6 +58,7 @@ struct journal {
     int slot;                  // the slot the step is about, or SLOT_NONE
     struct release_id release; // what the step is about
     uint32_t next_chunk;       // resume hint while installing
+    uint32_t chunk_count;      // records of its chunk table; 0: not known yet
     uint32_t restarts;         // times this install was begun again
     struct {
         enum slot_content content;
@@ -77,6 +78,11 @@ struct journal {
 MUST_CHECK enum err journal_load(struct state_store *s, struct journal *ret, struct error *e);
 MUST_CHECK enum err journal_save(struct state_store *s, const struct journal *j, struct error *e);
 
+// The newest release that can have raised the floor: one that was confirmed, or rejected after it
+// had been, or that runs without being on trial. False when none is known.
+bool journal_newest_confirmed(const struct journal *j, int running, uint64_t *ret_index);
+
+const char *journal_step_name(enum journal_step step);
 const char *slot_content_name(enum slot_content content);
 const char *journal_outcome_name(enum journal_outcome outcome);
 

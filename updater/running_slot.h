@@ -19,4 +19,12 @@ MUST_CHECK enum err running_slot_find(const struct config *c, int *ret_slot, str
 MUST_CHECK enum err running_slot_from_cmdline(const struct config *c, const char *cmdline,
                                               int *ret_slot, struct error *e);
 
+// Both with another view of the block devices, and `root` in the place of "/".
+struct block_view;
+MUST_CHECK enum err running_slot_find_at(const struct config *c, const struct block_view *view,
+                                         const char *root, int *ret_slot, struct error *e);
+MUST_CHECK enum err running_slot_from_cmdline_at(const struct config *c,
+                                                 const struct block_view *view, const char *cmdline,
+                                                 int *ret_slot, struct error *e);
+
 #endif

@@ -5,15 +5,25 @@
 // Invariants
 // 1. A record is verified like an image from the network each time it is read; a stored one is
 //    trusted no more than a fetched one. Certificate expiry is checked as everywhere.
+// 2. A slot without anything under its name was never written by us.
 #ifndef UPDATER_SLOT_RECORD_H
 #define UPDATER_SLOT_RECORD_H
 
 #include "format/image.h"
 #include "updater/state_dir.h"
 
+// Before the first byte of a slot is changed: from now on there is something under its name, so
+// that it never counts as a factory slot again, even if the journal is lost. A record that is there
+// stays.
+MUST_CHECK enum err slot_record_mark(struct state_store *s, const char *slot_name,
+                                     struct error *e);
+// Whether a record was ever saved, or the slot marked.
+MUST_CHECK enum err slot_record_exists(struct state_store *s, const char *slot_name,
+                                       bool *ret_exists, struct error *e);
+
 MUST_CHECK enum err slot_record_save(struct state_store *s, const char *slot_name,
                                      const struct image *image, struct error *e);
-// No record: ERR_NOT_NOW "slot b holds no verified release".
+// No record, or only a mark: ERR_NOT_NOW "slot b holds no verified release".
 MUST_CHECK enum err slot_record_load(struct state_store *s, const char *slot_name,
                                      const struct head_verifier *verifier, struct hasher *hasher,
                                      struct image **ret, struct error *e);

@@ -43,8 +43,9 @@ MUST_CHECK enum err state_dir_open(const char *path, struct state_store **ret, s
 // directory is read-only or full.
 MUST_CHECK enum err state_check_writable(struct state_store *s, struct error *e);
 
-// The lock of whoever changes slots: exclusive, not waiting. ERR_AGAIN when another process holds
-// it; released when the descriptor is closed or its process dies.
+// The lock of whoever changes slots: exclusive, waiting a tenth of a second at most. ERR_AGAIN when
+// another process holds it and names it; released when the descriptor is closed or its process
+// dies.
 MUST_CHECK enum err update_lock_take(const char *state_dir, int *ret_fd, struct error *e);
 
 #endif

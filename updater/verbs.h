@@ -4,14 +4,16 @@
 #define UPDATER_VERBS_H
 
 #include "base/command.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "updater/device.h"
 
 #include <stdio.h>
 
 struct app {
-    struct log log; // talk, on stderr
-    FILE *out;      // data, on stdout
+    struct log log;  // talk, on stderr
+    FILE *out;       // data, on stdout
+    bool error_told; // the JSON on stdout tells the error of this verb already
 };
 
 // Loads the configuration named on the command line and opens the device.
@@ -19,6 +21,13 @@ MUST_CHECK enum err app_open_device(struct app *app, const struct parsed *args,
                                     enum device_mode mode, struct device **ret, struct error *e);
 // `--json` was given.
 bool app_json(const struct parsed *args);
+
+// The word for an error code in JSON: "trust", "not-now".
+const char *app_error_name(enum err code);
+// {"code":5,"name":"trust","message":"..."}; NULL when out of memory.
+json_t *app_error_json(const struct error *e);
+// Says on stderr, and with `json` on stdout too, why the program ends.
+void app_report_error(const struct app *app, bool json, const struct error *e);
 
 MUST_CHECK enum err verb_install(void *app, const struct parsed *args, struct error *e);
 MUST_CHECK enum err verb_activate(void *app, const struct parsed *args, struct error *e);

@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real web servers for the tests: nginx on loopback, and our own misbehaving one."""
 
+import http.server
 import json
+import os
 import pathlib
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 NGINX_CONF = """
 daemon off;
+{user}
 worker_processes 1;
 pid {work}/nginx.pid;
 error_log {work}/error.log;
@@ -80,6 +85,8 @@ class Nginx:
         conf = self.work / "nginx.conf"
         conf.write_text(NGINX_CONF.format(
             work=self.work, port=self.port, root=self.root,
+            # The worker of a root nginx would be nobody, who cannot read a test's folder.
+            user="user root;" if os.geteuid() == 0 else "",
             tls=" ssl" if tls else "",
             limit=f"limit_rate {rate};" if rate else "",
             certificates=(f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};"
@@ -128,6 +135,67 @@ class BadServer:
         stop(self.process)
         self.process.stdin.close()
         self.process.stdout.close()
+
+
+class _CountingHandler(http.server.BaseHTTPRequestHandler):
+    """Answers single ranges of one file in small pieces, telling the server of each."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        """One range, or the whole file."""
+        data = (self.server.root / self.path.lstrip("/")).read_bytes()
+        first, last = 0, len(data) - 1
+        wanted = self.headers.get("Range")
+        if wanted:
+            begin, _, end = wanted.removeprefix("bytes=").partition("-")
+            first, last = int(begin), min(int(end or last), last)
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(last - first + 1))
+        if wanted:
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+        self.end_headers()
+        try:
+            for at in range(first, last + 1, 4096):
+                piece = data[at:min(at + 4096, last + 1)]
+                self.wfile.write(piece)
+                self.server.count(len(piece))
+        except OSError:
+            self.close_connection = True
+
+    def log_message(self, *_):  # pylint: disable=arguments-differ
+        """Quiet."""
+
+
+class CountingServer(http.server.ThreadingHTTPServer):
+    """A server that calls `hook(total)` after each piece of a body it sent."""
+
+    daemon_threads = True
+
+    def __init__(self, root, hook=lambda total: None):
+        super().__init__(("127.0.0.1", 0), _CountingHandler)
+        # What was sent is to be close to what the client has taken, not in a buffer of ours.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
+        self.root = pathlib.Path(root)
+        self.hook = hook
+        self.total = 0
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self.thread.start()
+
+    def count(self, length):
+        """One more piece went out."""
+        self.total += length
+        self.hook(self.total)
+
+    def handle_error(self, request, client_address):
+        """A client that was killed resets its connection: nothing to be told."""
+
+    def stop(self):
+        """Ends the server."""
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
 
 
 def get(url, seconds=5):

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/fetch.h"
+
+#include "tests/support/expect.h"
+#include "tests/support/install_bench.h"
+#include "tests/support/test_data.h"
+
+#include <stdlib.h>
+
+// Raw chunks, so that offsets in the payload are those in the content: 96 of 64 KiB, then the first
+// again, then one of 1 MiB.
+enum { KIB = 1024, MIB = 1024 * 1024, CHUNK = 64 * KIB, CHUNKS = 96, REPEAT = CHUNKS };
+enum { LEN = (CHUNKS + 1) * CHUNK + MIB };
+
+struct stage {
+    struct bench *bench;
+    struct bench_target t;
+    uint8_t *content;
+    uint64_t payload;
+};
+
+static int make(void **state)
+{
+    static uint32_t cuts[CHUNKS + 3];
+    for (size_t i = 0; i <= CHUNKS; i++) {
+        cuts[i] = CHUNK;
+    }
+    cuts[CHUNKS + 1] = MIB;
+    struct stage *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    s->content = malloc(LEN);
+    assert_non_null(s->content);
+    fill_random(s->content, LEN, 1);
+    memcpy(s->content + REPEAT * CHUNK, s->content, CHUNK);
+    s->bench = bench_new(LEN, 0);
+    struct image_recipe r = bench_recipe("2.0", 2);
+    r.codec = CODEC_RAW;
+    r.cuts = cuts;
+    image_recipe_add(&r, "rootfs", s->content, LEN);
+    bench_serve(s->bench, &r);
+    bench_open_target(s->bench, &s->t);
+    s->payload = s->bench->image.header.payload_offset;
+    *state = s;
+    return 0;
+}
+
+static int clear(void **state)
+{
+    struct stage *s = *state;
+    bench_close_target(&s->t);
+    bench_free(s->bench);
+    free(s->content);
+    free(s);
+    return 0;
+}
+
+static void get(struct stage *s, uint32_t index)
+{
+    struct error e;
+    const uint8_t *stored = NULL;
+    struct chunk c = chunk_table_get(s->t.image->table, index, NULL);
+    assert_ok(fetcher_get(s->t.fetcher, index, s->t.differs, &stored, &e));
+    assert_memory_equal(stored, s->bench->image.bytes + s->payload + c.stored_off, c.stored_len);
+}
+
+static void expect_range(const struct stage *s, size_t n, uint64_t off, uint64_t len)
+{
+    assert_true(s->bench->source.range_count > n);
+    assert_int_equal(s->bench->source.ranges[n].off, s->payload + off);
+    assert_int_equal(s->bench->source.ranges[n].len, len);
+}
+
+static void neighbours_come_in_ranges_of_at_most_three_mib(void **state)
+{
+    struct stage *s = *state;
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        chunk_set_add(s->t.differs, i);
+    }
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        get(s, i);
+    }
+    assert_int_equal(s->bench->source.range_count, 2);
+    expect_range(s, 0, 0, 3 * MIB);
+    expect_range(s, 1, 3 * MIB, 3 * MIB);
+    assert_int_equal(s->bench->source.read_bytes, 6 * MIB);
+}
+
+static void a_gap_of_64_kib_is_read_over_and_a_longer_one_ends_the_range(void **state)
+{
+    struct stage *s = *state;
+    const uint32_t wanted[] = {2, 4, 5, 8};
+    for (size_t i = 0; i < 4; i++) {
+        chunk_set_add(s->t.differs, wanted[i]);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        get(s, wanted[i]);
+    }
+    assert_int_equal(s->bench->source.range_count, 2);
+    expect_range(s, 0, 2 * CHUNK, 4 * CHUNK);
+    expect_range(s, 1, 8 * CHUNK, CHUNK);
+    assert_int_equal(s->bench->source.read_bytes, 5 * CHUNK);
+}
+
+static void a_chunk_that_is_asked_for_again_is_not_fetched_again(void **state)
+{
+    struct stage *s = *state;
+    chunk_set_add(s->t.differs, 7);
+    get(s, 7);
+    get(s, 7);
+    assert_int_equal(s->bench->source.read_bytes, CHUNK);
+    assert_int_equal(s->bench->source.range_count, 1);
+}
+
+static void a_range_goes_on_after_the_first_chunk_was_tried(void **state)
+{
+    struct stage *s = *state;
+    chunk_set_add(s->t.differs, 0);
+    chunk_set_add(s->t.differs, 1);
+    get(s, 0); // as fill_try_first() does
+    get(s, 0);
+    get(s, 1);
+    assert_int_equal(s->bench->source.range_count, 1);
+    assert_int_equal(s->bench->source.read_bytes, 2 * CHUNK);
+}
+
+static void a_repeated_chunk_is_fetched_from_where_its_first_stands(void **state)
+{
+    struct stage *s = *state;
+    chunk_set_add(s->t.differs, REPEAT);
+    chunk_set_add(s->t.differs, REPEAT + 1);
+    get(s, REPEAT);
+    expect_range(s, 0, 0, CHUNK); // and nothing behind it
+    get(s, REPEAT + 1);
+    expect_range(s, 1, CHUNKS * CHUNK, MIB);
+}
+
+static void a_large_chunk_is_taken_whole(void **state)
+{
+    struct stage *s = *state;
+    chunk_set_add(s->t.differs, REPEAT + 1);
+    get(s, REPEAT + 1);
+    assert_int_equal(s->bench->source.read_bytes, MIB);
+}
+
+static void going_back_starts_a_new_range(void **state)
+{
+    struct stage *s = *state;
+    chunk_set_add(s->t.differs, 1);
+    chunk_set_add(s->t.differs, 2);
+    get(s, 2);
+    get(s, 1);
+    assert_int_equal(s->bench->source.range_count, 2);
+    get(s, 2); // the range of chunk 1 went on to it
+    assert_int_equal(s->bench->source.range_count, 2);
+}
+
+static void after_an_error_the_range_begins_anew(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    const uint8_t *stored;
+    chunk_set_add(s->t.differs, 0);
+    chunk_set_add(s->t.differs, 1);
+    get(s, 0);
+    s->bench->source.cut_off = s->payload + CHUNK;
+    assert_fails(ERR_NETWORK, "the connection was lost",
+                 fetcher_get(s->t.fetcher, 1, s->t.differs, &stored, &e));
+    s->bench->source.cut_off = UINT64_MAX;
+    get(s, 1);
+    expect_range(s, 1, CHUNK, CHUNK);
+    s->bench->seam.fail_at = s->bench->seam.calls + 1;
+    assert_fails(ERR_IO, "source start",
+                 fetcher_get(s->t.fetcher, 9, s->t.differs, &stored, &e));
+    get(s, 9);
+}
+
+#define fetch_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        fetch_test(neighbours_come_in_ranges_of_at_most_three_mib),
+        fetch_test(a_gap_of_64_kib_is_read_over_and_a_longer_one_ends_the_range),
+        fetch_test(a_chunk_that_is_asked_for_again_is_not_fetched_again),
+        fetch_test(a_range_goes_on_after_the_first_chunk_was_tried),
+        fetch_test(a_repeated_chunk_is_fetched_from_where_its_first_stands),
+        fetch_test(a_large_chunk_is_taken_whole),
+        fetch_test(going_back_starts_a_new_range),
+        fetch_test(after_an_error_the_range_begins_anew),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/fill.h"
+
+#include "tests/support/expect.h"
+#include "tests/support/install_bench.h"
+#include "tests/support/test_data.h"
+
+#include <stdlib.h>
+
+// 20 raw chunks of 1 MiB; the third is zeros, the fifth repeats the first, the seventh the fourth.
+enum { MIB = 1024 * 1024, CHUNKS = 20, LEN = CHUNKS * MIB };
+
+struct stage {
+    struct bench *bench;
+    struct blk_mem *medium;
+    struct bench_target t;
+    struct fill fill;
+    uint8_t *content;
+};
+
+static int make(void **state)
+{
+    static const uint32_t cuts[] = {MIB, 0};
+    struct stage *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    s->content = malloc(LEN);
+    assert_non_null(s->content);
+    fill_random(s->content, LEN, 1);
+    memset(s->content + 2 * MIB, 0, MIB);
+    memcpy(s->content + 4 * MIB, s->content, MIB);
+    memcpy(s->content + 6 * MIB, s->content + 3 * MIB, MIB);
+    s->bench = bench_new(LEN, 0);
+    struct image_recipe r = bench_recipe("2.0", 2);
+    r.codec = CODEC_RAW;
+    r.cuts = cuts;
+    image_recipe_add(&r, "rootfs", s->content, LEN);
+    bench_serve(s->bench, &r);
+    bench_open_target(s->bench, &s->t);
+    s->fill = bench_fill(s->bench, &s->t);
+    s->medium = &s->bench->slots[SLOT_B][0];
+    *state = s;
+    return 0;
+}
+
+static int clear(void **state)
+{
+    struct stage *s = *state;
+    bench_close_target(&s->t);
+    bench_free(s->bench);
+    free(s->content);
+    free(s);
+    return 0;
+}
+
+static void want(struct stage *s, uint32_t first, uint32_t end)
+{
+    for (uint32_t i = first; i < end; i++) {
+        chunk_set_add(s->t.differs, i);
+    }
+}
+
+static void expect_filled(const struct stage *s, uint64_t off, size_t len)
+{
+    assert_memory_equal(s->medium->data + off, s->content + off, len);
+}
+
+static void zeros_are_zeroed_repetitions_copied_and_the_rest_fetched(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    want(s, 0, 8);
+    assert_ok(fill_chunks(&s->fill, s->t.differs, &e));
+    expect_filled(s, HEAD_SIZE, 8 * MIB - HEAD_SIZE);
+    assert_memory_equal(s->t.heads->bytes, s->content, HEAD_SIZE);
+    assert_int_equal(s->bench->source.read_bytes, 5 * MIB); // 0, 1, 3, 5, 7
+    assert_int_equal(s->medium->zeroings, 1);
+    assert_int_equal(s->medium->written_bytes, 7 * MIB - HEAD_SIZE);
+}
+
+static void only_the_chunks_asked_for_are_touched(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    want(s, 2, 4);
+    want(s, 9, 10);
+    assert_ok(fill_chunks(&s->fill, s->t.differs, &e));
+    for (size_t mib = 0; mib < CHUNKS; mib++) {
+        bool expected = mib == 2 || mib == 3 || mib == 9;
+        assert_int_equal(s->medium->touched[mib * MIB], expected);
+        assert_int_equal(s->medium->touched[mib * MIB + MIB - 1], expected);
+    }
+}
+
+static void a_repetition_is_copied_from_a_chunk_that_was_in_place(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    memcpy(s->medium->data + 3 * MIB, s->content + 3 * MIB, MIB);
+    want(s, 6, 7);
+    assert_ok(fill_chunks(&s->fill, s->t.differs, &e));
+    expect_filled(s, 6 * MIB, MIB);
+    assert_int_equal(s->bench->source.range_count, 0);
+}
+
+static void a_repetition_whose_first_is_not_right_any_more_is_fetched(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    want(s, 6, 7); // and at 3 MiB stands old content
+    assert_ok(fill_chunks(&s->fill, s->t.differs, &e));
+    expect_filled(s, 6 * MIB, MIB);
+    assert_int_equal(s->bench->source.read_bytes, MIB);
+}
+
+static void after_every_eight_mib_comes_a_sync_and_then_the_journal(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    want(s, 7, CHUNKS);
+    s->bench->device.journal.step = STEP_INSTALLING;
+    s->bench->seam.tracing = true;
+    assert_ok(fill_chunks(&s->fill, s->t.differs, &e));
+    assert_string_equal(s->bench->seam.trace, "b.rootfs write 7340032+1048576\n"
+                                              "b.rootfs write 8388608+1048576\n"
+                                              "b.rootfs write 9437184+1048576\n"
+                                              "b.rootfs write 10485760+1048576\n"
+                                              "b.rootfs write 11534336+1048576\n"
+                                              "b.rootfs write 12582912+1048576\n"
+                                              "b.rootfs write 13631488+1048576\n"
+                                              "b.rootfs write 14680064+1048576\n"
+                                              "b.rootfs sync\n"
+                                              "journal installing\n"
+                                              "b.rootfs write 15728640+1048576\n"
+                                              "b.rootfs write 16777216+1048576\n"
+                                              "b.rootfs write 17825792+1048576\n"
+                                              "b.rootfs write 18874368+1048576\n"
+                                              "b.rootfs write 19922944+1048576\n"
+                                              "b.rootfs sync\n");
+    assert_int_equal(s->bench->device.journal.next_chunk, 15);
+}
+
+static void the_journal_is_not_moved_when_the_sync_fails(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    want(s, 7, CHUNKS);
+    for (unsigned n = 1; n < 40; n++) {
+        unsigned before = s->medium->syncs;
+        s->bench->seam.fail_at = s->bench->seam.calls + n;
+        if (fill_chunks(&s->fill, s->t.differs, &e) != OK && strstr(e.msg, "sync") != NULL) {
+            assert_int_equal(s->medium->syncs, before);
+            assert_int_equal(s->bench->device.journal.next_chunk, 0);
+            return;
+        }
+        s->bench->device.journal.next_chunk = 0;
+        source_cancel(&s->bench->source.base);
+        fetcher_free(s->t.fetcher);
+        assert_ok(fetcher_new(&s->bench->source.base, s->t.image, &s->t.fetcher, &e));
+        s->fill.fetcher = s->t.fetcher;
+    }
+    fail_msg("expected a failing sync among the first 40 calls");
+}
+
+static void a_chunk_with_a_wrong_hash_never_reaches_the_medium(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    want(s, 7, 9);
+    s->bench->source.flip_off = (int64_t)(s->bench->image.header.payload_offset +
+                                          chunk_table_get(s->t.image->table, 8, NULL).stored_off);
+    assert_fails(ERR_FORMAT, "chunk 8: chunk: corrupt: its stored bytes do not match",
+                 fill_chunks(&s->fill, s->t.differs, &e));
+    for (size_t i = 8 * MIB; i < LEN; i++) {
+        assert_int_equal(s->medium->touched[i], 0);
+    }
+}
+
+static void the_first_chunk_is_tried_without_writing_and_not_fetched_twice(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    want(s, 2, 3); // zeros: nothing to try
+    assert_ok(fill_try_first(&s->fill, s->t.differs, &e));
+    assert_int_equal(s->bench->source.range_count, 0);
+    want(s, 7, 9);
+    assert_ok(fill_try_first(&s->fill, s->t.differs, &e));
+    assert_int_equal(s->bench->source.read_bytes, MIB);
+    assert_int_equal(s->medium->writes + s->medium->zeroings + s->medium->syncs, 0);
+    assert_ok(fill_chunks(&s->fill, s->t.differs, &e));
+    expect_filled(s, 7 * MIB, 2 * MIB);
+    assert_int_equal(s->bench->source.read_bytes, 2 * MIB);
+    assert_int_equal(s->bench->source.range_count, 1);
+}
+
+static void a_bad_first_chunk_is_found_when_it_is_tried(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    want(s, 0, 2);
+    s->bench->source.flip_off = (int64_t)s->bench->image.header.payload_offset + 17;
+    assert_fails(ERR_FORMAT, "chunk 0", fill_try_first(&s->fill, s->t.differs, &e));
+}
+
+#define fill_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        fill_test(zeros_are_zeroed_repetitions_copied_and_the_rest_fetched),
+        fill_test(only_the_chunks_asked_for_are_touched),
+        fill_test(a_repetition_is_copied_from_a_chunk_that_was_in_place),
+        fill_test(a_repetition_whose_first_is_not_right_any_more_is_fetched),
+        fill_test(after_every_eight_mib_comes_a_sync_and_then_the_journal),
+        fill_test(the_journal_is_not_moved_when_the_sync_fails),
+        fill_test(a_chunk_with_a_wrong_hash_never_reaches_the_medium),
+        fill_test(the_first_chunk_is_tried_without_writing_and_not_fetched_twice),
+        fill_test(a_bad_first_chunk_is_found_when_it_is_tried),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

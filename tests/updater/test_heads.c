@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/heads.h"
+
+#include "tests/support/expect.h"
+#include "tests/support/install_bench.h"
+#include "tests/support/test_data.h"
+
+#include <stdlib.h>
+
+enum { KIB = 1024, ROOTFS_LEN = 40000, BOOT_LEN = 3000 };
+
+static const uint32_t odd_cuts[] = {1000, 2000, 30000, 0};
+
+struct stage {
+    struct bench *bench;
+    struct bench_target t;
+    uint8_t rootfs[ROOTFS_LEN], boot[BOOT_LEN];
+};
+
+static int make(void **state)
+{
+    struct stage *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    fill_random(s->rootfs, ROOTFS_LEN, 1);
+    fill_random(s->boot, BOOT_LEN, 2);
+    s->bench = bench_new(64 * KIB, BOOT_LEN);
+    struct image_recipe r = bench_recipe("2.0", 2);
+    r.cuts = odd_cuts;
+    image_recipe_add(&r, "rootfs", s->rootfs, ROOTFS_LEN);
+    image_recipe_add(&r, "boot", s->boot, BOOT_LEN);
+    bench_serve(s->bench, &r);
+    bench_open_target(s->bench, &s->t);
+    s->bench->seam.tracing = true;
+    *state = s;
+    return 0;
+}
+
+static int clear(void **state)
+{
+    struct stage *s = *state;
+    bench_close_target(&s->t);
+    bench_free(s->bench);
+    free(s);
+    return 0;
+}
+
+static void only_the_first_4096_bytes_are_taken(void **state)
+{
+    struct stage *s = *state;
+    assert_int_equal(heads_put(s->t.heads, 0, 0, s->rootfs, 100), 100);
+    assert_int_equal(heads_put(s->t.heads, 0, 100, s->rootfs + 100, 30000), 3996);
+    assert_int_equal(heads_put(s->t.heads, 0, 4096, s->rootfs, 100), 0);
+    assert_int_equal(heads_put(s->t.heads, 0, UINT64_MAX - 10, s->rootfs, 5), 0);
+    assert_memory_equal(s->t.heads->bytes, s->rootfs, HEAD_SIZE);
+    assert_int_equal(s->t.heads->bytes[HEAD_SIZE], 0); // that of the next partition
+    assert_int_equal(heads_put_zeros(s->t.heads, 0, 4000, 500), 96);
+    assert_int_equal(s->t.heads->bytes[3999], s->rootfs[3999]);
+    assert_int_equal(s->t.heads->bytes[4000], 0);
+}
+
+static void each_partition_has_its_own(void **state)
+{
+    struct stage *s = *state;
+    heads_put(s->t.heads, 1, 10, s->boot, 20);
+    assert_memory_equal(s->t.heads->bytes + HEAD_SIZE + 10, s->boot, 20);
+    uint8_t buf[40];
+    memset(buf, 0xee, sizeof buf);
+    heads_overlay(s->t.heads, 1, 0, buf, sizeof buf);
+    assert_int_equal(buf[9], 0);
+    assert_memory_equal(buf + 10, s->boot, 20);
+    heads_overlay(s->t.heads, 0, 4090, buf, 40);
+    assert_int_equal(buf[5], 0);
+    assert_memory_equal(buf + 10, s->boot, 20); // behind the head nothing is put over
+}
+
+static void chunks_in_place_are_taken_and_need_not_be_fetched(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    memcpy(s->bench->slots[SLOT_B][0].data, s->rootfs, ROOTFS_LEN);
+    s->bench->slots[SLOT_B][0].data[1500] ^= 1;
+    chunk_set_add(s->t.differs, 1); // [1000, 3000): what the plan has found
+    for (uint32_t i = 5; i < chunk_table_count(s->t.image->table); i++) {
+        chunk_set_add(s->t.differs, i); // boot as a whole
+    }
+    assert_ok(heads_take_present(s->t.heads, s->t.slot, s->t.image->table, s->bench->device.hasher,
+                                 writer_scratch(s->t.writer), s->t.differs, &e));
+    assert_memory_equal(s->t.heads->bytes, s->rootfs, 1000);
+    assert_memory_equal(s->t.heads->bytes + 3000, s->rootfs + 3000, 1096);
+    for (size_t i = 1000; i < 3000; i++) {
+        assert_int_equal(s->t.heads->bytes[i], 0);
+    }
+    assert_false(chunk_set_has(s->t.differs, 0));
+    assert_false(chunk_set_has(s->t.differs, 2));
+}
+
+static void a_chunk_that_is_no_longer_in_place_is_added_to_those_that_differ(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    memcpy(s->bench->slots[SLOT_B][0].data, s->rootfs, ROOTFS_LEN);
+    memcpy(s->bench->slots[SLOT_B][1].data, s->boot, BOOT_LEN);
+    s->bench->slots[SLOT_B][0].data[20000] ^= 1; // after the plan, in the chunk from 3000 on
+    assert_ok(heads_take_present(s->t.heads, s->t.slot, s->t.image->table, s->bench->device.hasher,
+                                 writer_scratch(s->t.writer), s->t.differs, &e));
+    assert_int_equal(chunk_set_size(s->t.differs), 1);
+    assert_true(chunk_set_has(s->t.differs, 2));
+    assert_int_equal(s->t.heads->bytes[3000], 0);
+    assert_memory_equal(s->t.heads->bytes + HEAD_SIZE, s->boot, BOOT_LEN);
+}
+
+static void heads_are_zeroed_and_synced(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    assert_ok(heads_zero(s->t.slot, &e));
+    assert_string_equal(s->bench->seam.trace, "b.rootfs zero 0+4096\n"
+                                              "b.boot zero 0+3000\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n");
+}
+
+static void heads_are_written_synced_and_read_back(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    uint64_t written = 0;
+    heads_put(s->t.heads, 0, 0, s->rootfs, ROOTFS_LEN);
+    heads_put(s->t.heads, 1, 0, s->boot, BOOT_LEN);
+    assert_ok(heads_write(s->t.heads, s->t.slot, &written, &e));
+    assert_int_equal(written, 4096 + 3000);
+    assert_string_equal(s->bench->seam.trace, "b.rootfs write 0+4096\n"
+                                              "b.boot write 0+3000\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n");
+    assert_memory_equal(s->bench->slots[SLOT_B][0].data, s->rootfs, HEAD_SIZE);
+    assert_memory_equal(s->bench->slots[SLOT_B][1].data, s->boot, BOOT_LEN);
+}
+
+static void a_head_that_does_not_read_back_is_an_error(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    uint64_t written;
+    heads_put(s->t.heads, 0, 0, s->rootfs, ROOTFS_LEN);
+    s->bench->slots[SLOT_B][1].spoil_off = 2999;
+    s->bench->slots[SLOT_B][1].spoil_times = 1;
+    assert_fails(ERR_IO, "slot b, partition boot: offset 0: what was written does not read back",
+                 heads_write(s->t.heads, s->t.slot, &written, &e));
+}
+
+static void a_call_that_fails_names_slot_and_partition(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    uint64_t written;
+    for (unsigned n = 1; n <= 6; n++) {
+        s->bench->seam.fail_at = s->bench->seam.calls + n;
+        assert_fails(ERR_IO, n % 2 == 1 ? "slot b, partition rootfs" : "slot b, partition boot",
+                     heads_write(s->t.heads, s->t.slot, &written, &e));
+    }
+    for (unsigned n = 1; n <= 4; n++) {
+        s->bench->seam.fail_at = s->bench->seam.calls + n;
+        assert_fails(ERR_IO, n % 2 == 1 ? "slot b, partition rootfs" : "slot b, partition boot",
+                     heads_zero(s->t.slot, &e));
+    }
+}
+
+#define heads_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        heads_test(only_the_first_4096_bytes_are_taken),
+        heads_test(each_partition_has_its_own),
+        heads_test(chunks_in_place_are_taken_and_need_not_be_fetched),
+        heads_test(a_chunk_that_is_no_longer_in_place_is_added_to_those_that_differ),
+        heads_test(heads_are_zeroed_and_synced),
+        heads_test(heads_are_written_synced_and_read_back),
+        heads_test(a_head_that_does_not_read_back_is_an_error),
+        heads_test(a_call_that_fails_names_slot_and_partition),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/scan.h"
+
+#include "tests/support/expect.h"
+#include "tests/support/install_bench.h"
+#include "tests/support/test_data.h"
+
+#include <stdlib.h>
+
+// Longer than two windows, no multiple of anything.
+enum { KIB = 1024, MIB = 1024 * 1024, ROOTFS_LEN = 2 * MIB + 4321, BOOT_LEN = 777 };
+
+static const uint32_t odd_cuts[] = {100001, 3, 4096, 250000, 0};
+
+struct stage {
+    struct bench *bench;
+    struct bench_target t;
+    struct blk_mem *rootfs, *boot; // hold the image already
+};
+
+static int make(void **state)
+{
+    struct stage *s = calloc(1, sizeof *s);
+    uint8_t *rootfs = malloc(ROOTFS_LEN);
+    uint8_t boot[BOOT_LEN];
+    assert_true(s != NULL && rootfs != NULL);
+    fill_random(rootfs, ROOTFS_LEN, 1);
+    fill_random(boot, BOOT_LEN, 2);
+    s->bench = bench_new(ROOTFS_LEN + 100, 4096);
+    struct image_recipe r = bench_recipe("2.0", 2);
+    r.cuts = odd_cuts;
+    image_recipe_add(&r, "rootfs", rootfs, ROOTFS_LEN);
+    image_recipe_add(&r, "boot", boot, BOOT_LEN);
+    bench_serve(s->bench, &r);
+    bench_open_target(s->bench, &s->t);
+    s->rootfs = &s->bench->slots[SLOT_B][0];
+    s->boot = &s->bench->slots[SLOT_B][1];
+    memcpy(s->rootfs->data, rootfs, ROOTFS_LEN);
+    memcpy(s->boot->data, boot, BOOT_LEN);
+    free(rootfs);
+    *state = s;
+    return 0;
+}
+
+static int clear(void **state)
+{
+    struct stage *s = *state;
+    bench_close_target(&s->t);
+    bench_free(s->bench);
+    free(s);
+    return 0;
+}
+
+static void expect_differing(struct stage *s, size_t count, const uint32_t *indices)
+{
+    assert_int_equal(chunk_set_size(s->t.differs), count);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(chunk_set_has(s->t.differs, indices[i]));
+    }
+}
+
+// The chunk that holds a byte of rootfs.
+static uint32_t chunk_at(const struct stage *s, uint64_t place)
+{
+    uint64_t off;
+    uint32_t i = 0;
+    for (;; i++) {
+        struct chunk c = chunk_table_get(s->t.image->table, i, &off);
+        if (place < off + c.raw_len) {
+            return i;
+        }
+    }
+}
+
+static void a_slot_that_equals_the_image_has_no_chunk_that_differs(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    uint64_t unreadable = 1;
+    struct scan scan = bench_scan(s->bench, &s->t);
+    assert_ok(scan_slot(&scan, s->t.differs, &unreadable, &e));
+    expect_differing(s, 0, NULL);
+    assert_int_equal(unreadable, 0);
+    assert_int_equal(s->rootfs->syncs, 1); // the medium is looked at, and not a cache
+    assert_int_equal(s->boot->syncs, 1);
+}
+
+static void every_single_changed_byte_is_found_in_its_chunk(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    const uint64_t places[] = {0,           4095,    100000,         100001,        100003, 100004,
+                               MIB - 1,     MIB,     MIB + 1,        2 * MIB - 1,   2 * MIB,
+                               ROOTFS_LEN - 1};
+    struct scan scan = bench_scan(s->bench, &s->t);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        s->rootfs->data[places[i]] ^= 0x80;
+        assert_ok(scan_slot(&scan, s->t.differs, NULL, &e));
+        uint32_t expected = chunk_at(s, places[i]);
+        expect_differing(s, 1, &expected);
+        s->rootfs->data[places[i]] ^= 0x80;
+    }
+}
+
+static void what_stands_behind_the_image_does_not_count(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct scan scan = bench_scan(s->bench, &s->t);
+    s->rootfs->data[ROOTFS_LEN] ^= 1;
+    s->boot->data[BOOT_LEN] ^= 1;
+    assert_ok(scan_slot(&scan, s->t.differs, NULL, &e));
+    expect_differing(s, 0, NULL);
+}
+
+static void a_chunk_of_another_partition_is_found_there(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct scan scan = bench_scan(s->bench, &s->t);
+    s->boot->data[BOOT_LEN - 1] ^= 1;
+    assert_ok(scan_slot(&scan, s->t.differs, NULL, &e));
+    uint32_t expected = chunk_table_count(s->t.image->table) - 1;
+    expect_differing(s, 1, &expected);
+}
+
+static void held_heads_count_instead_of_those_on_the_medium(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct scan scan = bench_scan(s->bench, &s->t);
+    heads_put(s->t.heads, 0, 0, s->rootfs->data, HEAD_SIZE);
+    heads_put(s->t.heads, 1, 0, s->boot->data, BOOT_LEN);
+    memset(s->rootfs->data, 0, HEAD_SIZE);
+    memset(s->boot->data, 0, BOOT_LEN);
+    assert_ok(scan_slot(&scan, s->t.differs, NULL, &e));
+    assert_true(chunk_set_size(s->t.differs) >= 2);
+    scan.heads = s->t.heads;
+    assert_ok(scan_slot(&scan, s->t.differs, NULL, &e));
+    expect_differing(s, 0, NULL);
+}
+
+static void what_cannot_be_read_differs(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    uint64_t unreadable = 0;
+    struct scan scan = bench_scan(s->bench, &s->t);
+    s->rootfs->unreadable_off = MIB + 5; // in the second window
+    assert_ok(scan_slot(&scan, s->t.differs, &unreadable, &e));
+    assert_int_equal(unreadable, MIB);
+    for (uint32_t i = 0; i < chunk_table_count(s->t.image->table); i++) {
+        bool expected = i >= chunk_at(s, MIB) && i <= chunk_at(s, 2 * MIB - 1);
+        assert_int_equal(chunk_set_has(s->t.differs, i), expected);
+    }
+}
+
+static void a_sync_that_fails_is_an_error(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct scan scan = bench_scan(s->bench, &s->t);
+    s->bench->seam.fail_at = s->bench->seam.calls + 1;
+    assert_fails(ERR_IO, "slot b, partition rootfs", scan_slot(&scan, s->t.differs, NULL, &e));
+}
+
+#define scan_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        scan_test(a_slot_that_equals_the_image_has_no_chunk_that_differs),
+        scan_test(every_single_changed_byte_is_found_in_its_chunk),
+        scan_test(what_stands_behind_the_image_does_not_count),
+        scan_test(a_chunk_of_another_partition_is_found_there),
+        scan_test(held_heads_count_instead_of_those_on_the_medium),
+        scan_test(what_cannot_be_read_differs),
+        scan_test(a_sync_that_fails_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

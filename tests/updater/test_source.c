@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/source.h"
+
+#include "tests/support/expect.h"
+#include "tests/support/source_mem.h"
+
+static const char text[] = "0123456789";
+
+static void the_wrappers_reach_the_back_end(void **state)
+{
+    (void)state;
+    struct error e;
+    char buf[4] = "";
+    struct seam_sim seam = {0};
+    struct source_mem mem;
+    source_mem_init(&mem, text, 10, &seam);
+    CLEANUP(cleanup_source) struct source *s = &mem.base;
+    assert_int_equal(s->size_bytes, SOURCE_SIZE_UNKNOWN);
+    assert_ok(source_start(s, 2, 6, &e));
+    assert_int_equal(s->size_bytes, 10);
+    assert_ok(source_read(s, buf, 3, &e));
+    assert_memory_equal(buf, "234", 3);
+    assert_ok(source_read(s, buf, 3, &e));
+    assert_memory_equal(buf, "567", 3);
+    assert_int_equal(s->fetched_bytes, 6);
+    assert_ok(source_expect_size(s, 10, &e));
+    source_cancel(s);
+    assert_int_equal(mem.end, 0);
+}
+
+static void errors_come_through(void **state)
+{
+    (void)state;
+    struct error e;
+    char buf[4];
+    struct seam_sim seam = {0};
+    struct source_mem mem;
+    source_mem_init(&mem, text, 10, &seam);
+    assert_fails(ERR_FORMAT, "ends at 10", source_start(&mem.base, 10, 1, &e));
+    assert_ok(source_start(&mem.base, 8, 8, &e));
+    assert_fails(ERR_FORMAT, "ends at 10", source_read(&mem.base, buf, 3, &e));
+    assert_fails(ERR_FORMAT, "its header says 11", source_expect_size(&mem.base, 11, &e));
+    mem.cut_off = 9;
+    assert_fails(ERR_NETWORK, "lost at 9", source_read(&mem.base, buf, 2, &e));
+    source_close(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_wrappers_reach_the_back_end),
+        cmocka_unit_test(errors_come_through),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/source_file.h"
+
+#include "tests/support/expect.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/test_data.h"
+
+enum { FILE_BYTES = 10000 };
+
+static uint8_t content[FILE_BYTES];
+
+static const char *make_file(char *path, size_t len, const char *dir)
+{
+    temp_dir_path(path, len, dir, "image.vvi");
+    fill_random(content, sizeof content, 1);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(content, 1, sizeof content, f), sizeof content);
+    assert_int_equal(fclose(f), 0);
+    return path;
+}
+
+static struct source *open_file(const char *dir)
+{
+    struct error e;
+    char path[256];
+    struct source *s = NULL;
+    assert_ok(source_file_open(make_file(path, sizeof path, dir), &s, &e));
+    return s;
+}
+
+static void the_size_is_known_at_once_and_no_request_is_counted(void **state)
+{
+    struct error e;
+    uint8_t buf[10];
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    assert_int_equal(s->size_bytes, FILE_BYTES);
+    assert_ok(source_start(s, 0, 10, &e));
+    assert_ok(source_read(s, buf, 10, &e));
+    assert_int_equal(s->requests, 0);
+    assert_int_equal(s->fetched_bytes, 10);
+}
+
+static void a_range_is_read_in_pieces(void **state)
+{
+    struct error e;
+    uint8_t buf[300];
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    assert_ok(source_start(s, 5000, 300, &e));
+    assert_ok(source_read(s, buf, 100, &e));
+    assert_ok(source_read(s, buf + 100, 200, &e));
+    assert_memory_equal(buf, content + 5000, 300);
+}
+
+static void ranges_may_go_back(void **state)
+{
+    struct error e;
+    uint8_t buf[100];
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    assert_ok(source_start(s, 9900, 100, &e));
+    assert_ok(source_read(s, buf, 100, &e));
+    assert_ok(source_start(s, 0, 100, &e));
+    assert_ok(source_read(s, buf, 100, &e));
+    assert_memory_equal(buf, content, 100);
+}
+
+static void a_range_that_reaches_past_the_end_gives_what_there_is(void **state)
+{
+    struct error e;
+    uint8_t buf[100];
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    assert_ok(source_start(s, FILE_BYTES - 60, 100, &e));
+    assert_ok(source_read(s, buf, 60, &e));
+    assert_memory_equal(buf, content + FILE_BYTES - 60, 60);
+    assert_fails(ERR_FORMAT, "the file ends at byte 10000", source_read(s, buf, 1, &e));
+}
+
+static void reading_past_the_end_is_an_error_and_never_short(void **state)
+{
+    struct error e;
+    uint8_t buf[100];
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    assert_ok(source_start(s, FILE_BYTES - 60, 100, &e));
+    assert_fails(ERR_FORMAT, "the file ends at byte 10000", source_read(s, buf, 100, &e));
+}
+
+static void a_range_that_begins_at_the_end_is_refused(void **state)
+{
+    struct error e;
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    assert_ok(source_start(s, FILE_BYTES, 0, &e));
+    assert_fails(ERR_FORMAT, "the file ends at", source_start(s, FILE_BYTES, 1, &e));
+    assert_fails(ERR_FORMAT, "the file ends at", source_start(s, FILE_BYTES + 1, 0, &e));
+}
+
+static void a_range_that_overflows_is_refused(void **state)
+{
+    struct error e;
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    assert_fails(ERR_INTERNAL, "range", source_start(s, UINT64_MAX, 2, &e));
+}
+
+static void reading_behind_the_range_that_was_started_is_refused(void **state)
+{
+    struct error e;
+    uint8_t buf[20];
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    assert_fails(ERR_INTERNAL, "behind the range", source_read(s, buf, 1, &e));
+    assert_ok(source_start(s, 0, 10, &e));
+    assert_fails(ERR_INTERNAL, "behind the range", source_read(s, buf, 11, &e));
+    source_cancel(s);
+    assert_fails(ERR_INTERNAL, "behind the range", source_read(s, buf, 1, &e));
+}
+
+static void another_size_than_expected_is_refused_in_two_sentences(void **state)
+{
+    struct error e;
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    assert_ok(source_expect_size(s, FILE_BYTES, &e));
+    assert_fails(ERR_FORMAT, "is 10000 bytes, its header says 10001: it was cut short",
+                 source_expect_size(s, FILE_BYTES + 1, &e));
+    assert_fails(ERR_FORMAT, "is 10000 bytes, its header says 9999: something was added",
+                 source_expect_size(s, FILE_BYTES - 1, &e));
+}
+
+static void a_file_that_shrinks_while_it_is_read_is_noticed(void **state)
+{
+    struct error e;
+    uint8_t buf[100];
+    char path[256];
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    temp_dir_path(path, sizeof path, *state, "image.vvi");
+    assert_ok(source_start(s, 0, 200, &e));
+    assert_ok(source_read(s, buf, 100, &e));
+    assert_int_equal(truncate(path, 150), 0);
+    assert_fails(ERR_FORMAT, "the file ends", source_read(s, buf, 100, &e));
+}
+
+static void a_missing_file_is_an_error_with_its_name(void **state)
+{
+    struct error e;
+    char path[256];
+    struct source *s = NULL;
+    temp_dir_path(path, sizeof path, *state, "nowhere.vvi");
+    assert_fails(ERR_IO, "nowhere.vvi: No such file", source_file_open(path, &s, &e));
+    assert_int_equal(e.sys, ENOENT);
+    assert_null(s);
+}
+
+static void a_directory_and_a_pipe_are_refused_without_waiting(void **state)
+{
+    struct error e;
+    char path[256];
+    struct source *s = NULL;
+    assert_fails(ERR_IO, "is not a regular file", source_file_open(*state, &s, &e));
+    temp_dir_path(path, sizeof path, *state, "pipe");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_fails(ERR_IO, "is not a regular file", source_file_open(path, &s, &e));
+    assert_null(s);
+}
+
+int main(void)
+{
+#define DIR_TEST(f) cmocka_unit_test_setup_teardown(f, temp_dir_make, temp_dir_remove)
+    static const struct CMUnitTest tests[] = {
+        DIR_TEST(the_size_is_known_at_once_and_no_request_is_counted),
+        DIR_TEST(a_range_is_read_in_pieces),
+        DIR_TEST(ranges_may_go_back),
+        DIR_TEST(a_range_that_reaches_past_the_end_gives_what_there_is),
+        DIR_TEST(reading_past_the_end_is_an_error_and_never_short),
+        DIR_TEST(a_range_that_begins_at_the_end_is_refused),
+        DIR_TEST(a_range_that_overflows_is_refused),
+        DIR_TEST(reading_behind_the_range_that_was_started_is_refused),
+        DIR_TEST(another_size_than_expected_is_refused_in_two_sentences),
+        DIR_TEST(a_file_that_shrinks_while_it_is_read_is_noticed),
+        DIR_TEST(a_missing_file_is_an_error_with_its_name),
+        DIR_TEST(a_directory_and_a_pipe_are_refused_without_waiting),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/activate.h"
+
+#include "updater/release.h"
+#include "updater/scan.h"
+#include "updater/slot_record.h"
+
+#include <inttypes.h>
+
+static enum err fail_differs(const struct scan *scan, const struct chunk_set *differs,
+                             struct error *e)
+{
+    uint32_t index = 0;
+    while (!chunk_set_has(differs, index)) {
+        index++;
+    }
+    uint64_t off;
+    (void)chunk_table_get(scan->table, index, &off);
+    return fail(e, ERR_NOT_NOW, 0,
+                "slot %s holds no verified release: partition %s differs from its record at "
+                "offset %" PRIu64 "; install again",
+                scan->slot->name,
+                scan->slot->partitions[slot_find(scan->slot, index)].info->name, off);
+}
+
+static enum err scan_against(struct device *d, int index, const struct image *image,
+                             struct error *e)
+{
+    CLEANUP(cleanup_slot) struct slot *slot = NULL;
+    CLEANUP(cleanup_chunk_set) struct chunk_set *differs = NULL;
+    CLEANUP(cleanup_free) uint8_t *buf = aligned_alloc(BLK_ALIGN, SCAN_BUF_SIZE);
+    if (buf == NULL) {
+        return fail_memory(e);
+    }
+    enum err err = slot_open(d, index, image->manifest, BLK_READ_ONLY, &slot, e);
+    if (err == OK) {
+        err = chunk_set_new(chunk_table_count(image->table), &differs, e);
+    }
+    if (err != OK) {
+        return err;
+    }
+    struct scan scan = {
+        .slot = slot,
+        .table = image->table,
+        .hasher = d->hasher,
+        .progress = &d->progress,
+        .step = "check",
+        .buf = buf,
+    };
+    err = scan_slot(&scan, differs, NULL, e);
+    if (err == OK && chunk_set_size(differs) > 0) {
+        err = fail_differs(&scan, differs, e);
+    }
+    return err;
+}
+
+// Whatever is wrong with the record or the size of a partition: there is nothing to activate.
+static enum err not_verified(struct device *d, int slot, struct error *e)
+{
+    e->code = ERR_NOT_NOW;
+    return error_context(e, "slot %s holds no verified release", d->config->slots[slot].name);
+}
+
+enum err activate_verify_slot(struct device *d, int slot, struct release_id *ret_release,
+                              struct error *e)
+{
+    CLEANUP(cleanup_image) struct image *image = NULL;
+    struct image_trust trust = device_trust(d);
+    enum err err = slot_record_load(d->state, d->config->slots[slot].name, &trust.verifier,
+                                    d->hasher, &image, e);
+    if (err == OK) {
+        err = scan_against(d, slot, image, e);
+    }
+    if (err == ERR_TRUST || err == ERR_FORMAT || err == ERR_TOO_LARGE) {
+        return not_verified(d, slot, e);
+    }
+    if (err == OK) {
+        *ret_release = release_id_of(image);
+    }
+    return err;
+}
+
+// No record is there; without a lost journal, its word is good that we never wrote to the slot.
+static enum err check_factory(const struct device *d, int slot, struct error *e)
+{
+    if (d->journal.lost || d->journal.slots[slot].content != CONTENT_UNKNOWN) {
+        return fail(e, ERR_NOT_NOW, 0,
+                    "slot %s holds no verified release, and is not known to be as it left the "
+                    "factory: install into it first",
+                    d->config->slots[slot].name);
+    }
+    return OK;
+}
+
+static enum err check_content(struct device *d, int slot, enum activate_mode mode,
+                              struct release_id *ret_release, struct error *e)
+{
+    bool recorded = true;
+    enum err err = OK;
+    if (mode == ACTIVATE_FACTORY_ALLOWED) {
+        err = slot_record_exists(d->state, d->config->slots[slot].name, &recorded, e);
+    }
+    if (err != OK) {
+        return err;
+    }
+    *ret_release = d->journal.slots[slot].release;
+    if (mode == ACTIVATE_JUST_READ_BACK) {
+        return OK;
+    }
+    return recorded ? activate_verify_slot(d, slot, ret_release, e) : check_factory(d, slot, e);
+}
+
+static enum err check_allowed(const struct device *d, const struct boot_state *boot, int slot,
+                              struct error *e)
+{
+    const char *running = d->config->slots[d->running].name;
+    if (slot == d->running) {
+        return fail(e, ERR_NOT_NOW, 0, "slot %s is the running one", running);
+    }
+    if (boot->trial == d->running) {
+        return fail(e, ERR_NOT_NOW, 0,
+                    "the running slot %s is on trial itself: confirm it or roll it back first",
+                    running);
+    }
+    return OK;
+}
+
+static enum err journal_activating(struct device *d, int slot, const struct release_id *release,
+                                   struct error *e)
+{
+    struct journal next = d->journal;
+    next.step = STEP_ACTIVATING;
+    next.slot = slot;
+    next.release = *release;
+    enum slot_content content = next.slots[slot].content;
+    bool verified = release->version[0] != '\0'; // else: a factory slot
+    if (verified && (content == CONTENT_PARTIAL || content == CONTENT_UNKNOWN)) {
+        // Read whole against its record a moment ago: the journal was behind, or lost.
+        next.slots[slot].content = CONTENT_INSTALLED;
+        next.slots[slot].release = *release;
+    }
+    enum err err = journal_save(d->state, &next, e);
+    if (err == OK) {
+        d->journal = next;
+    }
+    return err;
+}
+
+static enum err flip(struct device *d, int slot, const struct release_id *release, struct error *e)
+{
+    enum err err = journal_activating(d, slot, release, e);
+    if (err != OK) {
+        return err;
+    }
+    bool stored;
+    err = boot_decide(&d->config->boot, d->env, DECIDE_ACTIVATE, slot, 0, &stored, e);
+    if (err != OK) {
+        return err;
+    }
+    struct journal before = d->journal;
+    d->journal.step = STEP_TRIAL;
+    err = device_record_result(d, OUTCOME_ACTIVATED, slot, release, "", e);
+    if (err != OK) {
+        d->journal = before; // so that the next run comes here again
+    }
+    return err;
+}
+
+enum err activate_slot(struct device *d, int slot, enum activate_mode mode, struct error *e)
+{
+    struct boot_state boot;
+    struct release_id release;
+    enum err err = boot_state_read(&d->config->boot, d->env, &boot, e);
+    if (err == OK) {
+        err = check_allowed(d, &boot, slot, e);
+    }
+    if (err != OK) {
+        return err;
+    }
+    bool on_trial = boot.trial == slot && boot.next == slot;
+    if (on_trial && d->journal.step == STEP_TRIAL && d->journal.slot == slot) {
+        return OK;
+    }
+    if (mode != ACTIVATE_JUST_READ_BACK) {
+        err = state_check_writable(d->state, e);
+    }
+    if (err == OK) {
+        err = check_content(d, slot, mode, &release, e);
+    }
+    return err == OK ? flip(d, slot, &release, e) : err;
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/check.h"
+
+struct check_state check_begin(uint64_t now_ms)
+{
+    return (struct check_state){
+        .verdict = CHECK_STARTING,
+        .began_ms = now_ms,
+        .due_ms = now_ms,
+    };
+}
+
+static void take_success(struct check_state *s, const struct config_check *c, uint64_t now_ms)
+{
+    s->ever_succeeded = true;
+    s->failures_in_a_row = 0;
+    s->successes_in_a_row++;
+    if (s->verdict != CHECK_HEALTHY && s->successes_in_a_row >= c->successes) {
+        s->verdict = CHECK_HEALTHY;
+        s->healthy_since_ms = now_ms;
+    }
+}
+
+static void take_failure(struct check_state *s, const struct config_check *c, uint64_t now_ms)
+{
+    s->successes_in_a_row = 0;
+    if (!s->ever_succeeded && now_ms - s->began_ms < c->start_period_ms) {
+        return;
+    }
+    s->failures_in_a_row++;
+    if (s->failures_in_a_row >= c->retries) {
+        s->verdict = CHECK_UNHEALTHY;
+    }
+}
+
+void check_take(struct check_state *s, const struct config_check *c, enum probe_result result,
+                uint64_t now_ms)
+{
+    s->tries++;
+    s->due_ms = now_ms + c->interval_ms;
+    switch (result) {
+    case PROBE_HEALTHY:
+        take_success(s, c, now_ms);
+        break;
+    case PROBE_FAILED:
+        take_failure(s, c, now_ms);
+        break;
+    case PROBE_NOT_YET:
+        break;
+    }
+}

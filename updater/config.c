@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/config.h"
+
+#include "updater/block_stack.h"
+#include "updater/config_build.h"
+#include "updater/config_check.h"
+#include "updater/config_files.h"
+
+void config_free(struct config *c)
+{
+    if (c == NULL) {
+        return;
+    }
+    conf_clear(&c->raw);
+    free(c->checks);
+    free(c);
+}
+
+enum err config_load_at(const char *path, const struct config_places *places,
+                        const struct block_view *view, struct config **ret, struct error *e)
+{
+    CLEANUP(conf_clear) struct conf raw = {0};
+    enum err err = path == NULL ? config_files_read(places, &raw, e)
+                                : config_files_read_one(path, places->check_owner, &raw, e);
+    CLEANUP(cleanup_config) struct config *c = NULL;
+    if (err == OK) {
+        err = config_build(&raw, &c, e);
+    }
+    if (err == OK) {
+        err = config_check(c, view, e);
+    }
+    if (err == OK) {
+        *ret = TAKE_PTR(c);
+    }
+    return err;
+}
+
+enum err config_load(const char *path, struct config **ret, struct error *e)
+{
+    struct config_places places = config_places_standard();
+    return config_load_at(path, &places, &block_view_system, ret, e);
+}

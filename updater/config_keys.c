@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/config_keys.h"
+
+#include "base/parse.h"
+#include "bootloader/boot_defaults.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool within(const struct key_spec *spec, uint64_t v)
+{
+    return v >= spec->min && v <= spec->max;
+}
+
+static bool read_text(void *field, const struct key_spec *spec, const char *value)
+{
+    (void)spec;
+    *(const char **)field = value;
+    return true;
+}
+
+static bool read_some_text(void *field, const struct key_spec *spec, const char *value)
+{
+    return value[0] != '\0' && read_text(field, spec, value);
+}
+
+static bool read_name(void *field, const struct key_spec *spec, const char *value)
+{
+    return is_name(value) && read_text(field, spec, value);
+}
+
+// Goes into the boot environment and through the script of a boot loader.
+static bool read_boot_value(void *field, const struct key_spec *spec, const char *value)
+{
+    return value[0] != '\0' && strpbrk(value, " \t\"'`;$\\&|") == NULL &&
+           read_text(field, spec, value);
+}
+
+// A later file takes an optional name or path back by giving it an empty value.
+static bool read_name_or_none(void *field, const struct key_spec *spec, const char *value)
+{
+    if (value[0] == '\0') {
+        *(const char **)field = NULL;
+        return true;
+    }
+    return read_name(field, spec, value);
+}
+
+// Absolute, because the working directory of a service says nothing.
+static bool read_path(void *field, const struct key_spec *spec, const char *value)
+{
+    return value[0] == '/' && read_text(field, spec, value);
+}
+
+static bool read_path_or_none(void *field, const struct key_spec *spec, const char *value)
+{
+    if (value[0] == '\0') {
+        *(const char **)field = NULL;
+        return true;
+    }
+    return read_path(field, spec, value);
+}
+
+static bool read_url(void *field, const struct key_spec *spec, const char *value)
+{
+    return source_http_is_url(value) && strpbrk(value, " \t") == NULL &&
+           read_text(field, spec, value);
+}
+
+static bool read_number(void *field, const struct key_spec *spec, const char *value)
+{
+    uint64_t v;
+    if (!parse_u64(value, &v) || !within(spec, v)) {
+        return false;
+    }
+    *(unsigned *)field = (unsigned)v;
+    return true;
+}
+
+static bool read_size(void *field, const struct key_spec *spec, const char *value)
+{
+    uint64_t v;
+    if (!parse_size(value, &v) || !within(spec, v)) {
+        return false;
+    }
+    *(uint64_t *)field = v;
+    return true;
+}
+
+static bool read_duration(void *field, const struct key_spec *spec, const char *value)
+{
+    uint64_t v;
+    if (!parse_duration(value, &v) || !within(spec, v)) {
+        return false;
+    }
+    *(uint64_t *)field = v;
+    return true;
+}
+
+// SIZE or SIZE/DURATION into struct http_options.
+static bool read_low_speed(void *field, const struct key_spec *spec, const char *value)
+{
+    char size[32];
+    size_t len = strcspn(value, "/");
+    uint64_t bytes;
+    uint64_t ms = 30000;
+    if (len >= sizeof size) {
+        return false;
+    }
+    memcpy(size, value, len);
+    size[len] = '\0';
+    if (!parse_size(size, &bytes) ||
+        (value[len] == '/' && (!parse_duration(value + len + 1, &ms) || !within(spec, ms)))) {
+        return false;
+    }
+    struct http_options *http = field;
+    http->low_speed_bytes = bytes;
+    http->low_speed_ms = ms;
+    return true;
+}
+
+// 200 or 200-299 into struct config_check.
+static bool read_expect(void *field, const struct key_spec *spec, const char *value)
+{
+    char first[8];
+    size_t len = strcspn(value, "-");
+    uint64_t from;
+    if (len >= sizeof first) {
+        return false;
+    }
+    memcpy(first, value, len);
+    first[len] = '\0';
+    if (!parse_u64(first, &from)) {
+        return false;
+    }
+    uint64_t to = from;
+    if ((value[len] == '-' && !parse_u64(value + len + 1, &to)) || !within(spec, from) ||
+        !within(spec, to) || from > to) {
+        return false;
+    }
+    struct config_check *check = field;
+    check->expect_first = (unsigned)from;
+    check->expect_last = (unsigned)to;
+    return true;
+}
+
+// The index of `value` in `words`, which ends with NULL; -1 when it is none of them.
+static int word_index(const char *const *words, const char *value)
+{
+    for (int i = 0; words[i] != NULL; i++) {
+        if (strcmp(words[i], value) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+// There is one boot loader so far: nothing is to be remembered.
+static bool read_loader_type(void *field, const struct key_spec *spec, const char *value)
+{
+    (void)field;
+    (void)spec;
+    return strcmp(value, "uboot") == 0;
+}
+
+static bool read_contract(void *field, const struct key_spec *spec, const char *value)
+{
+    static const char *const words[] = {
+        [CONTRACT_ORDER] = "order", [CONTRACT_BOOTCOUNT] = "bootcount", NULL};
+    (void)spec;
+    int i = word_index(words, value);
+    if (i < 0) {
+        return false;
+    }
+    *(enum contract *)field = (enum contract)i;
+    return true;
+}
+
+static bool read_check_kind(void *field, const struct key_spec *spec, const char *value)
+{
+    static const char *const words[] = {
+        [CHECK_HTTP] = "http", [CHECK_EXEC] = "exec", [CHECK_FILE_AGE] = "file-age", NULL};
+    (void)spec;
+    int i = word_index(words, value);
+    if (i < 0) {
+        return false;
+    }
+    *(enum check_kind *)field = (enum check_kind)i;
+    return true;
+}
+
+static bool read_severity(void *field, const struct key_spec *spec, const char *value)
+{
+    static const char *const words[] = {"wanted", "required", NULL};
+    (void)spec;
+    int i = word_index(words, value);
+    if (i < 0) {
+        return false;
+    }
+    *(bool *)field = i == 1;
+    return true;
+}
+
+enum {
+    HTTP = 1 << CHECK_HTTP,
+    EXEC = 1 << CHECK_EXEC,
+    FILE_AGE = 1 << CHECK_FILE_AGE,
+    EVERY = HTTP | EXEC | FILE_AGE,
+};
+
+enum { DURATION_MAX_MS = INT32_MAX }; // 24 days; poll() and its kin take an int
+
+#define A_NAME "1 to 64 of the characters A-Z a-z 0-9 . _ + ~ : -"
+#define A_PATH "an absolute path"
+#define A_PATH_OR_NONE "an absolute path, or nothing for none"
+#define A_DURATION "a duration up to 24d (ms, s, min, h, d) that is not 0, e.g. 30s"
+
+#define IN_CONFIG(field) .base = BASE_CONFIG, .offset = offsetof(struct config, field)
+#define IN_SLOT(field) .base = BASE_BOOT_SLOT, .offset = offsetof(struct boot_slot, field)
+#define IN_CHECK(field) .base = BASE_CHECK, .offset = offsetof(struct config_check, field)
+
+_Static_assert(BOOT_DEFAULT_ATTEMPTS == 3, "the default of attempts below");
+
+// clang-format off
+const struct key_spec config_keys[] = {
+    {"device", "product", read_name, IN_CONFIG(product),
+     .allowed = A_NAME, .flags = KEY_REQUIRED},
+    {"device", "compatible", read_name, IN_CONFIG(compatible),
+     .allowed = A_NAME, .flags = KEY_REQUIRED},
+    {"device", "id", read_name_or_none, IN_CONFIG(device_id),
+     .allowed = A_NAME ", or nothing for none"},
+    {"device", "state_dir", read_path, IN_CONFIG(state_dir),
+     .allowed = A_PATH, .flags = KEY_REQUIRED},
+    {"device", "cmdline_file", read_path, IN_CONFIG(cmdline_file),
+     .fallback = "/proc/cmdline", .allowed = A_PATH},
+    {"device", "reboot_command", read_text, IN_CONFIG(reboot_command),
+     .fallback = "systemctl reboot", .allowed = "a command, or nothing to never reboot"},
+
+    {"slot", "bootname", read_name, IN_SLOT(bootname), .allowed = A_NAME},
+    {"slot", "bootvalue", read_boot_value, IN_SLOT(bootvalue),
+     .allowed = "a value without white space, quotes and ; $ \\ & |"},
+
+    {"bootloader", "type", read_loader_type, IN_CONFIG(boot),
+     .fallback = "uboot", .allowed = "uboot"},
+    {"bootloader", "contract", read_contract, IN_CONFIG(boot.contract),
+     .fallback = "order", .allowed = "order or bootcount"},
+    {"bootloader", "env_config", read_path, IN_CONFIG(env_config),
+     .fallback = "/etc/fw_env.config", .allowed = A_PATH},
+    {"bootloader", "slot_var", read_name, IN_CONFIG(boot.slot_var),
+     .fallback = BOOT_DEFAULT_SLOT_VAR, .allowed = A_NAME},
+    {"bootloader", "attempts", read_number, IN_CONFIG(boot.attempts), 1, ATTEMPTS_MAX,
+     .fallback = "3", .allowed = "a number from 1 to 9"},
+
+    {"trust", "roots", read_path, IN_CONFIG(trust_roots),
+     .allowed = A_PATH, .flags = KEY_REQUIRED},
+    {"trust", "signers", read_number, IN_CONFIG(trust_signers), 1, 16,
+     .fallback = "1", .allowed = "a number from 1 to 16"},
+
+    {"network", "ca", read_path_or_none, IN_CONFIG(http.ca), .allowed = A_PATH_OR_NONE},
+    {"network", "client_cert", read_path_or_none, IN_CONFIG(http.client_cert),
+     .allowed = A_PATH_OR_NONE},
+    {"network", "client_key", read_path_or_none, IN_CONFIG(http.client_key),
+     .allowed = A_PATH_OR_NONE},
+    {"network", "rate_limit", read_size, IN_CONFIG(http.rate_limit), 0, INT64_MAX,
+     .fallback = "0", .allowed = "bytes a second (K, M, G), or 0 for no limit",
+     .flags = KEY_STATE_DIR},
+    {"network", "max_waste", read_size, IN_CONFIG(http.max_waste_bytes), 0, INT64_MAX,
+     .fallback = "64M", .allowed = "a size in bytes (K, M, G)", .flags = KEY_STATE_DIR},
+    {"network", "low_speed", read_low_speed, IN_CONFIG(http), 1, DURATION_MAX_MS,
+     .fallback = "1K/30s", .allowed = "SIZE or SIZE/DURATION, e.g. 1K/30s",
+     .flags = KEY_STATE_DIR},
+    {"network", "retries", read_number, IN_CONFIG(http.retries), 0, 1000,
+     .fallback = "5", .allowed = "a number from 0 to 1000", .flags = KEY_STATE_DIR},
+
+    {"confirm", "deadline", read_duration, IN_CONFIG(confirm_deadline_ms), 1, DURATION_MAX_MS,
+     .fallback = "10min", .allowed = A_DURATION},
+    {"confirm", "stable_for", read_duration, IN_CONFIG(confirm_stable_ms), 0, DURATION_MAX_MS,
+     .fallback = "0s", .allowed = "a duration up to 24d (ms, s, min, h, d)"},
+
+    {"check", "kind", read_check_kind, IN_CHECK(kind),
+     .allowed = "http, exec or file-age", .flags = KEY_REQUIRED, .kinds = EVERY},
+    {"check", "severity", read_severity, IN_CHECK(required),
+     .fallback = "required", .allowed = "required or wanted", .kinds = EVERY},
+    {"check", "url", read_url, IN_CHECK(url),
+     .allowed = "an http:// or https:// URL", .flags = KEY_REQUIRED | KEY_URL, .kinds = HTTP},
+    {"check", "expect", read_expect, .base = BASE_CHECK, .min = 100, .max = 599,
+     .fallback = "200-299", .allowed = "a status code or a range of them, e.g. 200-299",
+     .kinds = HTTP},
+    {"check", "command", read_some_text, IN_CHECK(command),
+     .allowed = "a command", .flags = KEY_REQUIRED, .kinds = EXEC},
+    {"check", "path", read_path, IN_CHECK(path),
+     .allowed = A_PATH, .flags = KEY_REQUIRED, .kinds = FILE_AGE},
+    {"check", "max_age", read_duration, IN_CHECK(max_age_ms), 1, DURATION_MAX_MS,
+     .allowed = A_DURATION, .flags = KEY_REQUIRED, .kinds = FILE_AGE},
+    {"check", "interval", read_duration, IN_CHECK(interval_ms), 1, DURATION_MAX_MS,
+     .fallback = "30s", .allowed = A_DURATION, .kinds = EVERY},
+    {"check", "timeout", read_duration, IN_CHECK(timeout_ms), 1, DURATION_MAX_MS,
+     .fallback = "10s", .allowed = A_DURATION, .kinds = EVERY},
+    {"check", "start_period", read_duration, IN_CHECK(start_period_ms), 0, DURATION_MAX_MS,
+     .fallback = "0s", .allowed = "a duration up to 24d (ms, s, min, h, d)", .kinds = EVERY},
+    {"check", "retries", read_number, IN_CHECK(retries), 1, 1000,
+     .fallback = "3", .allowed = "a number from 1 to 1000", .kinds = EVERY},
+    {"check", "successes", read_number, IN_CHECK(successes), 1, 1000,
+     .fallback = "1", .allowed = "a number from 1 to 1000", .kinds = EVERY},
+    {0},
+};
+// clang-format on
+
+const struct key_spec *config_key_find(const char *section, const char *key)
+{
+    for (const struct key_spec *k = config_keys; k->section != NULL; k++) {
+        if (strcmp(k->section, section) == 0 && strcmp(k->key, key) == 0) {
+            return k;
+        }
+    }
+    return NULL;
+}
+
+bool config_section_known(const char *section, bool *ret_named)
+{
+    for (const struct key_spec *k = config_keys; k->section != NULL; k++) {
+        if (strcmp(k->section, section) == 0) {
+            *ret_named = k->base != BASE_CONFIG;
+            return true;
+        }
+    }
+    return false;
+}
+
+// Insertions, deletions and changes of one character that lead from `a` to `b`, both names.
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t row[NAME_MAX_LEN + 1];
+    size_t len = strnlen(b, NAME_MAX_LEN);
+    for (size_t j = 0; j <= len; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 0; a[i] != '\0'; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < len; j++) {
+            size_t best = diagonal + (a[i] == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            row[j + 1] = diagonal + 1 < best ? diagonal + 1 : best;
+        }
+    }
+    return row[len];
+}
+
+const char *config_key_hint(const char *section, const char *key, char *buf, size_t len)
+{
+    const struct key_spec *near = NULL;
+    const struct key_spec *elsewhere = NULL;
+    size_t least = 3; // more changes than two make another word of most keys
+    for (const struct key_spec *k = config_keys; k->section != NULL; k++) {
+        if (strcmp(k->section, section) != 0) {
+            elsewhere = strcmp(k->key, key) == 0 ? k : elsewhere;
+        } else if (edit_distance(k->key, key) < least) {
+            least = edit_distance(k->key, key);
+            near = k;
+        }
+    }
+    if (near != NULL) {
+        snprintf(buf, len, "did you mean %s?", near->key);
+        return buf;
+    }
+    if (elsewhere != NULL) {
+        snprintf(buf, len, "%s belongs to [%s]", key, elsewhere->section);
+        return buf;
+    }
+    size_t used = (size_t)snprintf(buf, len, "its keys are");
+    for (const struct key_spec *k = config_keys; k->section != NULL && used < len; k++) {
+        if (strcmp(k->section, section) == 0) {
+            used += (size_t)snprintf(buf + used, len - used, " %s", k->key);
+        }
+    }
+    return buf;
+}
+
+const char *config_key_shown(const struct key_spec *spec, const char *value, char *buf, size_t len)
+{
+    const char *start = strstr(value, "://");
+    if (spec == NULL || (spec->flags & KEY_URL) == 0 || start == NULL) {
+        snprintf(buf, len, "%s", value);
+        return buf;
+    }
+    start += 3;
+    size_t authority = strcspn(start, "/?#");
+    const char *at = memrchr(start, '@', authority);
+    if (at == NULL) {
+        snprintf(buf, len, "%s", value);
+    } else {
+        snprintf(buf, len, "%.*s***%s", (int)(start - value), value, at);
+    }
+    return buf;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/confirm.h"
+
+#include "updater/trial.h"
+
+#include <stdio.h>
+
+static const char reason_lost[] = "it was given up, and the reason was not kept";
+
+enum { REASON_SIZE = sizeof(((struct journal *)0)->last.reason) };
+
+static const char *slot_name(const struct device *d, int slot)
+{
+    return d->config->slots[slot].name;
+}
+
+// --- the running slot is not healthy -------------------------------------------------------------
+
+// The running slot is given up in the environment; what is left is to leave it.
+static enum err leave(struct device *d, enum confirm_outcome *ret_outcome, struct error *e)
+{
+    struct error reboot = {0};
+    char text[TRIAL_TEXT_SIZE];
+    *ret_outcome = CONFIRM_REJECTED;
+    enum err err = d->reboot(d, &reboot);
+    return fail(e, ERR_HEALTH, 0, "%s is not healthy: %s; rolled back to slot %s%s%s",
+                trial_text(d, d->running, text), d->journal.last.reason,
+                slot_name(d, other_slot(d->running)),
+                err != OK ? ", but the reboot failed: " : "", err != OK ? reboot.msg : "");
+}
+
+// The other slot is partly written: rejecting would leave a device that does not boot. All attempts
+// again, for the same reason: used up, the boot loader would go on to the other slot.
+static enum err stay(struct device *d, const char *reason, enum confirm_outcome *ret_outcome,
+                     struct error *e)
+{
+    bool stored;
+    char text[TRIAL_TEXT_SIZE];
+    char kept[REASON_SIZE]; // `reason` may be the one in the journal, which is written
+    snprintf(kept, sizeof kept, "%s", reason);
+    struct release_id release = trial_release(d, d->running);
+    enum err err =
+        boot_decide(&d->config->boot, d->env, DECIDE_ACTIVATE, d->running, 0, &stored, e);
+    if (err == OK) {
+        err = device_record_result(d, OUTCOME_FAILED, d->running, &release, kept, e);
+    }
+    if (err != OK) {
+        return err;
+    }
+    *ret_outcome = CONFIRM_LAST_SLOT;
+    return fail(e, ERR_HEALTH, 0,
+                "%s is not healthy: %s; it stays on trial, because it is the last bootable slot: "
+                "slot %s is only partly written",
+                trial_text(d, d->running, text), kept, slot_name(d, other_slot(d->running)));
+}
+
+static enum err reject_running(struct device *d, const char *reason,
+                               enum confirm_outcome *ret_outcome, struct error *e)
+{
+    if (trial_check_other(d, d->running, e) != OK) {
+        return stay(d, reason, ret_outcome, e);
+    }
+    enum err err = trial_reject(d, d->running, reason, e);
+    return err == OK ? leave(d, ret_outcome, e) : err;
+}
+
+// --- what the environment says -------------------------------------------------------------------
+
+static enum err keep_running(struct device *d, enum confirm_outcome *ret_outcome, struct error *e)
+{
+    enum err err = trial_keep(d, e);
+    if (err == OK) {
+        *ret_outcome = CONFIRM_CONFIRMED;
+    }
+    return err;
+}
+
+static enum err running_on_trial(struct device *d, enum confirm_outcome *ret_outcome,
+                                 struct error *e)
+{
+    CLEANUP(health_report_clear) struct health_report report = {.count = 0};
+    if (trial_is_rejected(d, d->running)) {
+        // Decided before a restart. Checks that pass now say nothing about why they did not.
+        return reject_running(d, d->journal.last.reason, ret_outcome, e);
+    }
+    enum err err = health_decide(d->config, d->clock, d->log, &report, e);
+    if (err != OK) {
+        return err;
+    }
+    return report.verdict == HEALTH_GOOD ? keep_running(d, ret_outcome, e)
+                                         : reject_running(d, report.reason, ret_outcome, e);
+}
+
+static enum err other_on_trial(struct device *d, const struct boot_state *boot,
+                               enum confirm_outcome *ret_outcome, struct error *e)
+{
+    char reason[REASON_SIZE];
+    if (trial_is_pending(d, boot)) {
+        *ret_outcome = CONFIRM_TRIAL_PENDING;
+        return OK;
+    }
+    const char *name = slot_name(d, boot->trial);
+    if (boot->next == boot->trial) {
+        snprintf(reason, sizeof reason, "slot %s did not start: the boot loader fell back", name);
+    } else {
+        snprintf(reason, sizeof reason,
+                 "slot %s did not confirm within %u boots: the boot loader fell back", name,
+                 d->config->boot.attempts);
+    }
+    enum err err = trial_reject(d, boot->trial, reason, e);
+    if (err == OK) {
+        *ret_outcome = CONFIRM_FELL_BACK;
+    }
+    return err;
+}
+
+static enum err settle(struct device *d, enum confirm_outcome *ret_outcome, struct error *e)
+{
+    bool stored;
+    enum err err = boot_decide(&d->config->boot, d->env, DECIDE_SETTLE, d->running, 0, &stored, e);
+    if (err == OK) {
+        *ret_outcome = CONFIRM_NOT_ON_TRIAL;
+    }
+    return err;
+}
+
+static enum err no_trial(struct device *d, const struct boot_state *boot,
+                         enum confirm_outcome *ret_outcome, struct error *e)
+{
+    const struct journal *j = &d->journal;
+    int other = other_slot(d->running);
+    bool unrecorded = trial_end_is_unrecorded(d);
+    if (boot->next == other && (unrecorded || trial_is_rejected(d, d->running))) {
+        return reject_running(d, reason_lost, ret_outcome, e);
+    }
+    if (unrecorded) {
+        return keep_running(d, ret_outcome, e);
+    }
+    if (j->step == STEP_TRIAL && j->slot == other) {
+        enum err err = trial_reject(d, other, reason_lost, e);
+        if (err == OK) {
+            *ret_outcome = CONFIRM_FELL_BACK;
+        }
+        return err;
+    }
+    return settle(d, ret_outcome, e);
+}
+
+enum err confirm_run(struct device *d, enum confirm_outcome *ret_outcome, struct error *e)
+{
+    struct boot_state boot;
+    enum err err = boot_state_read(&d->config->boot, d->env, &boot, e);
+    if (err != OK) {
+        return err;
+    }
+    if (boot.trial == d->running) {
+        return running_on_trial(d, ret_outcome, e);
+    }
+    return boot.trial != SLOT_NONE ? other_on_trial(d, &boot, ret_outcome, e)
+                                   : no_trial(d, &boot, ret_outcome, e);
+}

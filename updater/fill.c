@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/fill.h"
+
+#include "updater/decode.h"
+#include "updater/plan.h"
+
+#include <inttypes.h>
+
+// One chunk on its way.
+struct job {
+    uint32_t index;
+    size_t part;
+    uint64_t off; // in its partition
+    struct chunk chunk;
+    const struct chunk_set *differs;
+};
+
+static struct job job_for(const struct fill *f, uint32_t index, const struct chunk_set *differs)
+{
+    struct job j = {.index = index, .part = slot_find(f->slot, index), .differs = differs};
+    j.chunk = chunk_table_get(f->table, index, &j.off);
+    return j;
+}
+
+// Into the place reserved for it; not committed.
+static enum err fetch_and_decode(struct fill *f, const struct job *j, struct error *e)
+{
+    const uint8_t *stored;
+    uint8_t *raw;
+    enum err err = fetcher_get(f->fetcher, j->index, j->differs, &stored, e);
+    if (err != OK) {
+        return err;
+    }
+    err = writer_reserve(f->writer, j->part, j->off, j->chunk.raw_len, &raw, e);
+    if (err == OK) {
+        err = decode_chunk(f->decoder, f->device->hasher, &j->chunk, stored, raw, e);
+    }
+    return err;
+}
+
+static enum err fill_from_source(struct fill *f, const struct job *j, struct error *e)
+{
+    enum err err = fetch_and_decode(f, j, e);
+    if (err == OK) {
+        err = writer_commit(f->writer, j->chunk.raw_len, e);
+    }
+    if (err != OK) {
+        return error_context(e, "chunk %" PRIu32, j->index);
+    }
+    progress_add(&f->device->progress, j->chunk.stored_len);
+    return OK;
+}
+
+// `*ret_done` is false when the bytes there are not those of the chunk (any more).
+static enum err fill_from_target(struct fill *f, const struct job *j, uint32_t origin,
+                                 bool *ret_done, struct error *e)
+{
+    struct job from = job_for(f, origin, j->differs);
+    uint8_t *raw;
+    enum err err = writer_reserve_copy(f->writer, from.part, from.off, j->part, j->off,
+                                       j->chunk.raw_len, &raw, e);
+    if (err != OK) {
+        return err;
+    }
+    err = chunk_check_raw(&j->chunk, raw, f->device->hasher, e);
+    *ret_done = err == OK;
+    if (err == ERR_FORMAT) {
+        return OK;
+    }
+    return err == OK ? writer_commit(f->writer, j->chunk.raw_len, e) : err;
+}
+
+static enum err fill_chunk(struct fill *f, const struct job *j, struct error *e)
+{
+    if (j->chunk.codec == CODEC_ZERO) {
+        return writer_zero(f->writer, j->part, j->off, j->chunk.raw_len, e);
+    }
+    uint32_t origin = chunk_table_origin(f->table, j->index);
+    bool done = false;
+    if (origin != j->index) {
+        enum err err = fill_from_target(f, j, origin, &done, e);
+        if (err != OK) {
+            return err;
+        }
+    }
+    return done ? OK : fill_from_source(f, j, e);
+}
+
+static enum err checkpoint(struct fill *f, uint32_t next_chunk, struct error *e)
+{
+    enum err err = writer_sync(f->writer, e);
+    if (err != OK) {
+        return err;
+    }
+    f->device->journal.next_chunk = next_chunk;
+    return journal_save(f->device->state, &f->device->journal, e);
+}
+
+enum err fill_chunks(struct fill *f, const struct chunk_set *differs, struct error *e)
+{
+    for (uint32_t i = 0; i < chunk_table_count(f->table); i++) {
+        if (!chunk_set_has(differs, i)) {
+            continue;
+        }
+        struct job j = job_for(f, i, differs);
+        enum err err = fill_chunk(f, &j, e);
+        if (err == OK && writer_unsynced(f->writer) >= FILL_SYNC) {
+            err = checkpoint(f, i + 1, e);
+        }
+        if (err != OK) {
+            return err;
+        }
+    }
+    return writer_sync(f->writer, e);
+}
+
+enum err fill_try_first(struct fill *f, const struct chunk_set *differs, struct error *e)
+{
+    for (uint32_t i = 0; i < chunk_table_count(f->table); i++) {
+        if (plan_fetches(differs, f->table, i)) {
+            struct job j = job_for(f, i, differs);
+            enum err err = fetch_and_decode(f, &j, e);
+            return err == OK ? OK : error_context(e, "chunk %" PRIu32, i);
+        }
+    }
+    return OK;
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/heads.h"
+
+#include "format/image.h"
+
+#include <string.h>
+
+enum err heads_new(const struct slot *s, struct heads **ret, struct error *e)
+{
+    CLEANUP(cleanup_heads) struct heads *h = calloc(1, sizeof *h);
+    if (h == NULL) {
+        return fail_memory(e);
+    }
+    h->count = s->count;
+    h->bytes = aligned_alloc(BLK_ALIGN, s->count * HEAD_SIZE);
+    if (h->bytes == NULL) {
+        return fail_memory(e);
+    }
+    memset(h->bytes, 0, s->count * HEAD_SIZE);
+    *ret = TAKE_PTR(h);
+    return OK;
+}
+
+void heads_free(struct heads *h)
+{
+    if (h != NULL) {
+        free(h->bytes);
+        free(h);
+    }
+}
+
+// How many of `len` bytes at `off` lie in a head.
+static size_t inside(uint64_t off, size_t len)
+{
+    size_t room = off < HEAD_SIZE ? HEAD_SIZE - (size_t)off : 0;
+    return len < room ? len : room;
+}
+
+static uint8_t *head_at(const struct heads *h, size_t part, uint64_t off)
+{
+    return h->bytes + part * HEAD_SIZE + (size_t)off;
+}
+
+size_t heads_put(struct heads *h, size_t part, uint64_t off, const uint8_t *data, size_t len)
+{
+    size_t n = inside(off, len);
+    if (n > 0) {
+        memcpy(head_at(h, part, off), data, n);
+    }
+    return n;
+}
+
+size_t heads_put_zeros(struct heads *h, size_t part, uint64_t off, size_t len)
+{
+    size_t n = inside(off, len);
+    if (n > 0) {
+        memset(head_at(h, part, off), 0, n);
+    }
+    return n;
+}
+
+void heads_overlay(const struct heads *h, size_t part, uint64_t off, uint8_t *data, size_t len)
+{
+    size_t n = inside(off, len);
+    if (n > 0) {
+        memcpy(data, head_at(h, part, off), n);
+    }
+}
+
+static enum err take_chunk(struct heads *h, const struct slot *s, size_t part, uint64_t off,
+                           const struct chunk *c, struct hasher *hasher, uint8_t *buf,
+                           bool *ret_present, struct error *e)
+{
+    uint8_t digest[SHA256_SIZE];
+    enum err err = blk_pread(s->partitions[part].blk, buf, c->raw_len, off, e);
+    if (err == OK) {
+        err = hasher_sha256(hasher, buf, c->raw_len, digest, e);
+    }
+    if (err != OK) {
+        return error_context(e, "slot %s, partition %s", s->name, s->partitions[part].info->name);
+    }
+    *ret_present = memcmp(digest, c->raw_sha256, SHA256_SIZE) == 0;
+    if (*ret_present) {
+        heads_put(h, part, off, buf, c->raw_len);
+    }
+    return OK;
+}
+
+enum err heads_take_present(struct heads *h, const struct slot *s, const struct chunk_table *table,
+                            struct hasher *hasher, uint8_t *buf, struct chunk_set *differs,
+                            struct error *e)
+{
+    for (size_t part = 0; part < s->count; part++) {
+        const struct partition_info *info = s->partitions[part].info;
+        for (uint32_t i = info->first; i - info->first < info->count; i++) {
+            uint64_t off;
+            struct chunk c = chunk_table_get(table, i, &off);
+            if (off >= HEAD_SIZE) {
+                break;
+            }
+            if (chunk_set_has(differs, i)) {
+                continue;
+            }
+            bool present = false;
+            enum err err = take_chunk(h, s, part, off, &c, hasher, buf, &present, e);
+            if (err != OK) {
+                return err;
+            }
+            if (!present) {
+                chunk_set_add(differs, i);
+            }
+        }
+    }
+    return OK;
+}
+
+// A whole block where the device has one: behind a shorter image nothing of ours is lost.
+static size_t head_span(const struct slot_partition *p)
+{
+    return p->blk->size_bytes < HEAD_SIZE ? (size_t)p->blk->size_bytes : HEAD_SIZE;
+}
+
+enum err heads_zero(const struct slot *s, struct error *e)
+{
+    for (size_t part = 0; part < s->count; part++) {
+        const struct slot_partition *p = &s->partitions[part];
+        enum err err = blk_zero_range(p->blk, 0, head_span(p), e);
+        if (err != OK) {
+            return error_context(e, "slot %s, partition %s", s->name, p->info->name);
+        }
+    }
+    return slot_sync(s, e);
+}
+
+static enum err write_all_heads(const struct heads *h, const struct slot *s, uint64_t *ret_written,
+                                struct error *e)
+{
+    uint64_t written = 0;
+    for (size_t part = 0; part < s->count; part++) {
+        const struct slot_partition *p = &s->partitions[part];
+        enum err err = blk_pwrite(p->blk, head_at(h, part, 0), head_span(p), 0, e);
+        if (err != OK) {
+            return error_context(e, "slot %s, partition %s", s->name, p->info->name);
+        }
+        written += head_span(p);
+    }
+    *ret_written = written;
+    return OK;
+}
+
+static enum err check_head(const struct heads *h, const struct slot *s, size_t part, uint8_t *buf,
+                           struct error *e)
+{
+    const struct slot_partition *p = &s->partitions[part];
+    enum err err = blk_pread(p->blk, buf, head_span(p), 0, e);
+    if (err == OK && memcmp(buf, head_at(h, part, 0), head_span(p)) != 0) {
+        err = fail(e, ERR_IO, 0, "offset 0: what was written does not read back");
+    }
+    return err == OK ? OK
+                     : error_context(e, "slot %s, partition %s", s->name, p->info->name);
+}
+
+enum err heads_write(const struct heads *h, const struct slot *s, uint64_t *ret_written,
+                     struct error *e)
+{
+    CLEANUP(cleanup_free) uint8_t *buf = aligned_alloc(BLK_ALIGN, HEAD_SIZE);
+    if (buf == NULL) {
+        return fail_memory(e);
+    }
+    uint64_t written = 0;
+    enum err err = write_all_heads(h, s, &written, e);
+    if (err == OK) {
+        err = slot_sync(s, e);
+    }
+    for (size_t part = 0; err == OK && part < s->count; part++) {
+        err = check_head(h, s, part, buf, e);
+    }
+    if (err == OK) {
+        *ret_written = written;
+    }
+    return err;
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/health.h"
+
+#include "base/cleanup.h"
+#include "base/parse.h"
+#include "updater/health_loop.h"
+
+#include <string.h>
+
+void health_report_clear(struct health_report *r)
+{
+    free(r->results);
+    *r = (struct health_report){0};
+}
+
+static size_t count_required(const struct health_loop *loop)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < loop->count; i++) {
+        n += loop->checks[i].config.required;
+    }
+    return n;
+}
+
+// `what` goes before what the check itself said last.
+static void set_bad(struct health_report *report, const struct health_check *check,
+                    const char *what)
+{
+    const char *line = check->result->last_line;
+    report->verdict = HEALTH_BAD;
+    snprintf(report->reason, sizeof report->reason, "check %s: %s%s%s", check->config.name, what,
+             what[0] != '\0' && line[0] != '\0' ? ": " : "", line);
+}
+
+static bool find_unhealthy(const struct health_loop *loop, struct health_report *report)
+{
+    for (size_t i = 0; i < loop->count; i++) {
+        const struct health_check *check = &loop->checks[i];
+        if (check->config.required && check->state.verdict == CHECK_UNHEALTHY) {
+            set_bad(report, check, check->result->last_line[0] == '\0' ? "unhealthy" : "");
+            return true;
+        }
+    }
+    return false;
+}
+
+// The first required check that is not healthy; NULL when all are, since `*ret_since_ms`.
+static const struct health_check *find_waiting(const struct health_loop *loop,
+                                               uint64_t *ret_since_ms)
+{
+    uint64_t since = 0;
+    for (size_t i = 0; i < loop->count; i++) {
+        const struct health_check *check = &loop->checks[i];
+        if (!check->config.required) {
+            continue;
+        }
+        if (check->state.verdict != CHECK_HEALTHY) {
+            return check;
+        }
+        since = check->state.healthy_since_ms > since ? check->state.healthy_since_ms : since;
+    }
+    *ret_since_ms = since;
+    return NULL;
+}
+
+// --- up to a verdict ----------------------------------------------------------------------------
+
+struct limits {
+    uint64_t deadline_ms; // a point in time
+    uint64_t deadline_after_ms;
+    uint64_t stable_for_ms;
+};
+
+// All required checks are healthy since `since_ms`: whether each was seen to be, stable_for later.
+// One that was not is asked when that time has come.
+static bool is_stable(struct health_loop *loop, uint64_t since_ms, uint64_t stable_for_ms)
+{
+    bool stable = true;
+    uint64_t stable_ms = since_ms + stable_for_ms;
+    for (size_t i = 0; stable_for_ms > 0 && i < loop->count; i++) {
+        struct health_check *check = &loop->checks[i];
+        if (!check->config.required || check->success_ms >= stable_ms) {
+            continue;
+        }
+        stable = false;
+        if (check->ended_ms < stable_ms && check->state.due_ms > stable_ms) {
+            check->state.due_ms = stable_ms;
+        }
+    }
+    return stable;
+}
+
+static void set_late(const struct limits *limits, const struct health_check *waiting,
+                     struct health_report *report)
+{
+    char time[32];
+    char stable[32];
+    char what[96];
+    format_duration(limits->deadline_after_ms, time, sizeof time);
+    if (waiting != NULL) {
+        snprintf(what, sizeof what, "not healthy within %s%s", time,
+                 waiting->state.tries == 0 ? ", no answer yet" : "");
+        set_bad(report, waiting, what);
+        return;
+    }
+    report->verdict = HEALTH_BAD;
+    snprintf(report->reason, sizeof report->reason,
+             "the checks were not all healthy for %s within %s",
+             format_duration(limits->stable_for_ms, stable, sizeof stable), time);
+}
+
+// True when it is known.
+static bool find_verdict(struct health_loop *loop, const struct limits *limits,
+                         struct health_report *report)
+{
+    uint64_t since_ms;
+    if (find_unhealthy(loop, report)) {
+        return true;
+    }
+    const struct health_check *waiting = find_waiting(loop, &since_ms);
+    if (waiting == NULL && is_stable(loop, since_ms, limits->stable_for_ms)) {
+        report->verdict = HEALTH_GOOD;
+        return true;
+    }
+    if (health_loop_now(loop) >= limits->deadline_ms) {
+        set_late(limits, waiting, report);
+        return true;
+    }
+    return false;
+}
+
+static void warn_unchecked(struct log *log, const struct health_loop *loop)
+{
+    log_warn(log, "no %shealth checks are configured: the new system is kept unchecked",
+             loop->count > 0 ? "required " : "");
+}
+
+enum err health_decide(const struct config *c, const struct clock *clock, struct log *log,
+                       struct health_report *ret, struct error *e)
+{
+    CLEANUP(health_report_clear) struct health_report report = {.verdict = HEALTH_GOOD};
+    CLEANUP(health_loop_end) struct health_loop loop = {.count = 0};
+    enum err err = health_loop_begin(c, clock, log, &report, &loop, e);
+    if (err != OK) {
+        return err;
+    }
+    const struct limits limits = {
+        .deadline_ms = health_loop_now(&loop) + c->confirm_deadline_ms,
+        .deadline_after_ms = c->confirm_deadline_ms,
+        .stable_for_ms = c->confirm_stable_ms,
+    };
+    if (count_required(&loop) == 0) {
+        warn_unchecked(log, &loop);
+    } else {
+        while (!find_verdict(&loop, &limits, &report)) {
+            health_loop_turn(&loop, limits.deadline_ms);
+        }
+    }
+    *ret = report;
+    report.results = NULL;
+    return OK;
+}
+
+// --- once ---------------------------------------------------------------------------------------
+
+static bool all_tried(const struct health_loop *loop)
+{
+    for (size_t i = 0; i < loop->count; i++) {
+        if (loop->checks[i].state.tries == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// One answer is all there is: patience over time has no meaning, and there is no next time.
+static void ask_once(struct health_loop *loop)
+{
+    for (size_t i = 0; i < loop->count; i++) {
+        struct config_check *c = &loop->checks[i].config;
+        c->retries = 1;
+        c->successes = 1;
+        c->start_period_ms = 0;
+        c->interval_ms = INT64_MAX;
+    }
+}
+
+enum err health_once(const struct config *c, const struct clock *clock, struct log *log,
+                     struct health_report *ret, struct error *e)
+{
+    CLEANUP(health_report_clear) struct health_report report = {.verdict = HEALTH_GOOD};
+    CLEANUP(health_loop_end) struct health_loop loop = {.count = 0};
+    enum err err = health_loop_begin(c, clock, NULL, &report, &loop, e);
+    if (err != OK) {
+        return err;
+    }
+    if (loop.count == 0) {
+        log_warn(log, "no health checks are configured");
+    }
+    ask_once(&loop);
+    while (!all_tried(&loop)) {
+        health_loop_turn(&loop, UINT64_MAX);
+    }
+    uint64_t since_ms;
+    const struct health_check *waiting = find_waiting(&loop, &since_ms);
+    if (!find_unhealthy(&loop, &report) && waiting != NULL) {
+        set_bad(&report, waiting, "not yet healthy");
+    }
+    *ret = report;
+    report.results = NULL;
+    return OK;
+}

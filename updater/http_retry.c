@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/http_retry.h"
+
+#include "base/parse.h"
+#include "updater/http_backoff.h"
+
+#include <sys/random.h>
+
+void http_retry_progress(struct http_retry *r, uint64_t bytes)
+{
+    r->progress_bytes += bytes;
+    if (r->progress_bytes >= HTTP_PROGRESS_MIN) {
+        r->failures = 0;
+    }
+}
+
+static uint32_t jitter(void)
+{
+    uint32_t random;
+    // Shortly after boot there may be no randomness yet: no jitter is better than no update.
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random) {
+        return UINT32_MAX / 2;
+    }
+    return random;
+}
+
+static enum err give_up(const struct http_retry *r, struct error *e)
+{
+    struct error last = *e;
+    if (r->failures == 0) {
+        return e->code;
+    }
+    return fail(e, ERR_NETWORK, 0, "%s; given up after %u tries without progress", last.msg,
+                r->failures + 1);
+}
+
+enum err http_retry_wait(struct http_retry *r, uint64_t retry_after_ms, struct error *e)
+{
+    if (e->code != ERR_NETWORK) {
+        return e->code;
+    }
+    if (r->failures >= r->retries) {
+        return give_up(r, e);
+    }
+    r->failures++;
+    r->progress_bytes = 0;
+    char text[32];
+    uint64_t wait_ms = http_backoff_ms(r->failures, retry_after_ms, jitter());
+    log_warn(r->log, "%s; trying again in %s (%u of %u)", e->msg,
+             format_duration(wait_ms, text, sizeof text), r->failures, r->retries);
+    r->clock->ops->sleep_ms(r->clock, wait_ms);
+    return OK;
+}

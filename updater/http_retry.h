@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether, and when, to try again after a failure: counts, says so in one line, and waits.
+//
+// Invariants
+// 1. Only an ERR_NETWORK is tried again, and never more than `retries` times without
+//    HTTP_PROGRESS_MIN bytes of progress between two failures.
+#ifndef UPDATER_HTTP_RETRY_H
+#define UPDATER_HTTP_RETRY_H
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdint.h>
+
+// Less than this in an attempt, and the next failure counts on top of the earlier ones.
+enum { HTTP_PROGRESS_MIN = 64 * 1024 };
+
+struct http_retry {
+    const struct clock *clock;
+    struct log *log;
+    unsigned retries;
+    unsigned failures; // in a row
+    uint64_t progress_bytes;
+};
+
+// Wanted bytes came in.
+void http_retry_progress(struct http_retry *r, uint64_t bytes);
+
+// After the failure in `e`: OK when the wait is over and it is to be tried again, else the error
+// for good. `retry_after_ms` is what the server asked for, 0 for nothing.
+MUST_CHECK enum err http_retry_wait(struct http_retry *r, uint64_t retry_after_ms, struct error *e);
+
+#endif

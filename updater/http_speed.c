@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/http_speed.h"
+
+#include "base/checked.h"
+
+struct http_speed http_speed_begin(uint64_t bytes_per_s, uint64_t window_ms)
+{
+    struct http_speed s = {0};
+    uint64_t scaled;
+    if (bytes_per_s == 0 || window_ms == 0) {
+        return s;
+    }
+    s.window_ms = window_ms;
+    // A product that does not fit is a rate nothing reaches; and silence is always too slow.
+    s.min_bytes = u64_mul(bytes_per_s, window_ms, &scaled) ? scaled / 1000 : UINT64_MAX;
+    if (s.min_bytes == 0) {
+        s.min_bytes = 1;
+    }
+    return s;
+}
+
+bool http_speed_add(struct http_speed *s, uint64_t waited_ms, uint64_t bytes)
+{
+    if (s->window_ms == 0) {
+        return true;
+    }
+    s->waited_ms += waited_ms;
+    s->bytes += bytes;
+    if (s->waited_ms < s->window_ms) {
+        return true;
+    }
+    bool enough = s->bytes >= s->min_bytes;
+    s->waited_ms = 0;
+    s->bytes = 0;
+    return enough;
+}
+
+uint64_t http_speed_left_ms(const struct http_speed *s, uint64_t max_ms)
+{
+    if (s->window_ms == 0 || s->window_ms - s->waited_ms > max_ms) {
+        return max_ms;
+    }
+    return s->window_ms - s->waited_ms;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/install.h"
+
+#include "updater/install_steps.h"
+
+typedef enum err (*step_fn)(struct install *in, struct error *e);
+
+// Nothing is changed here.
+static const step_fn prepare[] = {
+    step_check_state,     // 1  the state directory can be written
+    step_check_running,   // 1  refuse while the running slot is an unconfirmed trial
+    step_verify_head,     // 1  fetch, signature, parse
+    step_apply_policy,    // 1  for this device, and not older than allowed
+    step_open_target,     // 1  the slot is free and large enough
+    step_verify_table,    // 1  fetch, hash, check
+    step_plan,            // 2  which chunks differ: by their hashes
+    step_hold_heads,      // 2  the first 4 KiB of each partition, where they are right already
+    step_try_first_chunk, // 2  fetch, stored hash, decode, raw hash
+    NULL,
+};
+
+// Only when a chunk differs.
+static const step_fn change[] = {
+    step_journal_installing, // 3
+    step_invalidate_target,  // 4  one store: the target cannot be booted
+    step_zero_heads,         // 5  nor by its own content
+    step_fill,               // 6  zero, copy or fetch; hash; write; sync every 8 MiB
+    step_read_back,          // 7  hash everything; bad chunks again
+    step_write_heads,        // 8  the slot is whole
+    NULL,
+};
+
+static const step_fn finish[] = {
+    step_keep_record, // 9  journal: installed; signed head and table for later checks
+    step_activate,    // 10 the commit point
+    NULL,
+};
+
+static enum err run_steps(struct install *in, const step_fn *steps, struct error *e)
+{
+    enum err err = OK;
+    for (; err == OK && !in->finished && *steps != NULL; steps++) {
+        err = (*steps)(in, e);
+    }
+    return err;
+}
+
+static enum err run_in_order(struct install *in, struct error *e)
+{
+    enum err err = run_steps(in, prepare, e);
+    if (in->options.dry_run) {
+        return err;
+    }
+    if (err == OK && !in->whole) {
+        err = run_steps(in, change, e);
+    }
+    if (err == OK) {
+        err = run_steps(in, finish, e);
+    }
+    return err;
+}
+
+// For people and the fleet. The first error is the one that is told, whatever happens here.
+static void record_failure(struct install *in, const struct error *first)
+{
+    struct error e;
+    bool recorded = in->recordable && first->code != ERR_AGAIN && first->code != ERR_USAGE;
+    if (recorded && device_record_result(in->device, OUTCOME_FAILED, in->target,
+                                         &in->report.release, first->msg, &e) != OK) {
+        log_warn(in->device->log, "the failure could not be recorded: %s", e.msg);
+    }
+}
+
+enum err install_run(struct device *d, struct source *source, const struct install_options *options,
+                     struct install_report *ret, struct error *e)
+{
+    CLEANUP(install_clear)
+    struct install in = {
+        .device = d,
+        .source = source,
+        .options = *options,
+        .target = other_slot(d->running),
+    };
+    in.report.slot = in.target;
+    enum err err = run_in_order(&in, e);
+    if (err != OK) {
+        record_failure(&in, e);
+        return err;
+    }
+    in.report.fetched_bytes = source->fetched_bytes;
+    *ret = in.report;
+    return OK;
+}

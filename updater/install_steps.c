@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/install_steps.h"
+
+#include "updater/activate.h"
+#include "updater/policy.h"
+#include "updater/read_back.h"
+#include "updater/release.h"
+#include "updater/slot_record.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+// Memory that later steps do without.
+static void drop_buffers(struct install *in)
+{
+    writer_free(TAKE_PTR(in->writer));
+    fetcher_free(TAKE_PTR(in->fetcher));
+    decoder_free(TAKE_PTR(in->decoder));
+}
+
+void install_clear(struct install *in)
+{
+    source_cancel(in->source);
+    drop_buffers(in);
+    heads_free(in->heads);
+    plan_free(in->plan);
+    slot_close(in->slot);
+    image_free(in->image);
+}
+
+static bool same_release(const struct release_id *a, const struct release_id *b)
+{
+    return memcmp(a->manifest_sha256, b->manifest_sha256, SHA256_SIZE) == 0;
+}
+
+// --- Step 1 ---
+
+enum err step_check_state(struct install *in, struct error *e)
+{
+    if (in->options.dry_run) {
+        return OK;
+    }
+    enum err err = state_check_writable(in->device->state, e);
+    in->recordable = err == OK;
+    return err;
+}
+
+enum err step_check_running(struct install *in, struct error *e)
+{
+    struct device *d = in->device;
+    enum err err = boot_state_read(&d->config->boot, d->env, &in->boot, e);
+    if (err == OK && in->boot.trial == d->running) {
+        err = fail(e, ERR_NOT_NOW, 0,
+                   "the running slot %s is still on trial: confirm it or roll it back first",
+                   d->config->slots[d->running].name);
+    }
+    if (err == OK && d->env->copies_good < d->env->copies_total) {
+        log_warn(d->log, "one of the two copies of the boot environment is damaged; the next "
+                         "store repairs it");
+    }
+    return err;
+}
+
+enum err step_verify_head(struct install *in, struct error *e)
+{
+    enum err err = release_fetch_head(in->device, in->source, &in->image, e);
+    if (err == OK) {
+        in->report.release = release_id_of(in->image);
+    }
+    return err;
+}
+
+static bool is_whole(enum slot_content content)
+{
+    return content == CONTENT_INSTALLED || content == CONTENT_CONFIRMED ||
+           content == CONTENT_REJECTED;
+}
+
+// The newest release that may have raised the floor: a confirmed one. The running one counts as
+// confirmed, because it is not on trial; a slot that was rejected later may have been confirmed
+// before.
+static void find_confirmed(const struct device *d, struct policy_floors *floors)
+{
+    for (int i = 0; i < SLOT_COUNT; i++) {
+        enum slot_content content = d->journal.slots[i].content;
+        bool counts = content == CONTENT_CONFIRMED || content == CONTENT_REJECTED ||
+                      (content == CONTENT_INSTALLED && i == d->running);
+        uint64_t index = d->journal.slots[i].release.release_index;
+        if (counts && (!floors->confirmed_known || index > floors->confirmed_index)) {
+            floors->confirmed_known = true;
+            floors->confirmed_index = index;
+        }
+    }
+}
+
+static uint64_t floor_in_force(struct install *in)
+{
+    struct device *d = in->device;
+    bool damaged;
+    struct policy_floors floors = {
+        .journal = d->journal.floor,
+        .environment = in->boot.floor,
+    };
+    find_confirmed(d, &floors);
+    uint64_t floor = policy_floor(&floors, &damaged);
+    if (damaged) {
+        log_warn(d->log,
+                 "the release floor (%" PRIu64 " in the state directory, %" PRIu64
+                 " in the boot environment) is above the confirmed release %" PRIu64
+                 ": it is damaged and not obeyed",
+                 floors.journal, floors.environment, floors.confirmed_index);
+    }
+    if (in->boot.floor_damaged) {
+        log_warn(d->log, "vv_floor in the boot environment is not a number: it is not obeyed");
+    }
+    return floor;
+}
+
+// Asked for the release that is running, confirmed, and boots next.
+static bool is_running_release(const struct install *in)
+{
+    const struct device *d = in->device;
+    return d->journal.slots[d->running].content == CONTENT_CONFIRMED &&
+           same_release(&d->journal.slots[d->running].release, &in->report.release) &&
+           in->boot.next == d->running;
+}
+
+enum err step_apply_policy(struct install *in, struct error *e)
+{
+    struct device *d = in->device;
+    const struct config *c = d->config;
+    enum slot_content running = d->journal.slots[d->running].content;
+    struct policy_facts facts = {
+        .product = c->product,
+        .compatible = c->compatible,
+        .device_id = c->device_id,
+        .slot = &c->slots[in->target],
+        .running_known = is_whole(running),
+        .running_confirmed = running == CONTENT_CONFIRMED || running == CONTENT_INSTALLED,
+        .running_index = d->journal.slots[d->running].release.release_index,
+        .floor = floor_in_force(in),
+        .time_floor_s = device_time_floor(d),
+    };
+    enum err err = release_signer_not_after(d, in->image, &facts.signer_not_after_s, e);
+    if (err == OK) {
+        err = policy_check(in->image->manifest, &facts, e);
+    }
+    if (err == OK && is_running_release(in)) {
+        in->report.slot = d->running;
+        in->report.nothing_to_do = true;
+        in->finished = true;
+    }
+    return err;
+}
+
+enum err step_open_target(struct install *in, struct error *e)
+{
+    return slot_open(in->device, in->target, in->image->manifest,
+                     in->options.dry_run ? BLK_READ_ONLY : BLK_READ_WRITE, &in->slot, e);
+}
+
+enum err step_verify_table(struct install *in, struct error *e)
+{
+    return release_fetch_table(in->device, in->source, in->image, e);
+}
+
+// --- Step 2 ---
+
+static enum err make_buffers(struct install *in, struct error *e)
+{
+    enum err err = heads_new(in->slot, &in->heads, e);
+    if (err == OK) {
+        err = writer_new(in->slot, in->heads, &in->writer, e);
+    }
+    if (err == OK) {
+        err = fetcher_new(in->source, in->image, &in->fetcher, e);
+    }
+    if (err == OK) {
+        err = decoder_new(&in->decoder, e);
+    }
+    return err;
+}
+
+static struct scan scan_for(struct install *in, const char *step, const struct heads *heads)
+{
+    return (struct scan){
+        .slot = in->slot,
+        .table = in->image->table,
+        .hasher = in->device->hasher,
+        .progress = &in->device->progress,
+        .step = step,
+        .heads = heads,
+        .buf = writer_scratch(in->writer),
+    };
+}
+
+static struct fill fill_for(struct install *in)
+{
+    return (struct fill){
+        .device = in->device,
+        .slot = in->slot,
+        .table = in->image->table,
+        .fetcher = in->fetcher,
+        .decoder = in->decoder,
+        .writer = in->writer,
+    };
+}
+
+enum err step_plan(struct install *in, struct error *e)
+{
+    enum err err = make_buffers(in, e);
+    if (err != OK) {
+        return err;
+    }
+    struct scan scan = scan_for(in, "check", NULL);
+    err = plan_make(&scan, &in->plan, e);
+    if (err != OK) {
+        return err;
+    }
+    if (in->plan->unreadable_bytes > 0) {
+        log_warn(in->device->log,
+                 "slot %s: %" PRIu64 " bytes cannot be read and will be written anew",
+                 in->slot->name, in->plan->unreadable_bytes);
+    }
+    return OK;
+}
+
+enum err step_hold_heads(struct install *in, struct error *e)
+{
+    struct plan *p = in->plan;
+    in->whole = chunk_set_size(p->differs) == 0;
+    if (!in->whole) {
+        enum err err = heads_take_present(in->heads, in->slot, in->image->table, in->device->hasher,
+                                          writer_scratch(in->writer), p->differs, e);
+        if (err != OK) {
+            return err;
+        }
+    }
+    in->report.nothing_to_do = in->whole;
+    in->report.activated =
+        in->whole && in->boot.trial == in->target && in->boot.next == in->target;
+    in->report.planned_bytes = p->fetch_bytes;
+    in->report.reused_bytes = p->reused_bytes;
+    return OK;
+}
+
+enum err step_try_first_chunk(struct install *in, struct error *e)
+{
+    if (in->whole) {
+        return OK;
+    }
+    struct fill fill = fill_for(in);
+    return fill_try_first(&fill, in->plan->differs, e);
+}
+
+// --- Steps 3 to 8 ---
+
+static enum err save_journal(struct device *d, const struct journal *next, struct error *e)
+{
+    enum err err = journal_save(d->state, next, e);
+    if (err == OK) {
+        d->journal = *next;
+    }
+    return err;
+}
+
+enum err step_journal_installing(struct install *in, struct error *e)
+{
+    struct device *d = in->device;
+    struct journal next = d->journal;
+    bool again = next.step == STEP_INSTALLING && next.slot == in->target &&
+                 same_release(&next.release, &in->report.release);
+    next.restarts = again ? next.restarts + 1 : 0;
+    next.step = STEP_INSTALLING;
+    next.slot = in->target;
+    next.release = in->report.release;
+    next.next_chunk = 0;
+    next.chunk_count = chunk_table_count(in->image->table);
+    next.slots[in->target].content = CONTENT_PARTIAL;
+    next.slots[in->target].release = in->report.release;
+    enum err err = slot_record_mark(d->state, in->slot->name, e);
+    return err == OK ? save_journal(d, &next, e) : err;
+}
+
+enum err step_invalidate_target(struct install *in, struct error *e)
+{
+    struct device *d = in->device;
+    bool stored;
+    return boot_decide(&d->config->boot, d->env, DECIDE_INVALIDATE, in->target, 0, &stored, e);
+}
+
+enum err step_zero_heads(struct install *in, struct error *e)
+{
+    return heads_zero(in->slot, e);
+}
+
+enum err step_fill(struct install *in, struct error *e)
+{
+    struct fill fill = fill_for(in);
+    progress_begin(&in->device->progress, "download", in->plan->fetch_bytes);
+    enum err err = fill_chunks(&fill, in->plan->differs, e);
+    progress_end(&in->device->progress);
+    return err;
+}
+
+enum err step_read_back(struct install *in, struct error *e)
+{
+    struct scan scan = scan_for(in, "verify", in->heads);
+    struct fill fill = fill_for(in);
+    return read_back(&scan, &fill, in->plan->differs, e);
+}
+
+enum err step_write_heads(struct install *in, struct error *e)
+{
+    uint64_t written;
+    enum err err = heads_write(in->heads, in->slot, &written, e);
+    if (err == OK) {
+        in->report.written_bytes = writer_written(in->writer) + written;
+    }
+    return err;
+}
+
+// --- Steps 9 and 10 ---
+
+// A whole slot was installed before, and everything about it is on record.
+static enum err is_recorded(struct install *in, bool *ret, struct error *e)
+{
+    struct device *d = in->device;
+    CLEANUP(cleanup_image) struct image *image = NULL;
+    enum slot_content content = d->journal.slots[in->target].content;
+    *ret = false;
+    if (!in->whole || (content != CONTENT_INSTALLED && content != CONTENT_CONFIRMED) ||
+        !same_release(&d->journal.slots[in->target].release, &in->report.release)) {
+        return OK;
+    }
+    struct image_trust trust = device_trust(d);
+    enum err err =
+        slot_record_load(d->state, in->slot->name, &trust.verifier, d->hasher, &image, e);
+    if (err == ERR_IO || err == ERR_INTERNAL) {
+        return err;
+    }
+    if (err == OK) {
+        struct release_id id = release_id_of(image);
+        *ret = same_release(&id, &in->report.release);
+    }
+    return OK;
+}
+
+enum err step_keep_record(struct install *in, struct error *e)
+{
+    struct device *d = in->device;
+    bool recorded;
+    drop_buffers(in);
+    enum err err = is_recorded(in, &recorded, e);
+    if (err == OK && !recorded) {
+        err = slot_record_save(d->state, in->slot->name, in->image, e);
+    }
+    if (err != OK || recorded) {
+        return err;
+    }
+    struct journal before = d->journal;
+    d->journal.step = STEP_INSTALLED;
+    d->journal.slot = in->target;
+    d->journal.release = in->report.release;
+    d->journal.slots[in->target].content = CONTENT_INSTALLED;
+    d->journal.slots[in->target].release = in->report.release;
+    err = device_record_result(d, OUTCOME_INSTALLED, in->target, &in->report.release, "", e);
+    if (err != OK) {
+        d->journal = before; // so that the next run comes here again
+    }
+    return err;
+}
+
+enum err step_activate(struct install *in, struct error *e)
+{
+    if (in->options.no_activate) {
+        return OK;
+    }
+    enum err err = activate_slot(in->device, in->target, ACTIVATE_JUST_READ_BACK, e);
+    in->report.activated = err == OK;
+    return err;
+}

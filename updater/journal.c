@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/journal.h"
+
+#include "base/json.h"
+#include "updater/json_text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+// The record: one line of canonical JSON, then one line "crc32c " and 8 hex digits over the first
+// line with its end.
+enum { RECORD_VERSION = 1, RECORD_MAX = 16 * 1024, TRAILER_LEN = 7 + 8 + 1 };
+
+static const char record_name[] = "journal";
+
+static const char *const step_names[] = {
+    [STEP_IDLE] = "idle",           [STEP_INSTALLING] = "installing",
+    [STEP_INSTALLED] = "installed", [STEP_ACTIVATING] = "activating",
+    [STEP_TRIAL] = "trial",
+};
+
+static const char *const content_names[] = {
+    [CONTENT_UNKNOWN] = "unknown",     [CONTENT_PARTIAL] = "partial",
+    [CONTENT_INSTALLED] = "installed", [CONTENT_CONFIRMED] = "confirmed",
+    [CONTENT_REJECTED] = "rejected",
+};
+
+static const char *const outcome_names[] = {
+    [OUTCOME_NONE] = "none",
+    [OUTCOME_INSTALLED] = "installed",
+    [OUTCOME_ACTIVATED] = "activated",
+    [OUTCOME_CONFIRMED] = "confirmed",
+    [OUTCOME_ROLLED_BACK] = "rolled-back",
+    [OUTCOME_FAILED] = "failed",
+};
+
+#define COUNT(names) (sizeof(names) / sizeof(names)[0])
+
+const char *journal_step_name(enum journal_step step)
+{
+    return step_names[step];
+}
+
+const char *slot_content_name(enum slot_content content)
+{
+    return content_names[content];
+}
+
+const char *journal_outcome_name(enum journal_outcome outcome)
+{
+    return outcome_names[outcome];
+}
+
+bool journal_newest_confirmed(const struct journal *j, int running, uint64_t *ret_index)
+{
+    bool known = false;
+    for (int i = 0; i < SLOT_COUNT; i++) {
+        enum slot_content content = j->slots[i].content;
+        uint64_t index = j->slots[i].release.release_index;
+        bool counts = content == CONTENT_CONFIRMED || content == CONTENT_REJECTED ||
+                      (content == CONTENT_INSTALLED && i == running);
+        if (counts && (!known || index > *ret_index)) {
+            known = true;
+            *ret_index = index;
+        }
+    }
+    return known;
+}
+
+static struct journal fresh_journal(bool lost)
+{
+    return (struct journal){.lost = lost, .slot = SLOT_NONE, .last = {.slot = SLOT_NONE}};
+}
+
+// --- reading: false for whatever does not fit; the record is then lost ---------------------------
+
+static bool read_word(const json_t *obj, const char *key, const char *const *names, size_t count,
+                      unsigned *ret)
+{
+    const char *word = json_string_value(json_object_get(obj, key));
+    for (unsigned i = 0; i < count && word != NULL; i++) {
+        if (strcmp(word, names[i]) == 0) {
+            *ret = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool read_slot(const json_t *obj, int *ret)
+{
+    const json_t *v = json_object_get(obj, "slot");
+    json_int_t slot = json_integer_value(v);
+    if (!json_is_integer(v) || slot < SLOT_NONE || slot >= SLOT_COUNT) {
+        return false;
+    }
+    *ret = (int)slot;
+    return true;
+}
+
+static bool read_u64(const json_t *obj, const char *key, uint64_t *ret)
+{
+    struct error ignored;
+    return json_get_u64(obj, key, ret, &ignored) == OK;
+}
+
+static bool read_u32(const json_t *obj, const char *key, uint32_t *ret)
+{
+    uint64_t v;
+    if (!read_u64(obj, key, &v) || v > UINT32_MAX) {
+        return false;
+    }
+    *ret = (uint32_t)v;
+    return true;
+}
+
+static bool read_text(const json_t *obj, const char *key, char *ret, size_t size)
+{
+    struct error ignored;
+    const char *text;
+    if (json_get_string(obj, key, &text, &ignored) != OK || strlen(text) >= size) {
+        return false;
+    }
+    memcpy(ret, text, strlen(text) + 1);
+    return true;
+}
+
+static bool read_release(const json_t *obj, struct release_id *ret)
+{
+    struct error ignored;
+    const json_t *v = json_object_get(obj, "release");
+    return json_get_sha256(v, "manifest", ret->manifest_sha256, &ignored) == OK &&
+           read_text(v, "version", ret->version, sizeof ret->version) &&
+           read_u64(v, "index", &ret->release_index);
+}
+
+static bool read_slots(const json_t *root, struct journal *j)
+{
+    const json_t *slots = json_object_get(root, "slots");
+    if (json_array_size(slots) != SLOT_COUNT) {
+        return false;
+    }
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        const json_t *slot = json_array_get(slots, i);
+        unsigned content;
+        if (!read_word(slot, "content", content_names, COUNT(content_names), &content) ||
+            !read_release(slot, &j->slots[i].release)) {
+            return false;
+        }
+        j->slots[i].content = (enum slot_content)content;
+    }
+    return true;
+}
+
+static bool read_last(const json_t *root, struct journal *j)
+{
+    const json_t *last = json_object_get(root, "last");
+    unsigned outcome;
+    if (!read_word(last, "outcome", outcome_names, COUNT(outcome_names), &outcome) ||
+        !read_slot(last, &j->last.slot) || !read_release(last, &j->last.release) ||
+        !read_text(last, "reason", j->last.reason, sizeof j->last.reason) ||
+        !read_u64(last, "time", &j->last.time_s)) {
+        return false;
+    }
+    j->last.outcome = (enum journal_outcome)outcome;
+    return true;
+}
+
+static bool read_journal(const json_t *root, struct journal *j)
+{
+    uint64_t version;
+    unsigned step;
+    if (!read_u64(root, "format", &version) || version != RECORD_VERSION ||
+        !read_word(root, "step", step_names, COUNT(step_names), &step)) {
+        return false;
+    }
+    j->step = (enum journal_step)step;
+    return read_slot(root, &j->slot) && read_release(root, &j->release) &&
+           read_u32(root, "next_chunk", &j->next_chunk) &&
+           read_u32(root, "chunk_count", &j->chunk_count) &&
+           read_u32(root, "restarts", &j->restarts) && read_slots(root, j) && read_last(root, j) &&
+           read_u64(root, "floor", &j->floor) && read_u64(root, "time_floor", &j->time_floor_s);
+}
+
+static void write_trailer(const void *line, size_t len, char ret[TRAILER_LEN + 1])
+{
+    snprintf(ret, TRAILER_LEN + 1, "crc32c %08" PRIx32 "\n", crc32c(line, len));
+}
+
+// Nothing is parsed before the checksum holds.
+static bool read_record(const uint8_t *data, size_t len, struct journal *ret)
+{
+    if (len < TRAILER_LEN + 1) {
+        return false;
+    }
+    size_t line = len - TRAILER_LEN;
+    char trailer[TRAILER_LEN + 1];
+    write_trailer(data, line, trailer);
+    if (memcmp(data + line, trailer, TRAILER_LEN) != 0 || data[line - 1] != '\n') {
+        return false;
+    }
+    struct error ignored;
+    CLEANUP(cleanup_json) json_t *root = NULL;
+    return json_parse_canonical((const char *)data, line - 1, &root, &ignored) == OK &&
+           read_journal(root, ret);
+}
+
+enum err journal_load(struct state_store *s, struct journal *ret, struct error *e)
+{
+    CLEANUP(cleanup_free) uint8_t *data = NULL;
+    size_t len;
+    enum err err = state_read(s, record_name, RECORD_MAX, &data, &len, e);
+    if (err == ERR_IO && e->sys == ENOENT) {
+        *ret = fresh_journal(false);
+        return OK;
+    }
+    // A bad block under the record is damage like any other (invariant 2).
+    if (err == ERR_FORMAT || (err == ERR_IO && e->sys == EIO)) {
+        *ret = fresh_journal(true);
+        return OK;
+    }
+    if (err != OK) {
+        return err;
+    }
+    struct journal j = fresh_journal(false);
+    *ret = read_record(data, len, &j) ? j : fresh_journal(true);
+    return OK;
+}
+
+// --- writing -------------------------------------------------------------------------------------
+
+static json_t *release_json(const struct release_id *r)
+{
+    char hex[SHA256_HEX_SIZE];
+    hex_encode(r->manifest_sha256, SHA256_SIZE, hex);
+    return json_pack("{s:s, s:s, s:I}", "manifest", hex, "version", r->version, "index",
+                     (json_int_t)r->release_index);
+}
+
+static json_t *slots_json(const struct journal *j)
+{
+    json_t *slots = json_array();
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        json_t *slot = json_pack("{s:s, s:o}", "content", content_names[j->slots[i].content],
+                                 "release", release_json(&j->slots[i].release));
+        // A failed append leaves the array too short, which is seen when it is packed.
+        if (json_array_append_new(slots, slot) != 0) {
+            json_decref(slots);
+            return NULL;
+        }
+    }
+    return slots;
+}
+
+static json_t *journal_json(const struct journal *j)
+{
+    json_t *last =
+        json_pack("{s:s, s:i, s:o, s:o, s:I}", "outcome", outcome_names[j->last.outcome], "slot",
+                  j->last.slot, "release", release_json(&j->last.release), "reason",
+                  json_text(j->last.reason), "time", (json_int_t)j->last.time_s);
+    return json_pack("{s:i, s:s, s:i, s:o, s:I, s:I, s:I, s:o, s:o, s:I, s:I}", "format",
+                     RECORD_VERSION, "step", step_names[j->step], "slot", j->slot, "release",
+                     release_json(&j->release), "next_chunk", (json_int_t)j->next_chunk,
+                     "chunk_count", (json_int_t)j->chunk_count, "restarts", (json_int_t)j->restarts,
+                     "slots", slots_json(j), "last", last, "floor", (json_int_t)j->floor,
+                     "time_floor", (json_int_t)j->time_floor_s);
+}
+
+// JSON integers end at 2^63 - 1. Manifests do too, so a larger number is a bug.
+static bool fits(const struct journal *j)
+{
+    uint64_t all = j->release.release_index | j->last.release.release_index | j->last.time_s |
+                   j->floor | j->time_floor_s;
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        all |= j->slots[i].release.release_index;
+    }
+    return all <= INT64_MAX;
+}
+
+enum err journal_save(struct state_store *s, const struct journal *j, struct error *e)
+{
+    if (!fits(j)) {
+        return fail(e, ERR_INTERNAL, 0, "journal: a number is too large to be stored");
+    }
+    CLEANUP(cleanup_json) json_t *root = journal_json(j);
+    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_canonical(root);
+    if (text == NULL) {
+        return fail_memory(e);
+    }
+    size_t line = strlen(text) + 1;
+    CLEANUP(cleanup_free) char *record = malloc(line + TRAILER_LEN + 1);
+    if (record == NULL) {
+        return fail_memory(e);
+    }
+    memcpy(record, text, line - 1);
+    record[line - 1] = '\n';
+    write_trailer(record, line, record + line);
+    return state_replace(s, record_name, record, line + TRAILER_LEN, e);
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/lock.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "updater/state_dir.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+// A `status` that looks holds a shared lock for an instant; that must not turn an install away.
+enum { TRIES = 10, PAUSE_MS = 10 };
+
+static int open_lock(const char *state_dir, int flags)
+{
+    CLEANUP(cleanup_free) char *path = NULL;
+    if (asprintf(&path, "%s/lock", state_dir) < 0) {
+        path = NULL;
+        errno = ENOMEM;
+        return -1;
+    }
+    return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+bool update_lock_held(const char *state_dir)
+{
+    CLEANUP(cleanup_close) int fd = open_lock(state_dir, O_RDONLY);
+    return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+static bool try_lock(int fd)
+{
+    for (int i = 0; i < TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            return true;
+        }
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            return false;
+        }
+        clock_system.ops->sleep_ms(&clock_system, PAUSE_MS);
+    }
+    errno = EWOULDBLOCK;
+    return false;
+}
+
+static enum err fail_held(int fd, const char *state_dir, struct error *e)
+{
+    char text[16] = "";
+    long pid = 0;
+    if (read(fd, text, sizeof text - 1) > 0) {
+        pid = strtol(text, NULL, 10);
+    }
+    if (pid <= 0) {
+        return fail(e, ERR_AGAIN, 0, "another update is under way: %s/lock is held", state_dir);
+    }
+    return fail(e, ERR_AGAIN, 0, "another update is under way: process %ld holds %s/lock", pid,
+                state_dir);
+}
+
+enum err update_lock_take(const char *state_dir, int *ret_fd, struct error *e)
+{
+    CLEANUP(cleanup_close) int fd = open_lock(state_dir, O_RDWR | O_CREAT);
+    if (fd < 0) {
+        return fail(e, ERR_IO, errno, "%s/lock: open", state_dir);
+    }
+    if (!try_lock(fd)) {
+        return errno == EWOULDBLOCK ? fail_held(fd, state_dir, e)
+                                    : fail(e, ERR_IO, errno, "%s/lock: lock", state_dir);
+    }
+    // Always the same length: an older and longer number leaves nothing behind.
+    char text[16];
+    int len = snprintf(text, sizeof text, "%-10ld\n", (long)getpid());
+    enum err err = write_all(fd, text, (size_t)len, e);
+    if (err != OK) {
+        return error_context(e, "%s/lock", state_dir);
+    }
+    *ret_fd = TAKE_FD(fd);
+    return OK;
+}

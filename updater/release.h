@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Step 1: what an image is, from a source: its head, verified before it is parsed, and its chunk
+// table.
+//
+// Invariants
+// 1. Nothing of the head is used before its signatures hold by this device's trust settings, but
+//    the sizes in the header, which are consistent by then.
+// 2. The table is fetched only by its own call, so that policy comes in between.
+#ifndef UPDATER_RELEASE_H
+#define UPDATER_RELEASE_H
+
+#include "format/image.h"
+#include "updater/device.h"
+#include "updater/source.h"
+
+// The first range: usually header, manifest, signatures and the table of a middling image.
+enum { RELEASE_FIRST_RANGE = 256 * 1024 };
+
+// `*ret` has no table yet.
+MUST_CHECK enum err release_fetch_head(struct device *d, struct source *source,
+                                       struct image **ret, struct error *e);
+// Directly after release_fetch_head(): reads on to the payload. What is left of the range stays
+// with the source, which goes on with it when the payload is asked for.
+MUST_CHECK enum err release_fetch_table(struct device *d, struct source *source,
+                                        struct image *image, struct error *e);
+
+// When the first of the certificates that signed it ends: seconds since 1970.
+MUST_CHECK enum err release_signer_not_after(struct device *d, const struct image *image,
+                                             uint64_t *ret_s, struct error *e);
+
+struct release_id release_id_of(const struct image *image);
+
+#endif

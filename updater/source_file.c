@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/source_file.h"
+
+#include "base/checked.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct source_file {
+    struct source base;
+    int fd;
+    char *path;   // what base.name points to
+    uint64_t pos; // of the next byte to hand out
+    uint64_t end; // of the range
+};
+
+static struct source_file *file_of(struct source *s)
+{
+    return (struct source_file *)s;
+}
+
+static enum err fail_past_end(const struct source_file *f, struct error *e)
+{
+    return fail(e, ERR_FORMAT, 0, "%s: the file ends at byte %" PRIu64 ", more was to be read",
+                f->base.name, f->base.size_bytes);
+}
+
+static MUST_CHECK enum err file_start(struct source *s, uint64_t off_bytes, uint64_t len_bytes,
+                                      struct error *e)
+{
+    struct source_file *f = file_of(s);
+    uint64_t end;
+    if (!u64_add(off_bytes, len_bytes, &end)) {
+        return fail(e, ERR_INTERNAL, 0, "%s: a range past the end of numbers", f->base.name);
+    }
+    if (off_bytes > s->size_bytes || (off_bytes == s->size_bytes && len_bytes > 0)) {
+        return fail_past_end(f, e);
+    }
+    f->pos = off_bytes;
+    f->end = end < s->size_bytes ? end : s->size_bytes;
+    return OK;
+}
+
+static MUST_CHECK enum err file_read_some(struct source_file *f, uint8_t *buf, size_t len,
+                                          size_t *ret_len, struct error *e)
+{
+    ssize_t n;
+    do {
+        n = pread(f->fd, buf, len, (off_t)f->pos);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return fail(e, ERR_IO, errno, "%s", f->base.name);
+    }
+    if (n == 0) {
+        // It was long enough when it was opened.
+        return fail_past_end(f, e);
+    }
+    *ret_len = (size_t)n;
+    return OK;
+}
+
+static MUST_CHECK enum err file_read(struct source *s, void *buf, size_t len, struct error *e)
+{
+    struct source_file *f = file_of(s);
+    uint8_t *next = buf;
+    if (len > f->end - f->pos) {
+        return f->end == s->size_bytes
+                   ? fail_past_end(f, e)
+                   : fail(e, ERR_INTERNAL, 0, "%s: read behind the range that was started",
+                          s->name);
+    }
+    while (len > 0) {
+        size_t got = 0;
+        enum err r = file_read_some(f, next, len, &got, e);
+        if (r != OK) {
+            return r;
+        }
+        next += got;
+        len -= got;
+        f->pos += got;
+        s->fetched_bytes += got;
+    }
+    return OK;
+}
+
+static MUST_CHECK enum err file_expect_size(struct source *s, uint64_t file_size, struct error *e)
+{
+    if (file_size == s->size_bytes) {
+        return OK;
+    }
+    return fail(
+        e, ERR_FORMAT, 0, "%s: the file is %" PRIu64 " bytes, its header says %" PRIu64 ": %s",
+        s->name, s->size_bytes, file_size,
+        s->size_bytes < file_size ? "it was cut short" : "something was added behind its end");
+}
+
+static void file_cancel(struct source *s)
+{
+    struct source_file *f = file_of(s);
+    f->pos = 0;
+    f->end = 0;
+}
+
+static void file_close(struct source *s)
+{
+    struct source_file *f = file_of(s);
+    cleanup_close(&f->fd);
+    free(f->path);
+    free(f);
+}
+
+static const struct source_ops file_ops = {
+    .start = file_start,
+    .read = file_read,
+    .expect_size = file_expect_size,
+    .cancel = file_cancel,
+    .close = file_close,
+};
+
+enum err source_file_open(const char *path, struct source **ret, struct error *e)
+{
+    struct source_file *f = calloc(1, sizeof *f);
+    if (f == NULL) {
+        return fail_memory(e);
+    }
+    CLEANUP(cleanup_source) struct source *s = &f->base;
+    s->ops = &file_ops;
+    // Not blocking: a named pipe is to be refused, not waited for.
+    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (f->fd < 0) {
+        return fail(e, ERR_IO, errno, "%s", path);
+    }
+    struct stat st;
+    if (fstat(f->fd, &st) != 0) {
+        return fail(e, ERR_IO, errno, "%s", path);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return fail(e, ERR_IO, 0, "%s: is not a regular file", path);
+    }
+    f->path = strdup(path);
+    if (f->path == NULL) {
+        return fail_memory(e);
+    }
+    s->name = f->path;
+    s->size_bytes = (uint64_t)st.st_size;
+    *ret = TAKE_PTR(s);
+    return OK;
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/state_dir.h"
+
+#include "base/file.h"
+#include "base/parse.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+// A block of most file systems: a directory that takes it has room for the small records.
+enum { PROBE_BYTES = 4096, RECORD_MODE = 0600 };
+
+struct dir_store {
+    struct state_store base; // first: the ops get this pointer
+    char *path;
+};
+
+enum err state_read(struct state_store *s, const char *name, size_t max, uint8_t **ret_data,
+                    size_t *ret_len, struct error *e)
+{
+    return s->ops->read(s, name, max, ret_data, ret_len, e);
+}
+
+enum err state_replace(struct state_store *s, const char *name, const void *data, size_t len,
+                       struct error *e)
+{
+    return s->ops->replace(s, name, data, len, e);
+}
+
+void state_close(struct state_store *s)
+{
+    if (s != NULL) {
+        s->ops->close(s);
+    }
+}
+
+enum err state_check_writable(struct state_store *s, struct error *e)
+{
+    static const uint8_t zeros[PROBE_BYTES];
+    enum err err = state_replace(s, "probe", zeros, sizeof zeros, e);
+    return err == OK ? OK : error_context(e, "the state directory cannot be written");
+}
+
+// DIR/NAME; a name that would leave the directory is a bug of the caller.
+static enum err record_path(const struct state_store *s, const char *name, char **ret,
+                            struct error *e)
+{
+    const struct dir_store *d = (const struct dir_store *)s;
+    if (!is_name(name) || name[0] == '.') {
+        return fail(e, ERR_INTERNAL, 0, "'%s' cannot be the name of a record", name);
+    }
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", d->path, name) < 0) {
+        return fail_memory(e);
+    }
+    *ret = path;
+    return OK;
+}
+
+static enum err dir_read(struct state_store *s, const char *name, size_t max, uint8_t **ret_data,
+                         size_t *ret_len, struct error *e)
+{
+    CLEANUP(cleanup_free) char *path = NULL;
+    enum err err = record_path(s, name, &path, e);
+    return err != OK ? err : file_read(path, max, ret_data, ret_len, e);
+}
+
+static enum err dir_replace(struct state_store *s, const char *name, const void *data, size_t len,
+                            struct error *e)
+{
+    CLEANUP(cleanup_free) char *path = NULL;
+    enum err err = record_path(s, name, &path, e);
+    return err != OK ? err : file_replace(path, data, len, RECORD_MODE, e);
+}
+
+static void dir_close(struct state_store *s)
+{
+    struct dir_store *d = (struct dir_store *)s;
+    free(d->path);
+    free(d);
+}
+
+static const struct state_ops dir_ops = {dir_read, dir_replace, dir_close};
+
+enum err state_dir_open(const char *path, struct state_store **ret, struct error *e)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) {
+        return fail(e, ERR_CONFIG, errno, "[device] state_dir %s", path);
+    }
+    if (!S_ISDIR(st.st_mode)) {
+        return fail(e, ERR_CONFIG, 0, "[device] state_dir %s is not a directory", path);
+    }
+    struct dir_store *d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        return fail_memory(e);
+    }
+    d->base.ops = &dir_ops;
+    d->path = strdup(path);
+    if (d->path == NULL) {
+        free(d);
+        return fail_memory(e);
+    }
+    *ret = &d->base;
+    return OK;
+}

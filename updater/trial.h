@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a trial ends, for whoever decides it (confirm, rollback, mark): kept, rejected, or taken back
+// before it began. Each is one store of the environment and one record of the journal.
+//
+// Invariants
+// 1. Kept: the environment first, then the journal. A restart in between finds a journal that is
+//    behind; confirm.c says how it is put right.
+// 2. Rejected and taken back: the journal first, so that the old system can tell why; a journal that
+//    cannot be written is warned about and does not keep a bad system running.
+// 3. The release floors are raised by keeping only, to what the signed head in the slot's record
+//    says; certificate expiry does not matter there. The time floor is raised to the release's
+//    `created`, never past the end of a certificate that signed it (docs/trust.md, "Clocks").
+#ifndef UPDATER_TRIAL_H
+#define UPDATER_TRIAL_H
+
+#include "updater/device.h"
+
+// What slot `slot` holds, by the journal, else by the slot's record; all zeros when unknown.
+struct release_id trial_release(struct device *d, int slot);
+
+// "release 2.0 in slot b", or "slot b".
+enum { TRIAL_TEXT_SIZE = 2 * NAME_MAX_LEN + 24 };
+const char *trial_text(struct device *d, int slot, char buf[TRIAL_TEXT_SIZE]);
+
+// The slot on trial boots next and was never started: all its attempts are left.
+bool trial_is_pending(const struct device *d, const struct boot_state *boot);
+
+// By the journal the running slot is about to be tried: its trial, when there is none any more, ended
+// without a record.
+bool trial_end_is_unrecorded(const struct device *d);
+
+// The running slot is good from now on.
+MUST_CHECK enum err trial_keep(struct device *d, struct error *e);
+
+// `slot` does not boot any more. ERR_NOT_NOW, and nothing stored, when the other slot is known to be
+// partly written: then nothing would boot.
+MUST_CHECK enum err trial_reject(struct device *d, int slot, const char *reason, struct error *e);
+// The check alone.
+MUST_CHECK enum err trial_check_other(const struct device *d, int slot, struct error *e);
+// trial_reject() of `slot` got as far as the journal, at least.
+bool trial_is_rejected(const struct device *d, int slot);
+
+// Ends the trial of the other slot, as reject. What it holds is as good as it was before if it was
+// never started, else bad.
+MUST_CHECK enum err trial_take_back(struct device *d, const struct boot_state *boot,
+                                    struct error *e);
+
+#endif

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/install.h"
+#include "updater/json_text.h"
+#include "updater/source_file.h"
+#include "updater/source_http.h"
+#include "updater/verbs.h"
+
+#include <inttypes.h>
+
+static enum err open_source(struct device *d, const char *from, struct source **ret,
+                            struct error *e)
+{
+    return source_http_is_url(from)
+               ? source_http_open(from, &d->config->http, d->clock, d->log, ret, e)
+               : source_file_open(from, ret, e);
+}
+
+static const char *result_name(const struct install_options *o, const struct install_report *r)
+{
+    if (r->nothing_to_do) {
+        return "nothing-to-do";
+    }
+    return o->dry_run ? "planned" : "installed";
+}
+
+static enum err print_json(const struct device *d, const struct install_options *o,
+                           const struct install_report *r, FILE *out, struct error *e)
+{
+    CLEANUP(cleanup_json)
+    json_t *root = json_pack(
+        "{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b}", "result", result_name(o, r), "slot",
+        d->config->slots[r->slot].name, "version", json_text(r->release.version), "release_index",
+        (json_int_t)r->release.release_index, "planned_bytes", (json_int_t)r->planned_bytes,
+        "fetched_bytes", (json_int_t)r->fetched_bytes, "written_bytes",
+        (json_int_t)r->written_bytes, "reused_bytes", (json_int_t)r->reused_bytes, "activated",
+        r->activated);
+    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
+    if (text == NULL) {
+        return fail_memory(e);
+    }
+    fprintf(out, "%s\n", text);
+    return OK;
+}
+
+static const char *next_boot(const struct device *d, const struct install_report *r)
+{
+    if (r->activated) {
+        return "It boots next, on trial.";
+    }
+    return r->slot == d->running ? "It is running."
+                                 : "The next boot is as before; 'vv-update activate' changes that.";
+}
+
+static void print_text(const struct device *d, const struct install_options *o,
+                       const struct install_report *r, FILE *out)
+{
+    const char *slot = d->config->slots[r->slot].name;
+    char fetch[16];
+    char written[16];
+    char reused[16];
+    format_size(r->reused_bytes, reused, sizeof reused);
+    if (r->nothing_to_do) {
+        fprintf(out, "Nothing to do: slot %s holds %s (release %" PRIu64 ") already. %s\n", slot,
+                r->release.version, r->release.release_index, next_boot(d, r));
+    } else if (o->dry_run) {
+        fprintf(out,
+                "%s (release %" PRIu64 ") can be installed into slot %s: %s to fetch, %s in place "
+                "already.\n",
+                r->release.version, r->release.release_index, slot,
+                format_size(r->planned_bytes, fetch, sizeof fetch), reused);
+    } else {
+        fprintf(out,
+                "%s (release %" PRIu64 ") is in slot %s: %s fetched, %s written, %s in place "
+                "already. %s\n",
+                r->release.version, r->release.release_index, slot,
+                format_size(r->fetched_bytes, fetch, sizeof fetch),
+                format_size(r->written_bytes, written, sizeof written), reused, next_boot(d, r));
+    }
+}
+
+enum err verb_install(void *app, const struct parsed *args, struct error *e)
+{
+    struct app *a = app;
+    CLEANUP(cleanup_device) struct device *d = NULL;
+    CLEANUP(cleanup_source) struct source *source = NULL;
+    struct install_report report;
+    const struct install_options options = {
+        .dry_run = parsed_option(args, "dry-run") != NULL,
+        .no_activate = parsed_option(args, "no-activate") != NULL,
+    };
+    // Who only looks needs no lock: a dry run may be made beside an install.
+    enum err err = app_open_device(a, args, options.dry_run ? DEVICE_LOOK : DEVICE_CHANGE, &d, e);
+    if (err == OK) {
+        err = open_source(d, args->args[0], &source, e);
+    }
+    if (err == OK) {
+        err = install_run(d, source, &options, &report, e);
+    }
+    if (err != OK) {
+        return err;
+    }
+    if (app_json(args)) {
+        err = print_json(d, &options, &report, a->out, e);
+    } else {
+        print_text(d, &options, &report, a->out);
+    }
+    if (err == OK && report.activated && parsed_option(args, "reboot") != NULL) {
+        fflush(a->out);
+        err = d->reboot(d, e);
+    }
+    return err;
+}

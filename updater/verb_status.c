@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/json_text.h"
+#include "updater/status.h"
+#include "updater/verbs.h"
+
+#include <inttypes.h>
+#include <time.h>
+
+// What a slot holds is known once it is whole.
+static const struct release_id *release_in(const struct device *d, int slot)
+{
+    enum slot_content content = d->journal.slots[slot].content;
+    const struct release_id *release = &d->journal.slots[slot].release;
+    return content == CONTENT_UNKNOWN || content == CONTENT_PARTIAL || release->version[0] == '\0'
+               ? NULL
+               : release;
+}
+
+static json_t *version_json(const struct release_id *r)
+{
+    return json_text_or_null(r == NULL || r->version[0] == '\0' ? NULL : r->version);
+}
+
+static json_t *index_json(const struct release_id *r)
+{
+    return r == NULL || r->version[0] == '\0' ? json_null()
+                                              : json_integer((json_int_t)r->release_index);
+}
+
+static json_t *name_json(const struct device *d, int slot)
+{
+    return json_text_or_null(slot == SLOT_NONE ? NULL : d->config->slots[slot].name);
+}
+
+static json_t *slots_json(const struct device *d, const struct status *s)
+{
+    json_t *slots = json_object();
+    for (int i = 0; i < SLOT_COUNT; i++) {
+        const struct release_id *r = release_in(d, i);
+        json_t *slot = json_pack(
+            "{s:s, s:o, s:o, s:o, s:o}", "state", slot_state_name(s->slots[i]), "version",
+            version_json(r), "release_index", index_json(r), "boots_left",
+            s->boot_known ? json_integer((json_int_t)s->boot.slots[i].attempts_left) : json_null(),
+            "bootable", s->boot_known ? json_boolean(s->boot.slots[i].bootable) : json_null());
+        if (json_object_set_new(slots, d->config->slots[i].name, slot) != 0) {
+            json_decref(slots);
+            return NULL;
+        }
+    }
+    return slots;
+}
+
+static json_t *last_json(const struct device *d)
+{
+    const struct journal *j = &d->journal;
+    if (j->last.outcome == OUTCOME_NONE) {
+        return json_null();
+    }
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I}", "result",
+                     journal_outcome_name(j->last.outcome), "slot", name_json(d, j->last.slot),
+                     "version", version_json(&j->last.release), "release_index",
+                     index_json(&j->last.release), "reason",
+                     json_text_or_null(j->last.reason[0] != '\0' ? j->last.reason : NULL), "time",
+                     (json_int_t)j->last.time_s);
+}
+
+static json_t *update_json(const struct device *d, const struct status *s)
+{
+    const struct journal *j = &d->journal;
+    if (j->step == STEP_IDLE) {
+        return json_null();
+    }
+    return json_pack("{s:s, s:o, s:o, s:o, s:b}", "step", journal_step_name(j->step), "slot",
+                     name_json(d, j->slot), "version", version_json(&j->release), "percent",
+                     s->percent >= 0 ? json_integer(s->percent) : json_null(), "under_way",
+                     s->under_way);
+}
+
+static json_t *warnings_json(const struct status *s)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < s->warning_count; i++) {
+        if (json_array_append_new(all, json_text(s->warnings[i])) != 0) {
+            json_decref(all);
+            return NULL;
+        }
+    }
+    return all;
+}
+
+static json_t *status_json(const struct device *d, const struct status *s)
+{
+    json_t *root =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:i, s:i}, s:I, s:o, s:o, s:s}", "running",
+                  name_json(d, d->running), "next_boot", name_json(d, s->boot.next), "trial",
+                  name_json(d, s->boot.trial), "slots", slots_json(d, s), "last", last_json(d),
+                  "environment", "copies", (int)s->copies_total, "copies_good", (int)s->copies_good,
+                  "floor", (json_int_t)s->floor, "update", update_json(d, s), "warnings",
+                  warnings_json(s), "summary", s->summary);
+    if (root != NULL && !s->boot_known &&
+        json_object_set_new(root, "error", app_error_json(&s->boot_error)) != 0) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
+static enum err print_json(const struct device *d, const struct status *s, FILE *out,
+                           struct error *e)
+{
+    CLEANUP(cleanup_json) json_t *root = status_json(d, s);
+    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2));
+    if (text == NULL) {
+        return fail_memory(e);
+    }
+    fprintf(out, "%s\n", text);
+    return OK;
+}
+
+static void print_slots(const struct device *d, const struct status *s, FILE *out)
+{
+    fprintf(out, "%-12s %-10s %-20s %-10s %s\n", "SLOT", "STATE", "VERSION", "RELEASE",
+            "BOOTS LEFT");
+    for (int i = 0; i < SLOT_COUNT; i++) {
+        const struct release_id *r = release_in(d, i);
+        char name[NAME_MAX_LEN + 16];
+        char index[24] = "-";
+        char left[16] = "-";
+        snprintf(name, sizeof name, "%s%s", d->config->slots[i].name,
+                 i == d->running ? " (running)" : "");
+        if (r != NULL) {
+            snprintf(index, sizeof index, "%" PRIu64, r->release_index);
+        }
+        if (s->boot_known) {
+            snprintf(left, sizeof left, "%u", s->boot.slots[i].attempts_left);
+        }
+        fprintf(out, "%-12s %-10s %-20s %-10s %s\n", name, slot_state_name(s->slots[i]),
+                r != NULL ? r->version : "-", index, left);
+    }
+}
+
+static void print_last(const struct device *d, FILE *out)
+{
+    const struct journal *j = &d->journal;
+    char when[32] = "";
+    struct tm tm;
+    time_t t = (time_t)j->last.time_s;
+    if (j->last.outcome == OUTCOME_NONE) {
+        return;
+    }
+    if (gmtime_r(&t, &tm) != NULL) {
+        strftime(when, sizeof when, ", %F %T UTC", &tm);
+    }
+    fprintf(out, "Last result: %s", journal_outcome_name(j->last.outcome));
+    if (j->last.release.version[0] != '\0') {
+        fprintf(out, " %s", j->last.release.version);
+    }
+    if (j->last.slot != SLOT_NONE) {
+        fprintf(out, " in slot %s", d->config->slots[j->last.slot].name);
+    }
+    fprintf(out, "%s%s%s.\n", when, j->last.reason[0] != '\0' ? ": " : "", j->last.reason);
+}
+
+static void print_text(const struct device *d, const struct status *s, struct app *app)
+{
+    print_slots(d, s, app->out);
+    fprintf(app->out, "\n%s\n", s->summary);
+    print_last(d, app->out);
+    for (size_t i = 0; i < s->warning_count; i++) {
+        log_warn(&app->log, "%s", s->warnings[i]);
+    }
+}
+
+enum err verb_status(void *app, const struct parsed *args, struct error *e)
+{
+    struct app *a = app;
+    CLEANUP(cleanup_device) struct device *d = NULL;
+    enum err err = app_open_device(a, args, DEVICE_LOOK, &d, e);
+    if (err != OK) {
+        return err;
+    }
+    struct status s;
+    status_read(d, &s);
+    if (app_json(args)) {
+        err = print_json(d, &s, a->out, e);
+    } else {
+        print_text(d, &s, a);
+    }
+    if (err == OK && fflush(a->out) != 0) {
+        return fail(e, ERR_IO, errno, "print the status");
+    }
+    if (err == OK && !s.boot_known) {
+        a->error_told = true;
+        *e = s.boot_error;
+        return s.boot_error.code;
+    }
+    return err;
+}
