@@ -55,7 +55,7 @@ static void remove_at(struct env_vars *vars, size_t place)
 
 static enum err make_room(struct env_vars *vars, struct error *e)
 {
-    if (vars->count < vars->room) {
+    if (vars->items != NULL && vars->count < vars->room) {
         return OK;
     }
     size_t room = vars->room == 0 ? FIRST_ROOM : vars->room * 2;

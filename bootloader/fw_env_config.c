@@ -232,7 +232,7 @@ enum err fw_env_config_locate(const char *file, struct fw_env_config *config, st
     struct fw_env_config located = *config;
     for (size_t i = 0; i < FW_ENV_COPIES; i++) {
         struct fw_env_copy *copy = &located.copies[i];
-        struct stat status;
+        struct stat status = {0};
         if (resolve_path(copy, &status, e) != OK ||
             resolve_offset(copy, S_ISBLK(status.st_mode), located.size_bytes, e) != OK) {
             return error_context(e, "%s", file);

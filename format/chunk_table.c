@@ -306,6 +306,18 @@ static enum err check_table_hash(const uint8_t *bytes, size_t len, const struct 
     return err;
 }
 
+static enum err index_table(struct chunk_table *t, const struct manifest *m, struct hasher *hasher,
+                            struct error *e)
+{
+    t->count = m->table_records;
+    t->target_off = calloc(t->count, sizeof(*t->target_off));
+    t->origin = calloc(t->count, sizeof(*t->origin));
+    if (t->target_off == NULL || t->origin == NULL) {
+        return fail_memory(e);
+    }
+    return walk_table(t, m, hasher, e);
+}
+
 enum err chunk_table_parse(uint8_t *bytes, size_t len, const struct manifest *m,
                            struct hasher *hasher, struct chunk_table **ret, struct error *e)
 {
@@ -320,13 +332,7 @@ enum err chunk_table_parse(uint8_t *bytes, size_t len, const struct manifest *m,
         return fail_memory(e);
     }
     t->bytes = TAKE_PTR(owned);
-    t->count = m->table_records;
-    t->target_off = calloc(t->count, sizeof(*t->target_off));
-    t->origin = calloc(t->count, sizeof(*t->origin));
-    if (t->target_off == NULL || t->origin == NULL) {
-        return fail_memory(e);
-    }
-    err = walk_table(t, m, hasher, e);
+    err = index_table(t, m, hasher, e);
     if (err != OK) {
         return error_context(e, "chunk table");
     }

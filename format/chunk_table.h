@@ -58,8 +58,7 @@ DEFINE_CLEANUP(chunk_table, struct chunk_table *, chunk_table_free)
 uint32_t chunk_table_count(const struct chunk_table *t);
 const uint8_t *chunk_table_bytes(const struct chunk_table *t);
 // `index` < count. `ret_target_off` (may be NULL): bytes from the start of its partition.
-struct chunk chunk_table_get(const struct chunk_table *t, uint32_t index,
-                             uint64_t *ret_target_off);
+struct chunk chunk_table_get(const struct chunk_table *t, uint32_t index, uint64_t *ret_target_off);
 // The earlier record this one repeats, or `index` itself.
 uint32_t chunk_table_origin(const struct chunk_table *t, uint32_t index);
 

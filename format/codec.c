@@ -69,12 +69,8 @@ static void arena_free(voidpf opaque, voidpf address)
     (void)address;
 }
 
-enum err decoder_new(struct decoder **ret, struct error *e)
+static enum err open_unzstd(struct decoder *d, struct error *e)
 {
-    CLEANUP(cleanup_decoder) struct decoder *d = calloc(1, sizeof(*d));
-    if (d == NULL) {
-        return fail_memory(e);
-    }
     d->zstd = ZSTD_createDCtx();
     if (d->zstd == NULL) {
         return fail_memory(e);
@@ -83,14 +79,34 @@ enum err decoder_new(struct decoder **ret, struct error *e)
     if (ZSTD_isError(set)) {
         return fail(e, ERR_INTERNAL, 0, "zstd decoder: %s", ZSTD_getErrorName(set));
     }
+    return OK;
+}
+
+static enum err open_inflate(struct decoder *d, struct error *e)
+{
     d->inflate = (z_stream){.zalloc = arena_alloc, .zfree = arena_free, .opaque = d};
     if (inflateInit(&d->inflate) != Z_OK) {
         return fail(e, ERR_INTERNAL, 0, "zlib decoder: it needs more than %d bytes of memory",
                     INFLATE_ARENA);
     }
     d->inflate_ready = true;
-    *ret = TAKE_PTR(d);
     return OK;
+}
+
+enum err decoder_new(struct decoder **ret, struct error *e)
+{
+    CLEANUP(cleanup_decoder) struct decoder *d = calloc(1, sizeof(*d));
+    if (d == NULL) {
+        return fail_memory(e);
+    }
+    enum err err = open_unzstd(d, e);
+    if (err == OK) {
+        err = open_inflate(d, e);
+    }
+    if (err == OK) {
+        *ret = TAKE_PTR(d);
+    }
+    return err;
 }
 
 void decoder_free(struct decoder *d)

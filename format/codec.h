@@ -27,8 +27,7 @@ MUST_CHECK enum err decoder_run(struct decoder *d, enum codec codec, const uint8
 
 struct encoder;
 // `level` 0 is the codec's default; out of its range: ERR_USAGE.
-MUST_CHECK enum err encoder_new(enum codec codec, int level, struct encoder **ret,
-                                struct error *e);
+MUST_CHECK enum err encoder_new(enum codec codec, int level, struct encoder **ret, struct error *e);
 void encoder_free(struct encoder *enc);
 DEFINE_CLEANUP(encoder, struct encoder *, encoder_free)
 // At most CHUNK_STORED_MAX bytes into `stored`. Falls back to CODEC_RAW when coding does not make

@@ -88,7 +88,7 @@ static size_t next_block_cut(uint32_t average, const uint8_t *data, size_t limit
         bool zero = is_zero(data + off, n);
         zeros = zero ? zeros + 1 : 0;
         if (zeros == ZERO_RUN_BLOCKS) {
-            return off - (ZERO_RUN_BLOCKS - 1) * BLOCK_SIZE;
+            return off - (size_t)(ZERO_RUN_BLOCKS - 1) * BLOCK_SIZE;
         }
         off += n;
         if (!zero && n == BLOCK_SIZE && off >= shortest &&

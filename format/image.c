@@ -3,6 +3,7 @@
 
 #include "base/cursor.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -85,21 +86,18 @@ enum err image_open_head(const uint8_t *head, size_t len, const struct head_veri
     return OK;
 }
 
-// The fixed parts of [head_size, payload_offset): pad, table, pad.
-static enum err split_rest(const struct header *h, const uint8_t *rest, size_t len,
-                           const uint8_t **ret_table, struct error *e)
+// What stands between head and payload: pad, table, pad.
+static enum err check_pads(const struct header *h, const uint8_t *rest, size_t len, size_t table_at,
+                           struct error *e)
 {
-    struct cursor c = cursor_over(rest, len);
-    uint64_t expected = h->payload_offset - header_head_size(h);
-    if (len != expected) {
-        return fail(e, ERR_FORMAT, 0,
-                    "image: %zu bytes between head and payload, expected %" PRIu64, len, expected);
-    }
-    if (!cursor_zeros(&c, (size_t)(h->table_offset - header_head_size(h)))) {
+    struct cursor before = cursor_over(rest, table_at);
+    if (!cursor_zeros(&before, table_at)) {
         return fail(e, ERR_FORMAT, 0,
                     "image: corrupt: a byte between signature area and chunk table is not zero");
     }
-    if (!cursor_bytes(&c, h->table_size, ret_table) || !cursor_zeros(&c, cursor_left(&c))) {
+    size_t end = table_at + h->table_size;
+    struct cursor behind = cursor_over(rest + end, len - end);
+    if (!cursor_zeros(&behind, len - end)) {
         return fail(e, ERR_FORMAT, 0,
                     "image: corrupt: a byte between chunk table and payload is not zero");
     }
@@ -109,21 +107,27 @@ static enum err split_rest(const struct header *h, const uint8_t *rest, size_t l
 enum err image_add_table(struct image *image, const uint8_t *rest, size_t len,
                          struct hasher *hasher, struct error *e)
 {
-    const uint8_t *table;
+    const struct header *h = &image->header;
+    size_t head_size = header_head_size(h);
+    size_t table_at = (size_t)h->table_offset - head_size;
     if (image->table != NULL) {
         return fail(e, ERR_INTERNAL, 0, "image: it has its chunk table already");
     }
-    enum err err = split_rest(&image->header, rest, len, &table, e);
+    if (len != h->payload_offset - head_size) {
+        return fail(e, ERR_FORMAT, 0,
+                    "image: %zu bytes between head and payload, expected %" PRIu64, len,
+                    h->payload_offset - head_size);
+    }
+    enum err err = check_pads(h, rest, len, table_at, e);
     if (err != OK) {
         return err;
     }
-    uint8_t *copy = malloc(image->header.table_size);
+    uint8_t *copy = malloc(h->table_size);
     if (copy == NULL) {
         return fail_memory(e);
     }
-    memcpy(copy, table, image->header.table_size);
-    return chunk_table_parse(copy, image->header.table_size, image->manifest, hasher, &image->table,
-                             e);
+    memcpy(copy, rest + table_at, h->table_size);
+    return chunk_table_parse(copy, h->table_size, image->manifest, hasher, &image->table, e);
 }
 
 enum err image_open_prefix(const uint8_t *prefix, size_t len, const struct head_verifier *verifier,
@@ -134,6 +138,7 @@ enum err image_open_prefix(const uint8_t *prefix, size_t len, const struct head_
     if (err != OK) {
         return err;
     }
+    assert(image != NULL);
     size_t head_size = header_head_size(&image->header);
     size_t prefix_size = (size_t)image->header.payload_offset;
     if (len < prefix_size) {

@@ -21,9 +21,8 @@
 
 struct head_verifier {
     // OK only if enough trusted signers signed `message`.
-    MUST_CHECK enum err (*verify)(const struct head_verifier *v, const uint8_t *message,
-                                  size_t len, const struct signature_list *signatures,
-                                  struct error *e);
+    MUST_CHECK enum err (*verify)(const struct head_verifier *v, const uint8_t *message, size_t len,
+                                  const struct signature_list *signatures, struct error *e);
 };
 
 struct image {

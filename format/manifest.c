@@ -14,46 +14,46 @@ enum field_kind { FIELD_NAME, FIELD_NAMES, FIELD_U32, FIELD_U64, FIELD_BOOL, FIE
 
 struct field {
     const char *key;
-    enum field_kind kind;
     size_t offset; // in the struct the fields belong to
+    enum field_kind kind;
     // May be left out; the writer does so when it is zero or empty: one manifest, one text.
     bool optional;
 };
 
 static const struct field root_fields[] = {
-    {"product", FIELD_NAME, offsetof(struct manifest, product), false},
-    {"compatible", FIELD_NAMES, offsetof(struct manifest, compatible), false},
-    {"version", FIELD_NAME, offsetof(struct manifest, version), false},
-    {"release_index", FIELD_U64, offsetof(struct manifest, release_index), false},
-    {"min_release_index", FIELD_U64, offsetof(struct manifest, min_release_index), true},
-    {"min_from", FIELD_U64, offsetof(struct manifest, min_from), true},
-    {"created", FIELD_U64, offsetof(struct manifest, created), false},
-    {"not_after", FIELD_U64, offsetof(struct manifest, not_after), true},
-    {"allow_downgrade", FIELD_BOOL, offsetof(struct manifest, allow_downgrade), true},
-    {"device_ids", FIELD_NAMES, offsetof(struct manifest, device_ids), true},
+    {"product", offsetof(struct manifest, product), FIELD_NAME, false},
+    {"compatible", offsetof(struct manifest, compatible), FIELD_NAMES, false},
+    {"version", offsetof(struct manifest, version), FIELD_NAME, false},
+    {"release_index", offsetof(struct manifest, release_index), FIELD_U64, false},
+    {"min_release_index", offsetof(struct manifest, min_release_index), FIELD_U64, true},
+    {"min_from", offsetof(struct manifest, min_from), FIELD_U64, true},
+    {"created", offsetof(struct manifest, created), FIELD_U64, false},
+    {"not_after", offsetof(struct manifest, not_after), FIELD_U64, true},
+    {"allow_downgrade", offsetof(struct manifest, allow_downgrade), FIELD_BOOL, true},
+    {"device_ids", offsetof(struct manifest, device_ids), FIELD_NAMES, true},
     {0},
 };
 
 static const struct field table_fields[] = {
-    {"sha256", FIELD_SHA256, offsetof(struct manifest, table_sha256), false},
-    {"size", FIELD_U32, offsetof(struct manifest, table_size), false},
-    {"records", FIELD_U32, offsetof(struct manifest, table_records), false},
+    {"sha256", offsetof(struct manifest, table_sha256), FIELD_SHA256, false},
+    {"size", offsetof(struct manifest, table_size), FIELD_U32, false},
+    {"records", offsetof(struct manifest, table_records), FIELD_U32, false},
     {0},
 };
 
 static const struct field payload_fields[] = {
-    {"size", FIELD_U64, offsetof(struct manifest, payload_size), false},
+    {"size", offsetof(struct manifest, payload_size), FIELD_U64, false},
     {0},
 };
 
 static const struct field partition_fields[] = {
-    {"id", FIELD_U32, offsetof(struct partition_info, id), false},
-    {"name", FIELD_NAME, offsetof(struct partition_info, name), false},
-    {"image_size", FIELD_U64, offsetof(struct partition_info, image_size), false},
-    {"first", FIELD_U32, offsetof(struct partition_info, first), false},
-    {"count", FIELD_U32, offsetof(struct partition_info, count), false},
-    {"sha256_list", FIELD_SHA256, offsetof(struct partition_info, sha256_list), false},
-    {"cut", FIELD_NAME, offsetof(struct partition_info, cut), true},
+    {"id", offsetof(struct partition_info, id), FIELD_U32, false},
+    {"name", offsetof(struct partition_info, name), FIELD_NAME, false},
+    {"image_size", offsetof(struct partition_info, image_size), FIELD_U64, false},
+    {"first", offsetof(struct partition_info, first), FIELD_U32, false},
+    {"count", offsetof(struct partition_info, count), FIELD_U32, false},
+    {"sha256_list", offsetof(struct partition_info, sha256_list), FIELD_SHA256, false},
+    {"cut", offsetof(struct partition_info, cut), FIELD_NAME, true},
     {0},
 };
 

@@ -101,18 +101,19 @@ static enum err take_release(const struct parsed *args, struct manifest *m, stru
     return err;
 }
 
-// The last second of the day, because "not after" a day includes it. Strict: ten characters, a day
-// that exists.
+// The last second of the day, because "not after" a day includes it. What strptime() lets pass
+// (short fields, days that do not exist) does not come back as the same text.
 static bool parse_date(const char *text, uint64_t *ret_s)
 {
-    struct tm tm = {.tm_hour = 23, .tm_min = 59, .tm_sec = 59};
+    struct tm tm = {0};
     char again[16];
-    if (strlen(text) != 10 || strspn(text, "0123456789-") != 10 ||
-        sscanf(text, "%4d-%2d-%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) != 3) {
+    const char *end = strptime(text, "%Y-%m-%d", &tm);
+    if (end == NULL || *end != '\0') {
         return false;
     }
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
+    tm.tm_hour = 23;
+    tm.tm_min = 59;
+    tm.tm_sec = 59;
     time_t t = timegm(&tm);
     if (t <= 0 || strftime(again, sizeof(again), "%Y-%m-%d", &tm) == 0 ||
         strcmp(again, text) != 0) {

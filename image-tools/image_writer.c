@@ -149,11 +149,9 @@ static enum err make_head(struct image_writer *w, struct manifest *m, struct hea
     if (err == OK) {
         err = manifest_write(m, &text, &text_len, e);
     }
-    if (err == OK && text_len > MANIFEST_MAX) {
-        err = fail(e, ERR_FORMAT, 0, "the manifest takes %zu bytes, at most %d are allowed",
-                   text_len, MANIFEST_MAX);
-    }
     if (err == OK) {
+        // Names and partitions are counted: no manifest comes near 4 GiB. The limit of the format
+        // is checked by header_lay_out().
         h->manifest_size = (uint32_t)text_len;
         h->table_size = m->table_size;
         h->payload_size = m->payload_size;

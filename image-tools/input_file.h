@@ -41,8 +41,8 @@ void input_file_advance(struct input_file *in, size_t len);
 // Back to the start of the file.
 void input_file_rewind(struct input_file *in);
 
-// ERR_IO when the file is not what it was when it was opened: size, time of modification, time of
-// change. A block device has no such times; it is not checked.
+// ERR_IO when size or time of change are not what they were when the file was opened. A block
+// device has no such time; it is not checked.
 MUST_CHECK enum err input_file_check_unchanged(const struct input_file *in, struct error *e);
 
 #endif

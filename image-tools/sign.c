@@ -128,7 +128,7 @@ enum err verb_sign(void *context, const struct parsed *args, struct error *e)
 {
     struct tool *tool = context;
     CLEANUP(cleanup_signer) struct signer *signer = NULL;
-    struct sign_result result;
+    struct sign_result result = {0};
     enum err err = signer_load(parsed_option(args, "cert"), parsed_option(args, "key"), &signer, e);
     if (err == OK) {
         err = sign_image(args->args[0], signer, &result, e);

@@ -162,7 +162,7 @@ static MUST_CHECK enum err verify_ed25519(const struct anchor *anchors, size_t a
         fail(e, ERR_TRUST, 0, "no certificate of the trust directory has this Ed25519 key");
     for (size_t i = 0; i < anchor_count; i++) {
         X509 *cert = anchors[i].cert;
-        if (cert_key_kind(cert) != CERT_KEY_ED25519 || !record_names_key(record, cert)) {
+        if (!record_names_key(record, cert)) {
             continue;
         }
         err = verify_ed25519_with(&anchors[i], time_floor, message, len,

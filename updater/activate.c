@@ -19,8 +19,8 @@ static enum err fail_differs(const struct scan *scan, const struct chunk_set *di
     return fail(e, ERR_NOT_NOW, 0,
                 "slot %s holds no verified release: partition %s differs from its record at "
                 "offset %" PRIu64 "; install again",
-                scan->slot->name,
-                scan->slot->partitions[slot_find(scan->slot, index)].info->name, off);
+                scan->slot->name, scan->slot->partitions[slot_find(scan->slot, index)].info->name,
+                off);
 }
 
 static enum err scan_against(struct device *d, int index, const struct image *image,

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/parse.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -84,14 +85,37 @@ static const char *sys_path(const struct block_view *v, dev_t dev, const char *r
     return buf;
 }
 
-// The first line of a small file of /sys; false when there is none.
-static bool read_line(const char *path, char *buf, size_t len)
+// The first line of a small file of /sys, malloced; NULL when there is none.
+static char *read_line(const char *path)
 {
-    CLEANUP(cleanup_fclose) FILE *f = fopen(path, "re");
-    if (f == NULL || fgets(buf, (int)len, f) == NULL) {
+    uint8_t *text = NULL;
+    size_t len;
+    struct error ignored;
+    if (file_read(path, PATH_MAX, &text, &len, &ignored) != OK) {
+        return NULL;
+    }
+    char *line = (char *)text;
+    line[strcspn(line, "\n")] = '\0';
+    return line;
+}
+
+// "8:2"
+static bool parse_device(const char *text, dev_t *ret)
+{
+    char first[16];
+    size_t len = strcspn(text, ":");
+    uint64_t maj;
+    uint64_t min;
+    if (text[len] != ':' || len >= sizeof first) {
         return false;
     }
-    buf[strcspn(buf, "\n")] = '\0';
+    memcpy(first, text, len);
+    first[len] = '\0';
+    if (!parse_u64(first, &maj) || !parse_u64(text + len + 1, &min) || maj > UINT32_MAX ||
+        min > UINT32_MAX) {
+        return false;
+    }
+    *ret = makedev((unsigned)maj, (unsigned)min);
     return true;
 }
 
@@ -105,13 +129,11 @@ static void push_slaves(const struct block_view *v, struct block_stack *s, dev_t
     }
     for (struct dirent *entry = readdir(d); entry != NULL; entry = readdir(d)) {
         char path[PATH_MAX + 300];
-        char numbers[32];
-        unsigned maj;
-        unsigned min;
+        dev_t slave;
         snprintf(path, sizeof path, "%s/%s/dev", dir, entry->d_name);
-        if (entry->d_name[0] != '.' && read_line(path, numbers, sizeof numbers) &&
-            sscanf(numbers, "%u:%u", &maj, &min) == 2) {
-            push(s, makedev(maj, min), 0);
+        CLEANUP(cleanup_free) char *numbers = entry->d_name[0] == '.' ? NULL : read_line(path);
+        if (numbers != NULL && parse_device(numbers, &slave)) {
+            push(s, slave, 0);
         }
     }
 }
@@ -120,8 +142,8 @@ static void push_slaves(const struct block_view *v, struct block_stack *s, dev_t
 static void push_backing_file(const struct block_view *v, struct block_stack *s, dev_t dev)
 {
     char path[PATH_MAX];
-    char file[PATH_MAX];
-    if (read_line(sys_path(v, dev, "/loop/backing_file", path), file, sizeof file)) {
+    CLEANUP(cleanup_free) char *file = read_line(sys_path(v, dev, "/loop/backing_file", path));
+    if (file != NULL) {
         push_path(v, s, file);
     }
 }
@@ -135,14 +157,19 @@ struct mount {
     char *options; // of the file system, not of this mount
 };
 
+static bool is_octal(char c)
+{
+    return c >= '0' && c <= '7';
+}
+
 // mountinfo writes white space and backslashes as \ooo.
 static char *unescape(char *text)
 {
     char *out = text;
     for (const char *in = text; *in != '\0'; in++) {
-        unsigned code;
-        if (in[0] == '\\' && sscanf(in + 1, "%3o", &code) == 1 && code < 256) {
-            *out++ = (char)code;
+        if (in[0] == '\\' && is_octal(in[1]) && is_octal(in[2]) && is_octal(in[3])) {
+            int code = (in[1] - '0') * 64 + (in[2] - '0') * 8 + (in[3] - '0');
+            *out++ = (char)(unsigned char)code;
             in += 3;
         } else {
             *out++ = *in;
@@ -164,12 +191,9 @@ static bool cut_mount(char *line, struct mount *ret)
     for (size_t i = 0; i < 5; i++) {
         fields[i] = strtok_r(i == 0 ? line : NULL, " ", &save);
     }
-    unsigned maj;
-    unsigned min;
-    if (fields[4] == NULL || sscanf(fields[2], "%u:%u", &maj, &min) != 2) {
+    if (fields[4] == NULL || !parse_device(fields[2], &ret->dev)) {
         return false;
     }
-    ret->dev = makedev(maj, min);
     ret->point = unescape(fields[4]);
     ret->type = strtok_r(rest + 3, " ", &save);
     ret->source = strtok_r(NULL, " ", &save);

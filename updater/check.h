@@ -6,7 +6,8 @@
 // 1. The first probe runs at once; the next one interval after the last one ended.
 // 2. While starting (inside start_period, no success yet) failures do not count. The first success
 //    ends starting.
-// 3. `retries` consecutive failures make the check unhealthy; one success makes it healthy again and
+// 3. `retries` consecutive failures make the check unhealthy; one success makes it healthy again
+// and
 //    resets the count. "Not yet" (exit 75 of an exec check) counts as neither.
 // 4. `successes` consecutive successes are needed before the check counts as healthy.
 #ifndef UPDATER_CHECK_H

@@ -171,7 +171,7 @@ static enum err read_kinds(struct config *c, struct error *e)
 
 static bool belongs_to_kind(const struct config *c, const struct key_spec *spec, const char *name)
 {
-    if (spec->base != BASE_CHECK) {
+    if (spec->base != BASE_CHECK || name == NULL) {
         return true;
     }
     const struct config_check *check = find_check(c, name);
@@ -341,13 +341,14 @@ static enum err build(struct config *c, struct error *e)
         err = read_kinds(c, e);
     }
     if (err == OK) {
-        err = check_required(c, e);
-    }
-    if (err == OK) {
         err = add_defaults(c, e);
     }
+    // Before what is missing: a key that is spelt wrong is told with its line.
     if (err == OK) {
         err = read_entries(c, e);
+    }
+    if (err == OK) {
+        err = check_required(c, e);
     }
     return err == OK ? check_pairs(c, e) : err;
 }

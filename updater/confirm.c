@@ -25,8 +25,8 @@ static enum err leave(struct device *d, enum confirm_outcome *ret_outcome, struc
     enum err err = d->reboot(d, &reboot);
     return fail(e, ERR_HEALTH, 0, "%s is not healthy: %s; rolled back to slot %s%s%s",
                 trial_text(d, d->running, text), d->journal.last.reason,
-                slot_name(d, other_slot(d->running)),
-                err != OK ? ", but the reboot failed: " : "", err != OK ? reboot.msg : "");
+                slot_name(d, other_slot(d->running)), err != OK ? ", but the reboot failed: " : "",
+                err != OK ? reboot.msg : "");
 }
 
 // The other slot is partly written: rejecting would leave a device that does not boot. All attempts

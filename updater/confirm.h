@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// After a boot: keeps a trial that is healthy, rejects one that is not, notices that the boot loader
-// fell back, and otherwise puts the attempts right.
+// After a boot: keeps a trial that is healthy, rejects one that is not, notices that the boot
+// loader fell back, and otherwise puts the attempts right.
 //
 // What is found after a restart, and what is done (R: the running slot, K: the other one):
 //
@@ -14,9 +14,9 @@
 //   K boots next  |   try R                     |
 //   no trial      | about to try R              | R was confirmed and the journal is behind:
 //                 |                             |   confirmed again (stores nothing new)
-//   no trial      | K on trial                  | K was given up and the journal is behind: rejected
-//   no trial      | activating K                | the flip was never stored: attempts put right
-//   no trial      | anything else               | attempts put right
+//   no trial      | K on trial                  | K was given up and the journal is behind:
+//   rejected no trial      | activating K                | the flip was never stored: attempts put
+//   right no trial      | anything else               | attempts put right
 //
 // Invariants
 // 1. What is printed or returned as done was read back from the environment.

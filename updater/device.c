@@ -2,6 +2,7 @@
 #include "updater/device.h"
 
 #include "base/version.h"
+#include "bootloader/boot_defaults.h"
 #include "bootloader/bootenv_uboot.h"
 #include "updater/running_slot.h"
 
@@ -9,10 +10,6 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
-
-extern char **environ;
-
-enum { ENV_LOCK_WAIT_MS = 2000 };
 
 int other_slot(int slot)
 {
@@ -81,12 +78,12 @@ static enum err run_reboot_command(struct device *d, struct error *e)
     if (command[0] == '\0') {
         return OK;
     }
-    pid_t pid;
+    pid_t pid = -1;
     enum err err = spawn_shell(command, &pid, e);
     if (err != OK) {
         return err;
     }
-    int status;
+    int status = 0;
     while (waitpid(pid, &status, 0) < 0) {
         if (errno != EINTR) {
             return fail(e, ERR_IO, errno, "reboot_command: wait for '%s'", command);
@@ -103,17 +100,17 @@ static enum err run_reboot_command(struct device *d, struct error *e)
     return OK;
 }
 
-// An installation holds the lock of the environment for as long as it runs. Who only looks takes
-// another one and reads next to it: of two copies a store in progress leaves one whole.
+// An installation holds our lock of the environment for as long as it runs. Who only looks takes
+// none, writes nothing, and waits for the lock of fw_setenv only, which is held for moments.
 static enum err open_environment(struct device *d, enum device_mode mode, struct error *e)
 {
+    const struct config *c = d->config;
     CLEANUP(cleanup_free) char *lock = NULL;
-    if (asprintf(&lock, "%s/%s", d->config->state_dir,
-                 mode == DEVICE_CHANGE ? "env.lock" : "env-look.lock") < 0) {
+    if (mode == DEVICE_CHANGE && asprintf(&lock, "%s/env.lock", c->state_dir) < 0) {
         lock = NULL;
         return fail_memory(e);
     }
-    return bootenv_uboot_open(d->config->env_config, lock, ENV_LOCK_WAIT_MS, &d->env, e);
+    return bootenv_uboot_open(c->env_config, lock, BOOT_DEFAULT_LOCK_WAIT_MS, &d->env, e);
 }
 
 static enum err open_parts(struct device *d, enum device_mode mode, struct error *e)

@@ -156,8 +156,7 @@ static enum err check_head(const struct heads *h, const struct slot *s, size_t p
     if (err == OK && memcmp(buf, head_at(h, part, 0), head_span(p)) != 0) {
         err = fail(e, ERR_IO, 0, "offset 0: what was written does not read back");
     }
-    return err == OK ? OK
-                     : error_context(e, "slot %s, partition %s", s->name, p->info->name);
+    return err == OK ? OK : error_context(e, "slot %s, partition %s", s->name, p->info->name);
 }
 
 enum err heads_write(const struct heads *h, const struct slot *s, uint64_t *ret_written,

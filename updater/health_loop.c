@@ -160,8 +160,7 @@ static void tell_change(const struct health_loop *loop, const struct health_chec
     if (loop->log != NULL) {
         log_info(loop->log, "check %s is %s%s%s%s", check->config.name,
                  check_verdict_name(check->state.verdict),
-                 check->config.required ? "" : " (wanted only)", line[0] != '\0' ? ": " : "",
-                 line);
+                 check->config.required ? "" : " (wanted only)", line[0] != '\0' ? ": " : "", line);
     }
 }
 

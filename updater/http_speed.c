@@ -3,16 +3,28 @@
 
 #include "base/checked.h"
 
-struct http_speed http_speed_begin(uint64_t bytes_per_s, uint64_t window_ms)
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+struct http_speed http_speed_begin(uint64_t bytes_per_s, uint64_t window_ms, uint64_t rate_limit)
 {
     struct http_speed s = {0};
     uint64_t scaled;
     if (bytes_per_s == 0 || window_ms == 0) {
         return s;
     }
+    s.bytes_per_s = bytes_per_s;
     s.window_ms = window_ms;
+    if (rate_limit != 0) {
+        s.bytes_per_s = smaller(bytes_per_s, rate_limit / 2);
+        if (window_ms < HTTP_SPEED_LIMITED_WINDOW_MS) {
+            s.window_ms = HTTP_SPEED_LIMITED_WINDOW_MS;
+        }
+    }
     // A product that does not fit is a rate nothing reaches; and silence is always too slow.
-    s.min_bytes = u64_mul(bytes_per_s, window_ms, &scaled) ? scaled / 1000 : UINT64_MAX;
+    s.min_bytes = u64_mul(s.bytes_per_s, s.window_ms, &scaled) ? scaled / 1000 : UINT64_MAX;
     if (s.min_bytes == 0) {
         s.min_bytes = 1;
     }

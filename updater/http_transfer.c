@@ -12,6 +12,7 @@
 
 enum {
     RECEIVE_BUFFER_BYTES = 64 * 1024,
+    LIMITED_BUFFER_BYTES = 1024, // the least libcurl takes
     POLL_MAX_MS = 1000,
 };
 
@@ -152,13 +153,23 @@ static MUST_CHECK bool set_tls(struct http_transfer *t)
     return ok;
 }
 
+// Under a rate limit libcurl rests after each buffer: a quarter of a second's bytes, so that the
+// rests are short.
+static long buffer_bytes(uint64_t rate_limit)
+{
+    if (rate_limit == 0 || rate_limit / 4 >= RECEIVE_BUFFER_BYTES) {
+        return RECEIVE_BUFFER_BYTES;
+    }
+    return rate_limit / 4 < LIMITED_BUFFER_BYTES ? LIMITED_BUFFER_BYTES : (long)(rate_limit / 4);
+}
+
 static MUST_CHECK bool set_limits(struct http_transfer *t)
 {
     curl_off_t rate =
         t->options->rate_limit > INT64_MAX ? INT64_MAX : (curl_off_t)t->options->rate_limit;
     return SET(t, CURLOPT_PROTOCOLS_STR, "http,https") && SET(t, CURLOPT_FOLLOWLOCATION, 0L) &&
            SET(t, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_TIMEOUT_MS) &&
-           SET(t, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES) &&
+           SET(t, CURLOPT_BUFFERSIZE, buffer_bytes(t->options->rate_limit)) &&
            SET(t, CURLOPT_MAX_RECV_SPEED_LARGE, rate) && SET(t, CURLOPT_TCP_KEEPALIVE, 1L) &&
            curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, 1L) == CURLM_OK;
 }
@@ -298,13 +309,6 @@ static void detach(struct http_transfer *t)
     }
 }
 
-// A rate limit below the low-speed limit would make every transfer too slow.
-static uint64_t low_speed_bytes(const struct http_options *o)
-{
-    uint64_t half = o->rate_limit / 2;
-    return o->rate_limit != 0 && half < o->low_speed_bytes ? half : o->low_speed_bytes;
-}
-
 // --- what went wrong ----------------------------------------------------------------------------
 
 static const struct failure {
@@ -344,8 +348,8 @@ static enum err report_slow(const struct http_transfer *t, struct error *e)
     char rate[16];
     char window[32];
     return fail(e, ERR_NETWORK, 0, "slower than %s a second over %s",
-                format_size(low_speed_bytes(t->options), rate, sizeof rate),
-                format_duration(t->options->low_speed_ms, window, sizeof window));
+                format_size(t->speed.bytes_per_s, rate, sizeof rate),
+                format_duration(t->speed.window_ms, window, sizeof window));
 }
 
 static enum err report_loss(struct http_transfer *t, struct error *e)
@@ -380,12 +384,13 @@ static enum err report_loss(struct http_transfer *t, struct error *e)
 
 static void reset(struct http_transfer *t)
 {
+    const struct http_options *o = t->options;
     t->sent = t->unwanted = t->paused = t->done = t->too_slow = t->may_retry = false;
     t->result = CURLE_OK;
     t->error_text[0] = '\0';
     t->room_len = t->piece_len = 0;
     t->measured_bytes = t->body_bytes;
-    t->speed = http_speed_begin(low_speed_bytes(t->options), t->options->low_speed_ms);
+    t->speed = http_speed_begin(o->low_speed_bytes, o->low_speed_ms, o->rate_limit);
     http_response_begin(&t->response);
 }
 

@@ -29,6 +29,14 @@ static MUST_CHECK bool copy_part(CURLU *u, CURLUPart part, unsigned flags, char 
     return *ret != NULL;
 }
 
+static bool has_part(CURLU *u, CURLUPart part)
+{
+    char *text = NULL;
+    CURLUcode code = curl_url_get(u, part, &text, 0);
+    curl_free(text);
+    return code == CURLUE_OK;
+}
+
 static MUST_CHECK bool drop_part(CURLU *u, CURLUPart part)
 {
     return curl_url_set(u, part, NULL, 0) == CURLUE_OK;
@@ -159,18 +167,12 @@ enum err http_url_redirect(const struct http_url *from, const char *location, st
         return fail(e, ERR_NETWORK, 0, "%s redirects from https to http, which is not followed",
                     from->host);
     }
-    CLEANUP(cleanup_http_url) struct http_url *url = NULL;
-    enum err r = from_parts(u, secure, &url, e);
-    if (r != OK) {
-        return r;
-    }
-    if (url->user != NULL || url->password != NULL) {
+    if (has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD)) {
         return fail(e, ERR_NETWORK, 0,
                     "%s redirects to a URL with a user name in it, which is not followed",
                     from->host);
     }
-    *ret = TAKE_PTR(url);
-    return OK;
+    return from_parts(u, secure, ret, e);
 }
 
 bool http_url_same_origin(const struct http_url *a, const struct http_url *b)

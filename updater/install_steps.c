@@ -237,8 +237,7 @@ enum err step_hold_heads(struct install *in, struct error *e)
         }
     }
     in->report.nothing_to_do = in->whole;
-    in->report.activated =
-        in->whole && in->boot.trial == in->target && in->boot.next == in->target;
+    in->report.activated = in->whole && in->boot.trial == in->target && in->boot.next == in->target;
     in->report.planned_bytes = p->fetch_bytes;
     in->report.reused_bytes = p->reused_bytes;
     return OK;

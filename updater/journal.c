@@ -30,7 +30,7 @@ static const char *const outcome_names[] = {
     [OUTCOME_INSTALLED] = "installed",
     [OUTCOME_ACTIVATED] = "activated",
     [OUTCOME_CONFIRMED] = "confirmed",
-    [OUTCOME_ROLLED_BACK] = "rolled-back",
+    [OUTCOME_ROLLED_BACK] = "rolled_back",
     [OUTCOME_FAILED] = "failed",
 };
 

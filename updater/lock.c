@@ -67,9 +67,9 @@ enum err update_lock_take(const char *state_dir, int *ret_fd, struct error *e)
         return errno == EWOULDBLOCK ? fail_held(fd, state_dir, e)
                                     : fail(e, ERR_IO, errno, "%s/lock: lock", state_dir);
     }
-    // Always the same length: an older and longer number leaves nothing behind.
+    // The number ends with its line: what an older and longer one leaves behind it does not matter.
     char text[16];
-    int len = snprintf(text, sizeof text, "%-10ld\n", (long)getpid());
+    int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     enum err err = write_all(fd, text, (size_t)len, e);
     if (err != OK) {
         return error_context(e, "%s/lock", state_dir);

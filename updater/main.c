@@ -23,10 +23,15 @@ static const struct option_spec install_options[] = {
     {0},
 };
 
+static const struct option_spec reboot_options[] = {
+    {.name = "reboot", .help = "run [device] reboot_command when the other slot boots next"},
+    {0},
+};
+
 static const struct command commands[] = {
     {"install", "URL|FILE", 1, 1, "install an image into the other slot and boot it next, on trial",
      install_options, verb_install},
-    {"activate", "", 0, 0, "boot the installed slot next, on trial", NULL, verb_activate},
+    {"activate", "", 0, 0, "boot the installed slot next, on trial", reboot_options, verb_activate},
     {"status", "", 0, 0, "show slots, versions, the last result and what happens next", NULL,
      verb_status},
     {"confirm", "", 0, 0, "keep the running trial if it is healthy, else reject it and reboot",
@@ -34,7 +39,7 @@ static const struct command commands[] = {
     {"health", "", 0, 0, "run every health check once", NULL, verb_health},
     {"mark", "good|bad|active [SLOT]", 1, 2, "change what the boot loader does with a slot", NULL,
      verb_mark},
-    {"rollback", "", 0, 0, "boot the other slot next, on trial", NULL, verb_rollback},
+    {"rollback", "", 0, 0, "return to the other slot", reboot_options, verb_rollback},
     {"config", "", 0, 0, "show each effective value and where it comes from", NULL, verb_config},
     {0},
 };

@@ -123,10 +123,10 @@ static enum err check_proven(struct device *d, int slot, struct error *e)
     } else {
         err = activate_verify_slot(d, other, &release, e);
     }
-    return err == OK ? OK
-                     : error_context(e,
-                                     "slot %s cannot be marked bad: it is the last bootable slot",
-                                     slot_name(d, slot));
+    return err == OK
+               ? OK
+               : error_context(e, "slot %s cannot be marked bad: it is the last bootable slot",
+                               slot_name(d, slot));
 }
 
 static enum err mark_running_bad(struct device *d, const struct boot_state *boot, struct error *e)

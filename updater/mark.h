@@ -4,8 +4,8 @@
 // Rules
 // 1. Good: the running slot only. On trial it is confirmed, without health checks.
 // 2. Bad: the slot does not boot any more, unless it is the last one that would. For the running
-//    slot the other one has to be known to boot: it is the one that ran before this trial, or it was
-//    confirmed once and every byte of it is right.
+//    slot the other one has to be known to boot: it is the one that ran before this trial, or it
+//    was confirmed once and every byte of it is right.
 // 3. Active: the slot boots next, on trial; of the running slot: a trial that waits is taken back.
 // 4. What is returned as done was read back from the environment.
 #ifndef UPDATER_MARK_H

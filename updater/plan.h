@@ -24,8 +24,7 @@ MUST_CHECK enum err plan_make(const struct scan *scan, struct plan **ret, struct
 
 // Whether the stored bytes of a chunk that differs must come from the source: it is neither zeros
 // nor the repetition of an earlier chunk, which is in the target by the time it is needed.
-bool plan_fetches(const struct chunk_set *differs, const struct chunk_table *table,
-                  uint32_t index);
+bool plan_fetches(const struct chunk_set *differs, const struct chunk_table *table, uint32_t index);
 // Their sum. Bytes that several chunks share count once.
 uint64_t plan_fetch_bytes(const struct chunk_set *differs, const struct chunk_table *table);
 

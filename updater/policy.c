@@ -43,8 +43,9 @@ static enum err check_device(const struct manifest *m, const struct policy_facts
         return OK;
     }
     if (f->device_id == NULL || f->device_id[0] == '\0') {
-        return fail(e, ERR_TRUST, 0,
-                    "the image is for named devices only, and this device has no id ([device] id=)");
+        return fail(
+            e, ERR_TRUST, 0,
+            "the image is for named devices only, and this device has no id ([device] id=)");
     }
     if (!is_listed(&m->device_ids, f->device_id)) {
         return fail(e, ERR_TRUST, 0, "the image is for other devices: its list does not have %s",
@@ -79,15 +80,14 @@ static enum err check_release_order(const struct manifest *m, const struct polic
     }
     if (f->running_index < m->min_from) {
         return fail(e, ERR_TRUST, 0,
-                    "the image may be installed from release %" PRIu64
-                    " on, running is %" PRIu64 ": install a release between them first",
+                    "the image may be installed from release %" PRIu64 " on, running is %" PRIu64
+                    ": install a release between them first",
                     m->min_from, f->running_index);
     }
     return OK;
 }
 
-static enum err check_times(const struct manifest *m, const struct policy_facts *f,
-                            struct error *e)
+static enum err check_times(const struct manifest *m, const struct policy_facts *f, struct error *e)
 {
     char then[32];
     char limit[32];

@@ -18,14 +18,14 @@
 
 struct policy_facts {
     const char *product, *compatible;
-    const char *device_id;           // NULL or "": the device has none
-    const struct config_slot *slot;  // the target
-    bool running_known;              // running_index is that of a release installed by us
-    bool running_confirmed;          // and that release was confirmed
+    const char *device_id;          // NULL or "": the device has none
+    const struct config_slot *slot; // the target
+    bool running_known;             // running_index is that of a release installed by us
+    bool running_confirmed;         // and that release was confirmed
     uint64_t running_index;
-    uint64_t floor;                  // release floor, as policy_floor() gives it
-    uint64_t time_floor_s;           // seconds since 1970; 0: nothing is known to be past
-    uint64_t signer_not_after_s;     // when the first of the signers' certificates ends
+    uint64_t floor;              // release floor, as policy_floor() gives it
+    uint64_t time_floor_s;       // seconds since 1970; 0: nothing is known to be past
+    uint64_t signer_not_after_s; // when the first of the signers' certificates ends
 };
 
 // ERR_TRUST. Everything that the manifest alone decides.

@@ -6,7 +6,8 @@
 // 1. A probe never blocks the one who started it; when its time is over its whole process group is
 //    killed and it counts as failed. When its process ends, what it left behind in its group is
 //    killed too.
-// 2. At most PROBE_OUTPUT_MAX bytes of output are kept, the last ones; the rest is read and dropped.
+// 2. At most PROBE_OUTPUT_MAX bytes of output are kept, the last ones; the rest is read and
+// dropped.
 // 3. A process that cannot be ended (it waits for a dead disk) is not waited for: `pid` keeps it
 //    until it is gone, and no second one is started beside it.
 #ifndef UPDATER_PROBE_H
@@ -32,8 +33,8 @@ struct probe {
 // at once that this one failed. ERR_IO: there is no process and nothing to step.
 MUST_CHECK enum err probe_start(struct probe *p, const struct config_check *c, uint64_t now_ms,
                                 struct error *e);
-// Takes what there is to read, ends what is overdue. True when the probe ended. What ends a probe is
-// its output, its time (deadline_ms) or its end (SIGCHLD): that is when to call.
+// Takes what there is to read, ends what is overdue. True when the probe ended. What ends a probe
+// is its output, its time (deadline_ms) or its end (SIGCHLD): that is when to call.
 bool probe_step(struct probe *p, const struct config_check *c, uint64_t now_ms,
                 enum probe_result *ret_result);
 // Ends a probe that is still running, without waiting: call again until `pid` is 0.

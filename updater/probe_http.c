@@ -51,8 +51,8 @@ static int judge(CURL *curl, const struct config_check *c, const struct body *bo
 {
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    dprintf(out_fd, "HTTP %ld%s%.*s\n", status, body->line_len > 0 ? ": " : "",
-            (int)body->line_len, body->line);
+    dprintf(out_fd, "HTTP %ld%s%.*s\n", status, body->line_len > 0 ? ": " : "", (int)body->line_len,
+            body->line);
     return status >= (long)c->expect_first && status <= (long)c->expect_last ? PROBE_EXIT_HEALTHY
                                                                              : PROBE_EXIT_FAILED;
 }
@@ -71,8 +71,7 @@ static int get(CURL *curl, const struct config_check *c, int out_fd)
         return judge(curl, c, &body, out_fd);
     }
     if (code == CURLE_OPERATION_TIMEDOUT) {
-        dprintf(out_fd, "no answer within %s\n",
-                format_duration(c->timeout_ms, text, sizeof text));
+        dprintf(out_fd, "no answer within %s\n", format_duration(c->timeout_ms, text, sizeof text));
     } else {
         dprintf(out_fd, "%s\n", error[0] != '\0' ? error : curl_easy_strerror(code));
     }

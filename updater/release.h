@@ -17,8 +17,8 @@
 enum { RELEASE_FIRST_RANGE = 256 * 1024 };
 
 // `*ret` has no table yet.
-MUST_CHECK enum err release_fetch_head(struct device *d, struct source *source,
-                                       struct image **ret, struct error *e);
+MUST_CHECK enum err release_fetch_head(struct device *d, struct source *source, struct image **ret,
+                                       struct error *e);
 // Directly after release_fetch_head(): reads on to the payload. What is left of the range stays
 // with the source, which goes on with it when the payload is asked for.
 MUST_CHECK enum err release_fetch_table(struct device *d, struct source *source,

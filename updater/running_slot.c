@@ -142,7 +142,7 @@ enum err running_slot_find_at(const struct config *c, const struct block_view *v
 {
     CLEANUP(cleanup_free) uint8_t *cmdline = NULL;
     size_t len;
-    int slot;
+    int slot = SLOT_NONE;
     enum err err = file_read(c->cmdline_file, CMDLINE_MAX, &cmdline, &len, e);
     if (err == OK) {
         err = running_slot_from_cmdline_at(c, view, (const char *)cmdline, &slot, e);

@@ -22,9 +22,9 @@ struct scan {
     const struct chunk_table *table;
     struct hasher *hasher;
     struct progress *progress;
-    const char *step;     // the name the progress gets
+    const char *step;          // the name the progress gets
     const struct heads *heads; // count instead of what the medium has there; or NULL
-    uint8_t *buf;         // BLK_ALIGN-aligned, SCAN_BUF_SIZE bytes
+    uint8_t *buf;              // BLK_ALIGN-aligned, SCAN_BUF_SIZE bytes
 };
 
 // `ret_differs` (made for the table) becomes the set of chunks that differ; one that cannot be read

@@ -33,8 +33,8 @@ static enum err open_partition(struct device *d, struct slot *s, const struct pa
     return policy_check_size(info, s->name, p->blk->size_bytes, e);
 }
 
-enum err slot_open(struct device *d, int index, const struct manifest *manifest,
-                   enum blk_mode mode, struct slot **ret, struct error *e)
+enum err slot_open(struct device *d, int index, const struct manifest *manifest, enum blk_mode mode,
+                   struct slot **ret, struct error *e)
 {
     CLEANUP(cleanup_slot) struct slot *s = calloc(1, sizeof *s);
     if (s == NULL) {

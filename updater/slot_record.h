@@ -15,8 +15,7 @@
 // Before the first byte of a slot is changed: from now on there is something under its name, so
 // that it never counts as a factory slot again, even if the journal is lost. A record that is there
 // stays.
-MUST_CHECK enum err slot_record_mark(struct state_store *s, const char *slot_name,
-                                     struct error *e);
+MUST_CHECK enum err slot_record_mark(struct state_store *s, const char *slot_name, struct error *e);
 // Whether a record was ever saved, or the slot marked.
 MUST_CHECK enum err slot_record_exists(struct state_store *s, const char *slot_name,
                                        bool *ret_exists, struct error *e);

@@ -258,9 +258,7 @@ static MUST_CHECK enum err take(struct source_http *s, void *buf, size_t len, si
     s->base.fetched_bytes = http_exchange_body_bytes(s->exchange);
     if (r == ERR_NETWORK) {
         struct error why = *e;
-        r = fail_lost(s, why.msg, e);
-        s->may_retry = http_transfer_may_retry(s->exchange->transfer);
-        return r;
+        return fail_lost(s, why.msg, e);
     }
     if (r != OK || *ret_len == 0) {
         return r != OK ? r : answer_ended(s, e);
@@ -317,10 +315,11 @@ static MUST_CHECK enum err try_again(struct source_http *s, struct error *e)
 
 // --- the seam -----------------------------------------------------------------------------------
 
-// The answer under way can go on to the byte wanted now.
+// The answer under way leads to the byte wanted now, or ends so soon before it that reading the
+// rest costs less than a new connection.
 static bool can_go_on(const struct source_http *s)
 {
-    return s->answering && s->pos >= s->answer_pos && s->pos < s->answer_end &&
+    return s->answering && s->pos >= s->answer_pos &&
            (s->whole || s->pos - s->answer_pos <= GAP_MAX_BYTES);
 }
 
@@ -477,11 +476,13 @@ enum err source_http_open(const char *url, const struct http_options *options,
     s->options = *options;
     s->clock = clock;
     s->retry = (struct http_retry){.clock = clock, .log = log, .retries = options->retries};
-    enum err r = http_exchange_open(url, &s->options, clock, &s->exchange, e);
+    struct http_exchange *exchange = NULL;
+    enum err r = http_exchange_open(url, &s->options, clock, &exchange, e);
     if (r != OK) {
         return r;
     }
-    s->base.name = s->exchange->original->name;
+    s->exchange = exchange;
+    s->base.name = exchange->original->name;
     *ret = TAKE_PTR(source);
     return OK;
 }

@@ -194,8 +194,8 @@ enum err trial_reject(struct device *d, int slot, const char *reason, struct err
 enum err trial_take_back(struct device *d, const struct boot_state *boot, struct error *e)
 {
     int slot = boot->trial;
-    enum slot_content content = trial_is_pending(d, boot) ? d->journal.slots[slot].content
-                                                          : CONTENT_REJECTED;
+    enum slot_content content =
+        trial_is_pending(d, boot) ? d->journal.slots[slot].content : CONTENT_REJECTED;
     enum err err = trial_check_other(d, slot, e);
     if (err == OK) {
         record(d, slot, content, "taken back by the operator before it was confirmed");

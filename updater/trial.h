@@ -5,7 +5,8 @@
 // Invariants
 // 1. Kept: the environment first, then the journal. A restart in between finds a journal that is
 //    behind; confirm.c says how it is put right.
-// 2. Rejected and taken back: the journal first, so that the old system can tell why; a journal that
+// 2. Rejected and taken back: the journal first, so that the old system can tell why; a journal
+// that
 //    cannot be written is warned about and does not keep a bad system running.
 // 3. The release floors are raised by keeping only, to what the signed head in the slot's record
 //    says; certificate expiry does not matter there. The time floor is raised to the release's
@@ -25,15 +26,15 @@ const char *trial_text(struct device *d, int slot, char buf[TRIAL_TEXT_SIZE]);
 // The slot on trial boots next and was never started: all its attempts are left.
 bool trial_is_pending(const struct device *d, const struct boot_state *boot);
 
-// By the journal the running slot is about to be tried: its trial, when there is none any more, ended
-// without a record.
+// By the journal the running slot is about to be tried: its trial, when there is none any more,
+// ended without a record.
 bool trial_end_is_unrecorded(const struct device *d);
 
 // The running slot is good from now on.
 MUST_CHECK enum err trial_keep(struct device *d, struct error *e);
 
-// `slot` does not boot any more. ERR_NOT_NOW, and nothing stored, when the other slot is known to be
-// partly written: then nothing would boot.
+// `slot` does not boot any more. ERR_NOT_NOW, and nothing stored, when the other slot is known to
+// be partly written: then nothing would boot.
 MUST_CHECK enum err trial_reject(struct device *d, int slot, const char *reason, struct error *e);
 // The check alone.
 MUST_CHECK enum err trial_check_other(const struct device *d, int slot, struct error *e);

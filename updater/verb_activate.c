@@ -5,8 +5,7 @@
 
 #include <inttypes.h>
 
-static enum err print_json(const char *slot, const struct release_id *r, FILE *out,
-                           struct error *e)
+static enum err print_json(const char *slot, const struct release_id *r, FILE *out, struct error *e)
 {
     CLEANUP(cleanup_json)
     json_t *root = json_pack("{s:s, s:s, s:o, s:I, s:b}", "result", "activated", "slot", slot,
@@ -36,9 +35,10 @@ enum err verb_activate(void *app, const struct parsed *args, struct error *e)
     const char *name = d->config->slots[slot].name;
     const struct release_id *release = &d->journal.release;
     if (app_json(args)) {
-        return print_json(name, release, a->out, e);
+        err = print_json(name, release, a->out, e);
+    } else {
+        fprintf(a->out, "Slot %s with %s (release %" PRIu64 ") boots next, on trial.\n", name,
+                release->version, release->release_index);
     }
-    fprintf(a->out, "Slot %s with %s (release %" PRIu64 ") boots next, on trial.\n", name,
-            release->version, release->release_index);
-    return OK;
+    return err == OK && parsed_option(args, "reboot") != NULL ? d->reboot(d, e) : err;
 }

@@ -64,7 +64,6 @@ enum err verb_confirm(void *app, const struct parsed *args, struct error *e)
     }
     // For people the error is the sentence; a program gets what it gets for other outcomes.
     struct error ignored;
-    a->error_told =
-        app_json(args) && answer_print(&answer, d, a->out, true, &ignored) == OK;
+    a->error_told = app_json(args) && answer_print(&answer, d, a->out, true, &ignored) == OK;
     return err;
 }

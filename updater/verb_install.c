@@ -27,13 +27,13 @@ static enum err print_json(const struct device *d, const struct install_options 
                            const struct install_report *r, FILE *out, struct error *e)
 {
     CLEANUP(cleanup_json)
-    json_t *root = json_pack(
-        "{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b}", "result", result_name(o, r), "slot",
-        d->config->slots[r->slot].name, "version", json_text(r->release.version), "release_index",
-        (json_int_t)r->release.release_index, "planned_bytes", (json_int_t)r->planned_bytes,
-        "fetched_bytes", (json_int_t)r->fetched_bytes, "written_bytes",
-        (json_int_t)r->written_bytes, "reused_bytes", (json_int_t)r->reused_bytes, "activated",
-        r->activated);
+    json_t *root =
+        json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b}", "result", result_name(o, r),
+                  "slot", d->config->slots[r->slot].name, "version", json_text(r->release.version),
+                  "release_index", (json_int_t)r->release.release_index, "planned_bytes",
+                  (json_int_t)r->planned_bytes, "fetched_bytes", (json_int_t)r->fetched_bytes,
+                  "written_bytes", (json_int_t)r->written_bytes, "reused_bytes",
+                  (json_int_t)r->reused_bytes, "activated", r->activated);
     CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
     if (text == NULL) {
         return fail_memory(e);

@@ -5,8 +5,7 @@
 
 #include <stdio.h>
 
-static void describe(struct device *d, enum rollback_outcome outcome, bool reboot,
-                     struct answer *a)
+static void describe(struct device *d, enum rollback_outcome outcome, bool reboot, struct answer *a)
 {
     char text[TRIAL_TEXT_SIZE];
     int other = other_slot(d->running);

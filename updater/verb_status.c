@@ -151,7 +151,10 @@ static void print_last(const struct device *d, FILE *out)
     if (gmtime_r(&t, &tm) != NULL) {
         strftime(when, sizeof when, ", %F %T UTC", &tm);
     }
-    fprintf(out, "Last result: %s", journal_outcome_name(j->last.outcome));
+    // The word of --json, as people write it.
+    bool rolled_back = j->last.outcome == OUTCOME_ROLLED_BACK;
+    fprintf(out, "Last result: %s",
+            rolled_back ? "rolled back" : journal_outcome_name(j->last.outcome));
     if (j->last.release.version[0] != '\0') {
         fprintf(out, " %s", j->last.release.version);
     }

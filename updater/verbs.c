@@ -64,16 +64,9 @@ json_t *app_error_json(const struct error *e)
                      "message", json_text(e->msg));
 }
 
-void app_report_error(const struct app *app, bool json, const struct error *e)
+void app_report_error(struct app *app, bool json, const struct error *e)
 {
-    // A sentence may quote what a server or a file said: no new lines, no escape sequences.
-    char text[sizeof e->msg];
-    memcpy(text, e->msg, sizeof text);
-    for (char *p = text; *p != '\0'; p++) {
-        unsigned char c = (unsigned char)*p;
-        *p = c < 0x20 || c == 0x7f ? '?' : *p;
-    }
-    fprintf(app->log.stream, "%s: %s\n", app->log.program, text);
+    log_error(&app->log, "%s", e->msg);
     if (!json || app->error_told) {
         return;
     }

@@ -27,7 +27,7 @@ const char *app_error_name(enum err code);
 // {"code":5,"name":"trust","message":"..."}; NULL when out of memory.
 json_t *app_error_json(const struct error *e);
 // Says on stderr, and with `json` on stdout too, why the program ends.
-void app_report_error(const struct app *app, bool json, const struct error *e);
+void app_report_error(struct app *app, bool json, const struct error *e);
 
 MUST_CHECK enum err verb_install(void *app, const struct parsed *args, struct error *e);
 MUST_CHECK enum err verb_activate(void *app, const struct parsed *args, struct error *e);

@@ -182,8 +182,7 @@ enum err writer_zero(struct writer *w, size_t part, uint64_t off, uint64_t len, 
     }
     w->dirty[part] = true;
     enum err err = blk_zero_range(p->blk, off + held, len - held, e);
-    return err == OK ? OK
-                     : error_context(e, "slot %s, partition %s", w->slot->name, p->info->name);
+    return err == OK ? OK : error_context(e, "slot %s, partition %s", w->slot->name, p->info->name);
 }
 
 static bool waits(const struct writer *w, size_t part, uint64_t off, size_t len)

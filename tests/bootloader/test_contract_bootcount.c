@@ -66,8 +66,8 @@ static void the_other_slot_is_tried_for_a_trial_and_a_lost_environment_only(void
         bool both;
     } rows[] = {
         {"3", SLOT_NONE, 1, false}, // a rejected slot a is not started again
-        {"3", 0, 1, false},         {"3", 1, 1, true},
-        {NULL, SLOT_NONE, 0, true}, {"boot", SLOT_NONE, 0, true},
+        {"3", 0, 1, false},           {"3", 1, 1, true},  {NULL, SLOT_NONE, 0, true},
+        {"boot", SLOT_NONE, 0, true}, {NULL, 1, 0, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct env_sim sim;

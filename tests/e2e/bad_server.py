@@ -18,7 +18,8 @@ MODE is a list of words and key=value pairs with commas between them; they add u
   no-range            answers 200 with the whole file to every request
   chunked             no-range, without a Content-Length; trailers=1 adds some behind the body
   close               no-range, without a Content-Length; the end of the connection ends the body
-  wrong-range         206 whose Content-Range is one byte off
+  wrong-range         206 whose Content-Range is one byte off; wrong-range=first: only where it
+                      begins; =last: only where it ends; =early: ends one byte early
   no-content-range    206 without one; star: with "*" for the size
   long=N  short=N     N body bytes more, or fewer, than belong there; Content-Length agrees
   gzip                Content-Encoding: gzip (in name only)
@@ -383,10 +384,12 @@ class Connection:
             self.plain(416, [] if self.on("bare-416")
                        else [("Content-Range", f"bytes */{len(data)}")])
             return
-        off = 1 if self.on("wrong-range") else 0
+        off = {"1": (1, 1), "first": (1, 0), "last": (0, 1), "early": (0, -1),
+               "none": (0, 0)}[
+            self.modes.text("wrong-range") if self.on("wrong-range") else "none"]
         size = "*" if self.on("star") else len(data)
         if not self.on("no-content-range"):
-            head.append(("Content-Range", f"bytes {first + off}-{last + off}/{size}"))
+            head.append(("Content-Range", f"bytes {first + off[0]}-{last + off[1]}/{size}"))
         self.send_body(206, head, data[first:last + 1])
 
     # --- how it is sent

@@ -194,11 +194,11 @@ POLICY_CASES = [
     ("another device", manifest(device_ids=["device-7"]), TRUST, ["device-0001"]),
     ("a set of partitions without ours", partition(name="bootfs"), TRUST, ["bootfs"]),
     ("a partition too many", duplicate_partition(), TRUST, ["other"]),
-    ("made for later releases only", manifest(min_from=2), TRUST, ["min_from"]),
+    ("made for later releases only", manifest(min_from=2), TRUST, ["from release 2 on"]),
     ("expired by its own word", manifest(created=1000000000, not_after=1100000000), TRUST,
-     ["not_after"]),
+     ["expired"]),
     ("made after its signer's certificate ends", manifest(created=9000000000), TRUST,
-     ["created"]),
+     ["certificate"]),
 ]
 
 TABLE_CASES = [
@@ -358,7 +358,7 @@ class BrokenFiles(DeviceTest):
         part = fixtures.partition_file(MIB, 41)
         image = fixtures.sign(fixtures.build(self.folder / "one.vvi", {"rootfs": part}))
         device = self.device(signers=2)
-        self.check_refused(device.run("install", image), TRUST, "1 of 2")
+        self.check_refused(device.run("install", image), TRUST, "2 required")
         fixtures.sign(image, "second")
         self.assertEqual(device.run("install", image).returncode, 0)
 
@@ -426,7 +426,7 @@ class BrokenFiles(DeviceTest):
         good, _ = fixtures.release()
         data = bytearray(good.read_bytes())
         payload = int.from_bytes(data[56:64], "little")
-        data[payload + 100] ^= 1
+        data[payload + 5] ^= 1
         path = self.folder / "bad-chunk.vvi"
         path.write_bytes(data)
         device = self.device()

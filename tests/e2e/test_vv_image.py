@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -60,11 +61,17 @@ class Case(unittest.TestCase):
         self.dir = pathlib.Path(tempfile.mkdtemp(dir=self.shared))
         self.image = self.dir / "image.vvi"
 
-    def run_tool(self, *args, expect=OK, says=None, env=None):
-        """Runs it; on failure there must be one sentence on stderr and nothing on stdout."""
+    def run_tool(self, *args, expect=OK, says=None, env=None, file_limit=None):
+        """Runs it; on failure there must be one sentence on stderr and nothing on stdout.
+
+        With a limit, writing behind that many bytes of a file fails as on a full disk."""
+        def limit():
+            if file_limit is not None:
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
         done = subprocess.run([BIN, *map(str, args)], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              env=env or environment(), check=False)
+                              env=env or environment(), preexec_fn=limit, check=False)
         self.assertEqual(done.returncode, expect, f"{args}\n{done.stdout}\n{done.stderr}")
         if expect != OK:
             self.assertEqual(done.stdout, "")
@@ -294,6 +301,19 @@ class Build(Case):
         self.assertEqual(self.left(), ["image.vvi"])
 
 
+    def test_a_full_disk_leaves_the_old_output(self):
+        self.image.write_text("old", encoding="ascii")
+        self.build(expect=IO, says="payload: .*File too large", file_limit=MIB // 2)
+        # Room for the payload, but not for the image.
+        self.build("--codec", "raw", "--cut", "fixed", part=self.part, out=self.dir / "raw.vvi")
+        payload = json.loads(self.run_tool("inspect", self.dir / "raw.vvi", "--json").stdout)
+        (self.dir / "raw.vvi").unlink()
+        self.build("--codec", "raw", "--cut", "fixed", expect=IO, says="File too large",
+                   file_limit=payload["header"]["payload_size"] + 4096)
+        self.assertEqual(self.image.read_text(encoding="ascii"), "old")
+        self.assertEqual(self.left(), ["image.vvi"])
+
+
 class Sign(Case):
     """Signatures: adding, refusing, and being killed."""
 
@@ -359,6 +379,13 @@ class Sign(Case):
     def test_an_image_from_after_the_certificate_is_refused(self):
         self.build(env=environment(SOURCE_DATE_EPOCH="4102444800"))
         self.sign(expect=TRUST, says="after the certificate ends")
+
+    def test_a_full_disk_leaves_the_image(self):
+        self.build()
+        old = self.image.read_bytes()
+        self.sign(expect=IO, says="File too large", file_limit=len(old) // 2)
+        self.assertEqual(self.image.read_bytes(), old)
+        self.assertEqual(self.left(), ["image.vvi"])
 
     def test_mode_and_link_stay(self):
         self.build()

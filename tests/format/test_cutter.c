@@ -187,7 +187,7 @@ static void cuts_do_not_depend_on_how_much_was_read_ahead(void **state)
     uint8_t *data = random_data(len);
     // Runs of zero blocks that begin before, at and behind the places where a chunk must end.
     for (size_t run = 0; run < 9; run++) {
-        memset(data + (run + 1) * MIB + (run - 4) * BLOCK, 0, (run + 1) * BLOCK);
+        memset(data + (run + 1) * MIB + run * BLOCK - 4 * BLOCK, 0, (run + 1) * BLOCK);
     }
     memset(data + 10 * MIB, 0, MIB + 3 * BLOCK);
     static const uint64_t averages[] = {4096, 65536, 262144, MIB};

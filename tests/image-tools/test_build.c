@@ -10,15 +10,29 @@
 
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 static int reads_before_change = -1;
 static const char *change_path;
+static off_t change_size; // 0: the size stays and the content changes
 
-// Stands in for the C library's: another program changes the file in the middle of a build.
+// Another program at work on an input of ours.
+static void change_input(void)
+{
+    // Several ticks of the clock of a file system.
+    nanosleep(&(struct timespec){.tv_nsec = 30 * 1000 * 1000}, NULL);
+    if (change_size != 0) {
+        assert_int_equal(truncate(change_path, change_size), 0);
+    } else {
+        host_flip(change_path, 5);
+    }
+}
+
+// Stands in for the C library's: the file is changed in the middle of a build.
 ssize_t pread(int fd, void *data, size_t len, off_t off)
 {
     if (reads_before_change >= 0 && reads_before_change-- == 0) {
-        assert_int_equal(truncate(change_path, 4096), 0);
+        change_input();
     }
     return syscall(SYS_pread64, fd, data, len, off);
 }
@@ -206,13 +220,15 @@ static void a_failing_build_leaves_the_old_output_and_no_litter(void **state)
 
 static void an_input_that_changes_during_the_build_is_refused(void **state)
 {
-    for (int n = 0; n < 2; n++) {
+    static const off_t sizes[] = {0, 4096, PART_SIZE + 1};
+    for (size_t i = 0; i < 6; i++) {
         struct paths p = make_parts(*state);
         struct build_options o = options(&p, p.out);
-        reads_before_change = n;
-        change_path = n == 0 ? p.a : p.b;
+        reads_before_change = (int)(i % 2);
+        change_path = i % 2 == 0 ? p.a : p.b;
+        change_size = sizes[i / 2];
         refuse(&o, ERR_IO, "while it was read");
-        reads_before_change = -1;
+        assert_int_equal(reads_before_change, -1);
         assert_int_equal(host_count(*state), 2);
     }
 }

@@ -215,6 +215,8 @@ static void each_bad_value_is_refused_with_its_own_sentence(void **state)
         {"--product gw --release-index 5 --not-after 0", "--not-after 0: must be YYYY-MM-DD"},
         {"--product gw --release-index 5 --not-after 2027-02-29", "--not-after 2027-02-29"},
         {"--product gw --release-index 5 --not-after 2027-2-01x", "--not-after 2027-2-01x"},
+        {"--product gw --release-index 5 --not-after 2027-2-1", "--not-after 2027-2-1"},
+        {"--product gw --release-index 5 --not-after 1969-12-31", "--not-after 1969-12-31"},
         {"--product gw --release-index 5 --not-after 9223372036854775808", "--not-after 9"},
         {"--product gw --release-index 5 --not-after 1699999999", "before the image is created"},
         {"--product gw --release-index 5 --codec lz4", "--codec lz4: must be zstd, zlib or raw"},

@@ -4,7 +4,6 @@
 #include "tests/support/expect.h"
 #include "tests/support/host_files.h"
 #include "tests/support/temp_dir.h"
-#include "tests/support/test_data.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -19,9 +18,7 @@ static struct {
     int fail_fsync;
     int fail_rename;
     int fail_linkat;
-    int fail_copy_range;
     int fail_fchown;
-    bool short_copies;
 } sys;
 
 static void note(const char *what)
@@ -76,18 +73,6 @@ int fchown(int fd, uid_t owner, gid_t group)
 {
     return sys.fail_fchown != 0 ? answer(sys.fail_fchown)
                                 : (int)syscall(SYS_fchown, fd, owner, group);
-}
-
-ssize_t copy_file_range(int in_fd, off64_t *in_off, int out_fd, off64_t *out_off, size_t len,
-                        unsigned flags)
-{
-    if (sys.fail_copy_range != 0) {
-        return answer(sys.fail_copy_range);
-    }
-    if (sys.short_copies && len > 1000) {
-        len = 1000;
-    }
-    return syscall(SYS_copy_file_range, in_fd, in_off, out_fd, out_off, len, flags);
 }
 
 static int setup(void **state)
@@ -324,71 +309,6 @@ static void what_was_not_written_reads_as_zeros(void **state)
     assert_memory_equal(data, "\0\0\0x\0\0", 6);
 }
 
-// --- Copies ---
-
-enum { COPY_LEN = 700 * 1000 };
-
-static void check_copy(const char *dir)
-{
-    struct error e;
-    char from[HOST_PATH_MAX];
-    char to[HOST_PATH_MAX];
-    size_t len;
-    CLEANUP(cleanup_free) uint8_t *data = malloc(COPY_LEN);
-    fill_random(data, COPY_LEN, 5);
-    host_write(temp_dir_path(from, sizeof(from), dir, "from"), data, COPY_LEN);
-    temp_dir_path(to, sizeof(to), dir, "to");
-    CLEANUP(cleanup_close) int fd = open(from, O_RDONLY);
-    CLEANUP(cleanup_output_file) struct output_file *o = NULL;
-    assert_ok(output_file_begin(to, OUTPUT_NAMELESS_IF_POSSIBLE, &o, &e));
-    assert_ok(output_file_copy(o, fd, 11, 5, COPY_LEN - 11, &e));
-    assert_ok(output_file_commit(o, &e));
-    CLEANUP(cleanup_free) uint8_t *copied = host_read(to, &len);
-    assert_int_equal(len, COPY_LEN - 11 + 5);
-    assert_memory_equal(copied + 5, data + 11, COPY_LEN - 11);
-}
-
-static void a_copy_by_the_kernel_is_equal(void **state)
-{
-    check_copy(*state);
-    sys.short_copies = true;
-    check_copy(*state);
-}
-
-static void a_copy_through_memory_is_equal(void **state)
-{
-    static const int answers[] = {EXDEV, ENOSYS, EINVAL, EOPNOTSUPP};
-    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-        sys.fail_copy_range = answers[i];
-        check_copy(*state);
-    }
-}
-
-static void a_source_that_ends_early_is_refused(void **state)
-{
-    struct error e;
-    char from[HOST_PATH_MAX];
-    char to[HOST_PATH_MAX];
-    host_write(temp_dir_path(from, sizeof(from), *state, "from"), "12345", 5);
-    temp_dir_path(to, sizeof(to), *state, "to");
-    CLEANUP(cleanup_close) int fd = open(from, O_RDONLY);
-    CLEANUP(cleanup_output_file) struct output_file *o = NULL;
-    assert_ok(output_file_begin(to, OUTPUT_NAMELESS_IF_POSSIBLE, &o, &e));
-    assert_fails(ERR_IO, "2 bytes to copy are missing", output_file_copy(o, fd, 0, 0, 7, &e));
-    sys.fail_copy_range = EXDEV;
-    assert_fails(ERR_IO, "2 bytes to copy are missing", output_file_copy(o, fd, 0, 0, 7, &e));
-}
-
-static void a_source_that_cannot_be_read_is_told(void **state)
-{
-    struct error e;
-    char to[HOST_PATH_MAX];
-    temp_dir_path(to, sizeof(to), *state, "to");
-    CLEANUP(cleanup_output_file) struct output_file *o = NULL;
-    assert_ok(output_file_begin(to, OUTPUT_NAMELESS_IF_POSSIBLE, &o, &e));
-    assert_fails(ERR_IO, "read the data to copy", output_file_copy(o, -1, 0, 0, 7, &e));
-}
-
 // --- Signals ---
 
 // What becomes of a child that is sent `signal` while it writes `path`: its wait status. It exits
@@ -445,26 +365,6 @@ static void an_ignored_signal_does_not_disturb(void **state)
     assert_text(path, "new");
 }
 
-static void on_signal(int signal)
-{
-    (void)signal;
-}
-
-static void a_copy_gives_up_when_a_signal_waits(void **state)
-{
-    struct error e;
-    char path[HOST_PATH_MAX];
-    temp_dir_path(path, sizeof(path), *state, "out");
-    struct sigaction old;
-    sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_signal}, &old);
-    struct output_file *o = NULL;
-    assert_ok(output_file_begin(path, OUTPUT_NAMELESS_IF_POSSIBLE, &o, &e));
-    raise(SIGTERM);
-    assert_fails(ERR_IO, "interrupted", output_file_copy(o, 0, 0, 0, 1, &e));
-    output_file_free(o);
-    sigaction(SIGTERM, &old, NULL);
-}
-
 static void a_scratch_file_has_no_name(void **state)
 {
     struct error e;
@@ -499,13 +399,8 @@ int main(void)
         WITH_DIR(the_mode_of_another_file_is_taken),
         WITH_DIR(an_owner_that_may_not_be_set_is_let_be_but_other_failures_are_told),
         WITH_DIR(what_was_not_written_reads_as_zeros),
-        WITH_DIR(a_copy_by_the_kernel_is_equal),
-        WITH_DIR(a_copy_through_memory_is_equal),
-        WITH_DIR(a_source_that_ends_early_is_refused),
-        WITH_DIR(a_source_that_cannot_be_read_is_told),
         WITH_DIR(a_signal_ends_the_program_only_after_the_litter_is_gone),
         WITH_DIR(an_ignored_signal_does_not_disturb),
-        WITH_DIR(a_copy_gives_up_when_a_signal_waits),
         WITH_DIR(a_scratch_file_has_no_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,9 +7,35 @@
 #include "tests/support/temp_dir.h"
 
 #include <sys/syscall.h>
+#include <time.h>
 
 static uint64_t read_bytes;
 static int fail_read;
+
+// Two reads put in an order: the early one begins after the late one has begun, and the late one
+// ends long after the early one. Offsets in the file; 0: not in use.
+static struct {
+    off_t early;
+    off_t late;
+    bool late_begun;
+} race;
+
+static void run_race(off_t off)
+{
+    const struct timespec tick = {.tv_nsec = 1000 * 1000};
+    const struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
+    if (race.late != 0 && off == race.late) {
+        __atomic_store_n(&race.late_begun, true, __ATOMIC_RELEASE);
+        nanosleep(&pause, NULL);
+    }
+    // Bounded, should the other never begin.
+    for (int i = 0; i < 5000 && race.early != 0 && off == race.early; i++) {
+        if (__atomic_load_n(&race.late_begun, __ATOMIC_ACQUIRE)) {
+            break;
+        }
+        nanosleep(&tick, NULL);
+    }
+}
 
 // Stands in for the C library's, to count what is read. Several threads call it.
 ssize_t pread(int fd, void *data, size_t len, off_t off)
@@ -18,6 +44,7 @@ ssize_t pread(int fd, void *data, size_t len, off_t off)
         errno = fail_read;
         return -1;
     }
+    run_race(off);
     ssize_t n = syscall(SYS_pread64, fd, data, len, off);
     if (n > 0) {
         __atomic_add_fetch(&read_bytes, (uint64_t)n, __ATOMIC_RELAXED);
@@ -127,6 +154,22 @@ static void the_first_bad_chunk_is_named_whatever_the_number_of_jobs(void **stat
     }
 }
 
+static void a_later_bad_chunk_that_is_found_later_does_not_take_over(void **state)
+{
+    struct error e;
+    CLEANUP(close_sample) struct sample s;
+    open_sample(&s, *state);
+    host_flip(s.path, payload_at(&s, 0, 0));
+    host_flip(s.path, payload_at(&s, 2, 0));
+    race.early = (off_t)payload_at(&s, 0, 0);
+    race.late = (off_t)payload_at(&s, 2, 0);
+    enum err err = check(&s, 2, &e);
+    race.early = race.late = 0;
+    assert_int_equal(err, ERR_FORMAT);
+    assert_true(race.late_begun);
+    assert_contains(e.msg, "record 0: chunk: corrupt");
+}
+
 static void spoil_raw_hash_of_the_first(uint8_t *table, size_t len)
 {
     (void)len;
@@ -173,6 +216,7 @@ int main(void)
         WITH_DIR(every_codec_is_checked),
         WITH_DIR(every_flipped_byte_of_the_payload_is_found),
         WITH_DIR(the_first_bad_chunk_is_named_whatever_the_number_of_jobs),
+        WITH_DIR(a_later_bad_chunk_that_is_found_later_does_not_take_over),
         WITH_DIR(a_raw_hash_that_does_not_match_is_found_behind_a_good_stored_one),
         WITH_DIR(a_read_error_is_told),
         WITH_DIR(a_file_that_was_cut_since_it_was_opened_is_told),

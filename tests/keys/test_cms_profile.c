@@ -1,101 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The records here are put together piece by piece; no signature in them is ever made, because the
-// profile speaks of form only.
 #include "keys/cms_profile.h"
 
 #include "base/cleanup.h"
 #include "keys/der.h"
-#include "tests/support/der_builder.h"
+#include "tests/support/cms_recipe.h"
 #include "tests/support/expect.h"
-#include "tests/support/test_certs.h"
-
-// Whole elements in their order; an empty one is left out.
-enum piece {
-    CONTENT_TYPE,
-    VERSION,
-    DIGESTS,
-    CONTENT,
-    CERTIFICATES,
-    CRLS,
-    INFO_VERSION,
-    SIGNER_ID,
-    DIGEST,
-    ATTRIBUTES,
-    SIGNATURE_ALGORITHM,
-    SIGNATURE,
-    UNSIGNED,
-    OTHER_SIGNER, // behind the SignerInfo
-    BEHIND_SIGNERS,
-    BEHIND_SIGNED_DATA,
-    BEHIND_WRAPPER,
-    BEHIND_ALL,
-    PIECE_COUNT,
-};
-
-struct recipe {
-    struct bytes pieces[PIECE_COUNT];
-    // Tags of the elements that hold the pieces; 0: as it should be.
-    uint8_t wrapper_tag, signed_data_tag, signers_tag, signer_tag;
-};
-
-#define OID_DATA "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01"
-#define OID_SIGNED_DATA "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"
-#define OID_CONTENT_TYPE "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x03"
-#define OID_MESSAGE_DIGEST "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x04"
-#define OID_SHA256 "\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01"
-#define OID_SHA384 "\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02"
-#define SHA256_ABSENT "\x30\x0b" OID_SHA256
-#define SHA256_NULL "\x30\x0d" OID_SHA256 "\x05\x00"
-#define SHA384_ABSENT "\x30\x0b" OID_SHA384
-#define SHA512_ABSENT "\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03"
-#define SHA1_ABSENT "\x30\x07\x06\x05\x2b\x0e\x03\x02\x1a"
-#define ECDSA_SHA256 "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"
-#define ECDSA_SHA384 "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03"
-#define ECDSA_SHA512 "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x04"
-#define RSA_OID(last) "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" last
-#define RSA_NULL(last) "\x30\x0d" RSA_OID(last) "\x05\x00"
-
-static void set(struct recipe *r, enum piece piece, const void *data, size_t len)
-{
-    r->pieces[piece].len = 0;
-    put(&r->pieces[piece], data, len);
-}
-#define SET(r, piece, literal) set((r), (piece), (literal), sizeof(literal) - 1)
-
-static struct bytes certificate_of(const struct test_cert *c)
-{
-    struct bytes out = {.len = 0};
-    unsigned char *der = NULL;
-    int len = i2d_X509(c->cert, &der);
-    assert_true(len > 0);
-    put(&out, der, (size_t)len);
-    OPENSSL_free(der);
-    return out;
-}
-
-static void set_signer(struct recipe *r, const struct test_cert *c)
-{
-    struct bytes id = {.len = 0};
-    unsigned char *serial = NULL;
-    unsigned char *issuer = NULL;
-    int issuer_len = i2d_X509_NAME(X509_get_issuer_name(c->cert), &issuer);
-    int serial_len = i2d_ASN1_INTEGER(X509_get0_serialNumber(c->cert), &serial);
-    assert_true(serial_len > 0 && issuer_len > 0);
-    put(&id, issuer, (size_t)issuer_len);
-    put(&id, serial, (size_t)serial_len);
-    OPENSSL_free(serial);
-    OPENSSL_free(issuer);
-    r->pieces[SIGNER_ID] = wrap(DER_SEQUENCE, &id);
-}
-
-static void set_certificates(struct recipe *r, const struct bytes *certificate, size_t count)
-{
-    struct bytes body = {.len = 0};
-    for (size_t i = 0; i < count; i++) {
-        put(&body, certificate->data, certificate->len);
-    }
-    r->pieces[CERTIFICATES] = wrap(DER_CONTEXT_0, &body);
-}
 
 static struct test_cert signer;
 
@@ -113,67 +22,13 @@ static int clear_signer(void **state)
     return 0;
 }
 
-static struct recipe *good(void)
-{
-    struct recipe *r = test_calloc(1, sizeof(*r));
-    SET(r, CONTENT_TYPE, OID_SIGNED_DATA);
-    SET(r, VERSION, "\x02\x01\x01");
-    SET(r, DIGESTS, "\x31\x0d" SHA256_ABSENT);
-    SET(r, CONTENT, "\x30\x0b" OID_DATA);
-    struct bytes certificate = certificate_of(&signer);
-    set_certificates(r, &certificate, 1);
-    SET(r, INFO_VERSION, "\x02\x01\x01");
-    set_signer(r, &signer);
-    SET(r, DIGEST, SHA256_ABSENT);
-    SET(r, SIGNATURE_ALGORITHM, ECDSA_SHA256);
-    SET(r, SIGNATURE, "\x04\x02\xaa\xbb");
-    return r;
-}
-
-static void put_piece(struct bytes *b, const struct recipe *r, enum piece piece)
-{
-    put(b, r->pieces[piece].data, r->pieces[piece].len);
-}
-
-static struct bytes wrap_or(uint8_t tag, uint8_t usual, const struct bytes *body)
-{
-    return wrap(tag != 0 ? tag : usual, body);
-}
-
-static struct bytes compose(const struct recipe *r)
-{
-    struct bytes info = {.len = 0};
-    for (enum piece p = INFO_VERSION; p <= UNSIGNED; p++) {
-        put_piece(&info, r, p);
-    }
-    struct bytes infos = wrap_or(r->signer_tag, DER_SEQUENCE, &info);
-    put_piece(&infos, r, OTHER_SIGNER);
-    struct bytes set_of = wrap_or(r->signers_tag, DER_SET, &infos);
-    struct bytes data = {.len = 0};
-    for (enum piece p = VERSION; p <= CRLS; p++) {
-        put_piece(&data, r, p);
-    }
-    put(&data, set_of.data, set_of.len);
-    put_piece(&data, r, BEHIND_SIGNERS);
-    struct bytes signed_data = wrap_or(r->signed_data_tag, DER_SEQUENCE, &data);
-    put_piece(&signed_data, r, BEHIND_SIGNED_DATA);
-    struct bytes wrapper = wrap_or(r->wrapper_tag, DER_CONTEXT_0, &signed_data);
-    struct bytes outer = {.len = 0};
-    put_piece(&outer, r, CONTENT_TYPE);
-    put(&outer, wrapper.data, wrapper.len);
-    put_piece(&outer, r, BEHIND_WRAPPER);
-    struct bytes record = wrap(DER_SEQUENCE, &outer);
-    put_piece(&record, r, BEHIND_ALL);
-    return record;
-}
-
 static enum err read_recipe(const struct recipe *r, enum cert_key *ret_key, struct error *e)
 {
-    struct bytes record = compose(r);
+    struct bytes record = recipe_compose(r);
     struct cms_profile profile;
     enum err err = cms_profile_read(record.data, record.len, &profile, e);
     if (err == OK) {
-        struct bytes certificate = certificate_of(&signer);
+        struct bytes certificate = bytes_of_certificate(&signer);
         assert_int_equal(profile.leaf_len, certificate.len);
         assert_memory_equal(profile.leaf, certificate.data, certificate.len);
         assert_true(profile.leaf > record.data);
@@ -186,23 +41,23 @@ static enum err read_recipe(const struct recipe *r, enum cert_key *ret_key, stru
     do {                                                                                           \
         struct error e;                                                                            \
         enum cert_key key_;                                                                        \
-        struct recipe *r = good();                                                                 \
+        struct recipe *r = recipe_good(&signer);                                                   \
         __VA_ARGS__;                                                                               \
         assert_fails(ERR_TRUST,                                                                    \
                      "not a CMS signature of the accepted form: ", read_recipe(r, &key_, &e));     \
         assert_fails(ERR_TRUST, sentence, read_recipe(r, &key_, &e));                              \
-        test_free(r);                                                                              \
+        recipe_free(r);                                                                            \
     } while (0)
 
 #define ACCEPTED(key, ...)                                                                         \
     do {                                                                                           \
         struct error e;                                                                            \
         enum cert_key key_ = CERT_KEY_REFUSED;                                                     \
-        struct recipe *r = good();                                                                 \
+        struct recipe *r = recipe_good(&signer);                                                   \
         __VA_ARGS__;                                                                               \
         assert_ok(read_recipe(r, &key_, &e));                                                      \
         assert_int_equal(key_, (key));                                                             \
-        test_free(r);                                                                              \
+        recipe_free(r);                                                                            \
     } while (0)
 
 static void the_plain_form_is_accepted_and_names_the_signer(void **state)
@@ -216,12 +71,12 @@ static void every_prefix_of_a_record_is_refused(void **state)
     (void)state;
     struct error e;
     struct cms_profile profile;
-    struct recipe *r = good();
-    struct bytes record = compose(r);
+    struct recipe *r = recipe_good(&signer);
+    struct bytes record = recipe_compose(r);
     for (size_t len = 0; len < record.len; len++) {
         assert_int_equal(cms_profile_read(record.data, len, &profile, &e), ERR_TRUST);
     }
-    test_free(r);
+    recipe_free(r);
 }
 
 static void digests_are_sha2_with_or_without_null(void **state)
@@ -268,6 +123,7 @@ static void the_signature_algorithm_is_known_and_for_this_digest(void **state)
         SET(r, SIGNATURE_ALGORITHM, "\x30\x0c\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02\x05\x00"));
     REFUSED("signature algorithm is neither",
             SET(r, SIGNATURE_ALGORITHM, "\x30\x05\x06\x03\x2b\x65\x70"));
+    REFUSED("signature algorithm is neither", SET(r, SIGNATURE_ALGORITHM, "\x30\x00"));
     REFUSED("no signature algorithm", SET(r, SIGNATURE_ALGORITHM, ""));
 }
 
@@ -306,10 +162,13 @@ static void the_outer_layers_are_exactly_as_written(void **state)
     const char *const want = "SignedData is not one DER sequence";
     REFUSED(want, r->wrapper_tag = DER_CONTEXT_1);
     REFUSED(want, r->signed_data_tag = DER_SET);
+    REFUSED(want, r->wrapper_tag = TAG_LEFT_OUT);
+    REFUSED(want, r->signed_data_tag = TAG_LEFT_OUT);
     REFUSED(want, SET(r, BEHIND_SIGNED_DATA, "\x05\x00"));
     REFUSED(want, SET(r, BEHIND_WRAPPER, "\x05\x00"));
     REFUSED("SignedData does not end with its signers", SET(r, BEHIND_SIGNERS, "\x05\x00"));
     REFUSED("SignedData does not end with its signers", r->signers_tag = DER_SEQUENCE);
+    REFUSED("SignedData does not end with its signers", r->signers_tag = TAG_LEFT_OUT);
 }
 
 static void versions_other_than_1_are_refused(void **state)
@@ -341,27 +200,28 @@ static void certificates_are_there_and_revocation_lists_are_not(void **state)
 static void exactly_one_certificate_is_the_named_signer(void **state)
 {
     (void)state;
-    struct bytes own = certificate_of(&signer);
+    struct bytes own = bytes_of_certificate(&signer);
     CLEANUP(test_cert_clear) struct test_cert other = test_signer("other", NULL);
-    struct bytes two = certificate_of(&other);
-    REFUSED("the signer's certificate is not in it", set_certificates(r, &two, 1));
-    REFUSED("the signer's certificate is in it more than once", set_certificates(r, &own, 2));
-    put(&two, own.data, own.len);
-    ACCEPTED(CERT_KEY_EC, set_certificates(r, &two, 1));
+    struct bytes two = bytes_of_certificate(&other);
+    REFUSED("the signer's certificate is not in it", recipe_set_certificates(r, &two, 1));
+    REFUSED("the signer's certificate is in it more than once",
+            recipe_set_certificates(r, &own, 2));
+    bytes_put(&two, own.data, own.len);
+    ACCEPTED(CERT_KEY_EC, recipe_set_certificates(r, &two, 1));
 }
 
 static void at_most_eight_certificates_are_looked_at(void **state)
 {
     (void)state;
     CLEANUP(test_cert_clear) struct test_cert other = test_signer("other", NULL);
-    struct bytes others = certificate_of(&other);
-    struct bytes all = certificate_of(&signer);
+    struct bytes others = bytes_of_certificate(&other);
+    struct bytes all = bytes_of_certificate(&signer);
     for (size_t i = 0; i < 7; i++) {
-        put(&all, others.data, others.len);
+        bytes_put(&all, others.data, others.len);
     }
-    ACCEPTED(CERT_KEY_EC, set_certificates(r, &all, 1));
-    put(&all, others.data, others.len);
-    REFUSED("carries more than 8 certificates", set_certificates(r, &all, 1));
+    ACCEPTED(CERT_KEY_EC, recipe_set_certificates(r, &all, 1));
+    bytes_put(&all, others.data, others.len);
+    REFUSED("carries more than 8 certificates", recipe_set_certificates(r, &all, 1));
 }
 
 static void a_certificate_has_the_shape_of_x509_version_3(void **state)
@@ -369,7 +229,8 @@ static void a_certificate_has_the_shape_of_x509_version_3(void **state)
     (void)state;
     const uint8_t shape[] = {0xa0, 0x15, 0x30, 0x13, 0x30, 0x0c, 0xa0, 3, 2, 1, 2, 2,
                              1,    1,    0x30, 0,    0x30, 0,    0x30, 0, 3, 1, 0};
-    REFUSED("the signer's certificate is not in it", set(r, CERTIFICATES, shape, sizeof(shape)));
+    REFUSED("the signer's certificate is not in it",
+            recipe_set(r, CERTIFICATES, shape, sizeof(shape)));
     const struct {
         size_t tag_at;
         const char *sentence;
@@ -387,20 +248,51 @@ static void a_certificate_has_the_shape_of_x509_version_3(void **state)
         uint8_t odd[sizeof(shape)];
         memcpy(odd, shape, sizeof(shape));
         odd[cases[i].tag_at] ^= 1;
-        REFUSED(cases[i].sentence, set(r, CERTIFICATES, odd, sizeof(odd)));
+        REFUSED(cases[i].sentence, recipe_set(r, CERTIFICATES, odd, sizeof(odd)));
     }
     uint8_t longer[sizeof(shape) + 2] = {0};
     memcpy(longer, shape, sizeof(shape));
     longer[1] += 2;
     longer[3] += 2;
     longer[sizeof(shape)] = DER_NULL;
-    REFUSED("a certificate in it is not DER", set(r, CERTIFICATES, longer, sizeof(longer)));
+    REFUSED("a certificate in it is not DER", recipe_set(r, CERTIFICATES, longer, sizeof(longer)));
+}
+
+// Builds a certificate of `tbs` and `rest`, to be one that is not the signer's.
+static void set_other_certificate(struct recipe *r, const char *tbs, size_t tbs_len,
+                                  const char *rest, size_t rest_len)
+{
+    struct bytes inner = {.len = 0};
+    bytes_put(&inner, tbs, tbs_len);
+    struct bytes body = bytes_wrap(DER_SEQUENCE, &inner);
+    bytes_put(&body, rest, rest_len);
+    struct bytes all = bytes_wrap(DER_SEQUENCE, &body);
+    struct bytes own = bytes_of_certificate(&signer);
+    bytes_put(&all, own.data, own.len);
+    recipe_set_certificates(r, &all, 1);
+}
+
+#define OTHER(r, tbs, rest)                                                                        \
+    set_other_certificate((r), (tbs), sizeof(tbs) - 1, (rest), sizeof(rest) - 1)
+
+static void no_element_of_a_certificate_is_left_out(void **state)
+{
+    (void)state;
+    const char *const not_der = "a certificate in it is not DER";
+    const char *const not_v3 = "a certificate in it is not X.509 version 3";
+#define TBS_3 "\xa0\x03\x02\x01\x02\x02\x01\x01\x30\x00"
+    ACCEPTED(CERT_KEY_EC, OTHER(r, TBS_3 "\x30\x00", "\x30\x00\x03\x01\x00"));
+    REFUSED(not_der, OTHER(r, TBS_3 "\x30\x00", "\x30\x00"));
+    REFUSED(not_der, OTHER(r, TBS_3 "\x30\x00", "\x03\x01\x00"));
+    REFUSED(not_v3, OTHER(r, TBS_3, "\x30\x00\x03\x01\x00"));
+    REFUSED(not_v3, OTHER(r, "\xa0\x03\x02\x01\x02\x30\x00\x30\x00", "\x30\x00\x03\x01\x00"));
+    REFUSED(not_v3, OTHER(r, "\x02\x01\x01\x30\x00\x30\x00", "\x30\x00\x03\x01\x00"));
 }
 
 static void the_signers_certificate_names_one_signature_algorithm(void **state)
 {
     (void)state;
-    struct bytes certificate = certificate_of(&signer);
+    struct bytes certificate = bytes_of_certificate(&signer);
     // The outer algorithm is the last place where the OID stands.
     size_t at = certificate.len - 10;
     while (memcmp(certificate.data + at, ECDSA_SHA256, 12) != 0) {
@@ -408,7 +300,7 @@ static void the_signers_certificate_names_one_signature_algorithm(void **state)
     }
     certificate.data[at + 11] = 0x03;
     REFUSED("the signer's certificate names two signature algorithms",
-            set_certificates(r, &certificate, 1));
+            recipe_set_certificates(r, &certificate, 1));
 }
 
 static void there_is_exactly_one_signer_named_by_issuer_and_serial_number(void **state)
@@ -416,10 +308,16 @@ static void there_is_exactly_one_signer_named_by_issuer_and_serial_number(void *
     (void)state;
     REFUSED("not exactly one signer", SET(r, OTHER_SIGNER, "\x30\x00"));
     REFUSED("not exactly one signer", r->signer_tag = DER_SET);
+    REFUSED("not exactly one signer", r->signer_tag = TAG_LEFT_OUT);
     REFUSED("signer is not named by issuer and serial number",
             SET(r, SIGNER_ID, "\x80\x02\xaa\xbb"));
     REFUSED("signer is not named by issuer and serial number",
             SET(r, SIGNER_ID, "\x30\x04\x30\x00\x02\x01"));
+    REFUSED("signer is not named by issuer and serial number",
+            SET(r, SIGNER_ID, "\x30\x02\x30\x00"));
+    REFUSED("signer is not named by issuer and serial number",
+            SET(r, SIGNER_ID, "\x30\x03\x02\x01\x01"));
+    REFUSED("signer is not named by issuer and serial number", SET(r, INFO_VERSION, ""));
     REFUSED("signer is not named by issuer and serial number",
             SET(r, SIGNER_ID, "\x30\x07\x30\x00\x02\x01\x01\x05\x00"));
 }
@@ -455,6 +353,9 @@ static void signed_attributes_are_der(void **state)
     (void)state;
     REFUSED("a signed attribute is not DER", SET(r, ATTRIBUTES, "\xa0\x02\x31\x00"));
     REFUSED("a signed attribute is not DER", SET(r, ATTRIBUTES, "\xa0\x04\x30\x02\x05\x00"));
+    REFUSED("a signed attribute is not DER", SET(r, ATTRIBUTES, "\xa0\x04\x30\x02\x31\x00"));
+    REFUSED("a signed attribute is not DER",
+            SET(r, ATTRIBUTES, "\xa0\x0d\x30\x0b" OID_MESSAGE_DIGEST));
     REFUSED("a signed attribute is not DER",
             SET(r, ATTRIBUTES, "\xa0\x0f\x30\x0d" OID_MESSAGE_DIGEST "\x30\x00"));
     REFUSED("a signed attribute is not DER",
@@ -483,6 +384,7 @@ int main(void)
         cmocka_unit_test(exactly_one_certificate_is_the_named_signer),
         cmocka_unit_test(at_most_eight_certificates_are_looked_at),
         cmocka_unit_test(a_certificate_has_the_shape_of_x509_version_3),
+        cmocka_unit_test(no_element_of_a_certificate_is_left_out),
         cmocka_unit_test(the_signers_certificate_names_one_signature_algorithm),
         cmocka_unit_test(there_is_exactly_one_signer_named_by_issuer_and_serial_number),
         cmocka_unit_test(there_is_a_signature_and_nothing_unsigned_behind_it),

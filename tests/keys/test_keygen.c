@@ -190,21 +190,46 @@ static void a_directory_that_cannot_be_made_is_said_with_its_reason(void **state
     assert_int_equal(entries_of(*state), 0);
 }
 
-// A key of 241 bytes still fits, the certificate behind it does not: the set fails half-made.
+// Makes a set in DIR/keys with one limit of the process lowered.
+static enum err make_limited(const char *dir, __rlimit_resource_t what, rlim_t value,
+                             struct error *e)
+{
+    struct rlimit before;
+    assert_int_equal(getrlimit(what, &before), 0);
+    struct rlimit lowered = {.rlim_cur = value, .rlim_max = before.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(what, &lowered), 0);
+    enum err err = keygen_make(path_in(dir, "keys"), e);
+    assert_int_equal(setrlimit(what, &before), 0);
+    signal(SIGXFSZ, handler);
+    return err;
+}
+
+// A key of 241 bytes still fits, the certificate behind it does not; then the root's certificate
+// fits, the longer one of a signer does not. In both cases the set is half-made.
 static void a_failure_in_the_middle_leaves_nothing(void **state)
 {
     struct error e;
-    struct rlimit before;
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    struct rlimit small = {.rlim_cur = 300, .rlim_max = before.rlim_max};
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    enum err err = keygen_make(path_in(*state, "keys"), &e);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    signal(SIGXFSZ, handler);
-    assert_int_equal(err, ERR_IO);
-    assert_contains(e.msg, "trust/root.pem");
+    assert_fails(ERR_IO, "trust/root.pem: ", make_limited(*state, RLIMIT_FSIZE, 300, &e));
     assert_contains(e.msg, "File too large");
+    assert_int_equal(entries_of(*state), 0);
+    assert_fails(ERR_IO, "/release.pem: ", make_limited(*state, RLIMIT_FSIZE, 620, &e));
+    assert_int_equal(entries_of(*state), 0);
+}
+
+static void a_directory_that_cannot_be_opened_leaves_nothing(void **state)
+{
+    struct error e;
+    assert_fails(ERR_IO, "cannot make a directory in it: Too many open files",
+                 make_limited(*state, RLIMIT_NOFILE, 0, &e));
+    assert_int_equal(entries_of(*state), 0);
+}
+
+// "." cannot be replaced, which only shows when everything is made.
+static void a_set_that_cannot_be_put_in_place_leaves_nothing(void **state)
+{
+    struct error e;
+    assert_fails(ERR_IO, "cannot put the keys in place", keygen_make(path_in(*state, "."), &e));
     assert_int_equal(entries_of(*state), 0);
 }
 
@@ -222,6 +247,8 @@ int main(void)
         WITH_DIR(what_exists_is_refused_and_left_as_it_was),
         WITH_DIR(a_directory_that_cannot_be_made_is_said_with_its_reason),
         WITH_DIR(a_failure_in_the_middle_leaves_nothing),
+        WITH_DIR(a_directory_that_cannot_be_opened_leaves_nothing),
+        WITH_DIR(a_set_that_cannot_be_put_in_place_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

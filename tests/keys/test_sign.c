@@ -246,6 +246,32 @@ static void a_certificate_no_device_would_believe_is_refused(void **state)
                  load_written(*state, &usage, &s, &e));
 }
 
+// Such a certificate passes every check but the one of the record itself.
+static void a_signature_no_device_would_count_is_not_given_out(void **state)
+{
+    struct error e;
+    const uint8_t ecdsa_sha256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
+    CLEANUP(test_cert_clear) struct test_cert made = test_signer("two algorithms", NULL);
+    unsigned char *der = NULL;
+    int len = i2d_X509(made.cert, &der);
+    uint8_t *first = memmem(der, (size_t)len, ecdsa_sha256, sizeof(ecdsa_sha256));
+    assert_non_null(first);
+    first[sizeof(ecdsa_sha256) - 1] = 0x03;
+    const unsigned char *at = der;
+    struct test_cert odd = {.cert = d2i_X509(NULL, &at, len), .key = made.key};
+    assert_non_null(odd.cert);
+    OPENSSL_free(der);
+    CLEANUP(cleanup_signer) struct signer *s = NULL;
+    assert_ok(load_written(*state, &odd, &s, &e));
+    X509_free(odd.cert);
+    uint16_t type;
+    uint8_t *data = NULL;
+    size_t data_len;
+    assert_fails(ERR_TRUST, "the signature just made does not verify: not a CMS signature",
+                 signer_sign(s, message, sizeof(message), &type, &data, &data_len, &e));
+    assert_null(data);
+}
+
 #define WITH_DIR(test) cmocka_unit_test_setup_teardown(test, temp_dir_make, temp_dir_remove)
 
 int main(void)
@@ -262,6 +288,7 @@ int main(void)
         WITH_DIR(an_encrypted_key_is_refused_without_asking),
         WITH_DIR(a_key_of_another_certificate_is_refused),
         WITH_DIR(a_certificate_no_device_would_believe_is_refused),
+        WITH_DIR(a_signature_no_device_would_count_is_not_given_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

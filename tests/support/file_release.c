@@ -13,12 +13,10 @@ void file_release_prepare(struct file_release *r, const struct file_device *d)
     r->root = test_ca("release root", NULL);
     r->signer = test_signer("release signer", &r->root);
     test_cert_write(&r->root, temp_dir_path(path, sizeof path, d->dir, "trust"), "root.pem");
-    assert_int_equal(truncate(temp_dir_path(path, sizeof path, d->dir, "slot-a"),
-                              FILE_RELEASE_SLOT_SIZE),
-                     0);
-    assert_int_equal(truncate(temp_dir_path(path, sizeof path, d->dir, "slot-b"),
-                              FILE_RELEASE_SLOT_SIZE),
-                     0);
+    assert_int_equal(
+        truncate(temp_dir_path(path, sizeof path, d->dir, "slot-a"), FILE_RELEASE_SLOT_SIZE), 0);
+    assert_int_equal(
+        truncate(temp_dir_path(path, sizeof path, d->dir, "slot-b"), FILE_RELEASE_SLOT_SIZE), 0);
 }
 
 void file_release_clear(struct file_release *r)
@@ -39,8 +37,8 @@ const char *file_release_write(struct file_release *r, const char *name, const c
     fill_text(r->content, sizeof r->content, release_index);
     image_recipe_add(&recipe, "rootfs", r->content, sizeof r->content);
     struct built_image image = image_build(&recipe);
-    struct signature_record record = test_cms(&r->signer, "SHA256", 0, NULL, image.bytes,
-                                              header_signed_size(&image.header));
+    struct signature_record record =
+        test_cms(&r->signer, "SHA256", 0, NULL, image.bytes, header_signed_size(&image.header));
     built_image_attach(&image, record.type, record.data, record.len);
     test_record_clear(&record);
     FILE *f = fopen(temp_dir_path(buf, len, r->device->dir, name), "we");

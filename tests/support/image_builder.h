@@ -26,8 +26,8 @@ struct image_recipe {
     } partitions[RECIPE_PARTITIONS_MAX];
     enum codec codec;
     enum cut_rule rule;
-    uint32_t average;        // bytes of a chunk
-    const uint32_t *cuts;    // instead: lengths of chunks, used in turn again and again; ends with 0
+    uint32_t average;     // bytes of a chunk
+    const uint32_t *cuts; // instead: lengths of chunks, used in turn again and again; ends with 0
     uint32_t signature_room; // bytes of the signature area
     bool no_dedupe;          // equal chunks are stored again
 

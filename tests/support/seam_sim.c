@@ -12,7 +12,9 @@ enum err seam_call(struct seam_sim *s, const char *what, struct error *e)
     }
     if (s->calls == s->fail_at) {
         s->off = s->power_cut;
-        return fail(e, ERR_IO, EIO, "%s: simulated failure of call %u", what, s->calls);
+        enum err code = s->fail_with != OK ? s->fail_with : ERR_IO;
+        return fail(e, code, code == ERR_IO ? EIO : 0, "%s: simulated failure of call %u", what,
+                    s->calls);
     }
     return OK;
 }
@@ -38,6 +40,7 @@ void seam_trace(struct seam_sim *s, const char *fmt, ...)
 void seam_reset(struct seam_sim *s)
 {
     s->calls = s->fail_at = 0;
+    s->fail_with = OK;
     s->power_cut = s->off = s->tracing = false;
     s->trace_len = 0;
     s->trace[0] = '\0';

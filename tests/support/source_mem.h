@@ -13,10 +13,10 @@ struct source_mem {
     struct seam_sim *seam;
     const uint8_t *data;
     size_t len;
-    int64_t flip_off;   // a bit of this byte comes over wrong
-    uint64_t cut_off;   // the connection is lost for good there: ERR_NETWORK
+    int64_t flip_off;    // a bit of this byte comes over wrong
+    uint64_t cut_off;    // the connection is lost for good there: ERR_NETWORK
     uint64_t read_bytes; // handed out
-    uint64_t pos, end;  // the range under way
+    uint64_t pos, end;   // the range under way
     size_t range_count;
     struct {
         uint64_t off, len;

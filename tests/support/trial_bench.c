@@ -73,8 +73,9 @@ int trial_boot(struct trial_bench *t)
 {
     struct error e;
     struct boot_outcome outcome;
-    assert_ok(boot_model_run(&t->bench->config.boot, &t->bench->env.sim.base, NULL, NULL, &outcome,
-                             &e));
+    t->bench->env.sim.fail_at = 0;
+    assert_ok(
+        boot_model_run(&t->bench->config.boot, &t->bench->env.sim.base, NULL, NULL, &outcome, &e));
     t->device->running = outcome.slot;
     trial_restart(t);
     return outcome.slot;
@@ -117,10 +118,17 @@ unsigned trial_stores(const struct trial_bench *t)
     return t->bench->env.sim.stores;
 }
 
+void trial_expect_order(const struct trial_bench *t, const char *first, const char *second)
+{
+    const char *trace = t->bench->seam.trace;
+    assert_contains(trace, first);
+    assert_contains(strstr(trace, first), second);
+}
+
 const char *trial_talk(struct trial_bench *t)
 {
     fflush(t->bench->log.stream);
-    return t->bench->talk;
+    return t->bench->talk == NULL ? "" : t->bench->talk;
 }
 
 void trial_put_journal(struct trial_bench *t, const struct journal *j)

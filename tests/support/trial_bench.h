@@ -40,7 +40,10 @@ void trial_install_next(struct trial_bench *t);
 
 struct boot_state trial_boot_state(struct trial_bench *t);
 unsigned trial_stores(const struct trial_bench *t);
-// What was logged so far.
+// Fails the test unless the trace (tracing is on) has a line that begins with `first`, and a later
+// one that begins with `second`.
+void trial_expect_order(const struct trial_bench *t, const char *first, const char *second);
+// What was logged so far; "" when nothing was.
 const char *trial_talk(struct trial_bench *t);
 // Replaces the journal in memory and in the store.
 void trial_put_journal(struct trial_bench *t, const struct journal *j);

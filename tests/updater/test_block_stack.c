@@ -145,6 +145,16 @@ static void an_overlay_is_looked_through_to_its_lower_or_upper_layer(void **stat
     assert_false(block_stack_has(&upper, block(8, 2)));
 }
 
+static void a_directory_inside_an_overlay_is_found_by_its_number(void **state)
+{
+    fake_devices_make(&fake, *state);
+    put_mountinfo(overlay);
+    fake_dir("/var/lib/vv", 0, 30);
+    fake_dir("/data/up", 8, 4);
+    struct block_stack s = under("/var/lib/vv", LAYER_UPPER);
+    assert_true(block_stack_has(&s, block(8, 4)));
+}
+
 static void layers_that_are_given_one_by_one_are_all_seen(void **state)
 {
     fake_devices_make(&fake, *state);
@@ -251,6 +261,7 @@ int main(void)
         WITH_DIR(a_loop_device_leads_to_its_file_and_the_disk_that_holds_it),
         WITH_DIR(a_loop_device_on_a_partition_leads_to_the_partition),
         WITH_DIR(an_overlay_is_looked_through_to_its_lower_or_upper_layer),
+        WITH_DIR(a_directory_inside_an_overlay_is_found_by_its_number),
         WITH_DIR(layers_that_are_given_one_by_one_are_all_seen),
         WITH_DIR(a_layer_that_cannot_be_seen_is_left_out),
         WITH_DIR(a_file_system_without_a_number_is_found_by_its_source),

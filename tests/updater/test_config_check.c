@@ -192,6 +192,27 @@ static void a_state_directory_in_a_slot_file_is_refused(void **state)
         check("[slot a]\nrootfs=/data/a.img\n[slot b]\nrootfs=/data/b.img\n", "/mnt/state", &e));
 }
 
+// Of an overlay the layer that is written to counts: on the data partition it outlives the switch.
+static void a_state_directory_on_an_overlay_is_where_its_upper_layer_is(void **state)
+{
+    struct error e;
+    make_disk(*state);
+    FILE *f = fopen(fake.mountinfo, "we");
+    assert_non_null(f);
+    fputs("31 1 0:30 / / rw - overlay overlay rw,lowerdir=/ro,upperdir=/rw,workdir=/w\n", f);
+    assert_int_equal(fclose(f), 0);
+    fake_dir("/var/lib/vv", 0, 30);
+    fake_dir("/ro", 8, 2);
+    fake_dir("/rw", 8, 5);
+    assert_ok(check(good_slots, "/var/lib/vv", &e));
+    fake_devices_make(&fake, *state);
+    make_disk(*state);
+    fake_dir("/var/lib/vv", 0, 30);
+    fake_dir("/ro", 8, 5);
+    fake_dir("/rw", 8, 2);
+    assert_fails(ERR_CONFIG, "lies on rootfs of [slot a]", check(good_slots, "/var/lib/vv", &e));
+}
+
 static void entries_are_found_by_section_and_key(void **state)
 {
     make_disk(*state);
@@ -220,6 +241,7 @@ int main(void)
         WITH_DIR(a_state_directory_on_a_slot_is_refused),
         WITH_DIR(a_state_directory_on_a_slot_below_device_mapper_is_refused),
         WITH_DIR(a_state_directory_in_a_slot_file_is_refused),
+        WITH_DIR(a_state_directory_on_an_overlay_is_where_its_upper_layer_is),
         WITH_DIR(entries_are_found_by_section_and_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,8 +169,7 @@ static void after_an_error_the_range_begins_anew(void **state)
     get(s, 1);
     expect_range(s, 1, CHUNK, CHUNK);
     s->bench->seam.fail_at = s->bench->seam.calls + 1;
-    assert_fails(ERR_IO, "source start",
-                 fetcher_get(s->t.fetcher, 9, s->t.differs, &stored, &e));
+    assert_fails(ERR_IO, "source start", fetcher_get(s->t.fetcher, 9, s->t.differs, &stored, &e));
     get(s, 9);
 }
 

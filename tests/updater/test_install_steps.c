@@ -220,8 +220,7 @@ static void what_was_installed_is_kept_with_its_signed_head(void **state)
     for (int i = 0; i < STATE_MEM_RECORDS_MAX; i++) {
         if (strcmp(b->state.records[i].name, "slot-b") == 0) {
             assert_int_equal(b->state.records[i].len, b->image.header.payload_offset);
-            assert_memory_equal(b->state.records[i].data, b->image.bytes,
-                                b->state.records[i].len);
+            assert_memory_equal(b->state.records[i].data, b->image.bytes, b->state.records[i].len);
             return;
         }
     }
@@ -243,6 +242,45 @@ static void a_failure_that_cannot_be_recorded_does_not_hide_the_first(void **sta
     b->seam.fail_at = last;
     assert_fails(ERR_FORMAT, "manifest", bench_install(b, &report, &e));
     assert_contains(talk(b), "the failure could not be recorded: state replace");
+}
+
+static void somebody_else_holding_a_lock_is_no_failure_to_record(void **state)
+{
+    struct error e;
+    struct install_report report;
+    struct bench *b = *state;
+    struct image_recipe r = recipe("2.0", 2);
+    bench_serve(b, &r);
+    b->seam.fail_at = 2; // the load of the environment
+    b->seam.fail_with = ERR_AGAIN;
+    assert_fails(ERR_AGAIN, "environment load", bench_install(b, &report, &e));
+    assert_int_equal(b->state.replaced, 1); // the probe
+    assert_int_equal(b->device.journal.last.outcome, OUTCOME_NONE);
+}
+
+static void an_install_whose_end_could_not_be_recorded_is_recorded_by_the_next_run(void **state)
+{
+    struct error e;
+    struct install_report report;
+    struct bench *b = *state;
+    struct image_recipe r = recipe("2.0", 2);
+    bench_serve(b, &r);
+    b->options.no_activate = true;
+    assert_ok(bench_install(b, &report, &e));
+    unsigned last = b->seam.calls;
+    state_mem_forget(&b->state, "journal");
+    state_mem_forget(&b->state, "slot-b");
+    memset(b->slots[SLOT_B][0].data, 0xee, b->slots[SLOT_B][0].size_bytes);
+    bench_restart(b);
+    b->seam.fail_at = last;
+    assert_fails(ERR_IO, "state replace", bench_install(b, &report, &e));
+    assert_int_equal(b->device.journal.last.outcome, OUTCOME_FAILED);
+    assert_int_equal(b->device.journal.step, STEP_INSTALLING);
+    bench_restart(b);
+    assert_ok(bench_install(b, &report, &e));
+    assert_true(report.nothing_to_do);
+    assert_int_equal(b->device.journal.last.outcome, OUTCOME_INSTALLED);
+    assert_int_equal(b->device.journal.step, STEP_INSTALLED);
 }
 
 static void a_rejected_release_may_be_tried_again(void **state)
@@ -274,8 +312,8 @@ static void asking_for_the_running_release_while_another_waits_installs_it(void 
     bench_serve(b, &one);
     // Slot a runs 1.0, slot b waits with 2.0.
     bench_set_running(b, SLOT_A, 1);
-    memcpy(b->device.journal.slots[SLOT_A].release.manifest_sha256,
-           b->image.header.manifest_sha256, SHA256_SIZE);
+    memcpy(b->device.journal.slots[SLOT_A].release.manifest_sha256, b->image.header.manifest_sha256,
+           SHA256_SIZE);
     assert_ok(journal_save(b->device.state, &b->device.journal, &e));
     struct image_recipe two = recipe("2.0", 2);
     bench_serve(b, &two);
@@ -306,6 +344,8 @@ int main(void)
         steps_test(a_slot_with_bytes_that_cannot_be_read_is_mended),
         steps_test(what_was_installed_is_kept_with_its_signed_head),
         steps_test(a_failure_that_cannot_be_recorded_does_not_hide_the_first),
+        steps_test(somebody_else_holding_a_lock_is_no_failure_to_record),
+        steps_test(an_install_whose_end_could_not_be_recorded_is_recorded_by_the_next_run),
         steps_test(a_rejected_release_may_be_tried_again),
         steps_test(asking_for_the_running_release_while_another_waits_installs_it),
     };

@@ -401,7 +401,7 @@ static void names_are_those_of_the_manual(void **state)
     (void)state;
     assert_string_equal(journal_step_name(STEP_ACTIVATING), "activating");
     assert_string_equal(slot_content_name(CONTENT_REJECTED), "rejected");
-    assert_string_equal(journal_outcome_name(OUTCOME_ROLLED_BACK), "rolled-back");
+    assert_string_equal(journal_outcome_name(OUTCOME_ROLLED_BACK), "rolled_back");
 }
 
 int main(void)

@@ -188,8 +188,9 @@ static void an_image_larger_than_its_partition_is_refused(void **state)
     struct error e;
     const struct partition_info image = {.name = "rootfs", .image_size = 4097};
     assert_ok(policy_check_size(&image, "b", 4097, &e));
-    assert_fails(ERR_TOO_LARGE, "partition rootfs of the image has 4097 bytes, that of slot b has "
-                                "4096",
+    assert_fails(ERR_TOO_LARGE,
+                 "partition rootfs of the image has 4097 bytes, that of slot b has "
+                 "4096",
                  policy_check_size(&image, "b", 4096, &e));
 }
 
@@ -212,10 +213,8 @@ static void a_floor_above_the_confirmed_release_is_damaged_and_not_obeyed(void *
 {
     (void)state;
     bool damaged;
-    struct policy_floors f = {.journal = 4,
-                              .environment = UINT64_MAX,
-                              .confirmed_known = true,
-                              .confirmed_index = 6};
+    struct policy_floors f = {
+        .journal = 4, .environment = UINT64_MAX, .confirmed_known = true, .confirmed_index = 6};
     assert_int_equal(policy_floor(&f, &damaged), 4);
     assert_true(damaged);
     f.journal = 7;

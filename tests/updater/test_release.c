@@ -158,8 +158,8 @@ static void the_first_end_of_several_signers_counts(void **state)
         .extended_usage = "codeSigning",
         .not_after = "20300101000000Z",
     });
-    struct signature_record record = test_cms(&early, "SHA256", 0, NULL, b->image.bytes,
-                                              header_signed_size(&b->image.header));
+    struct signature_record record =
+        test_cms(&early, "SHA256", 0, NULL, b->image.bytes, header_signed_size(&b->image.header));
     built_image_attach(&b->image, record.type, record.data, record.len);
     assert_ok(release_fetch_head(&b->device, &b->source.base, &image, &e));
     assert_ok(release_signer_not_after(&b->device, image, &not_after, &e));

@@ -4,6 +4,8 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/verb_run.h"
 
+#include <sys/stat.h>
+
 struct stage {
     char *dir;
     struct file_device device;
@@ -66,6 +68,26 @@ static void with_json_it_is_one_object(void **state)
     assert_true(json_is_true(json_object_get(root, "activated")));
 }
 
+static void the_reboot_command_runs_when_asked_for(void **state)
+{
+    struct stage *s = *state;
+    char path[600];
+    char text[1024];
+    struct stat st;
+    snprintf(path, sizeof path, "%s.d", s->device.conf);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(text, sizeof text, "[device]\nreboot_command=touch %s/rebooted\n", s->dir);
+    file_device_write(path, "50-reboot.conf", text);
+    const char *marker = temp_dir_path(path, sizeof path, s->dir, "rebooted");
+    for (int asked = 0; asked < 2; asked++) {
+        CLEANUP(verb_run_clear) struct verb_run r;
+        verb_run(&r, verb_activate,
+                 (const char *[]){"-c", s->device.conf, asked ? "--reboot" : NULL, NULL});
+        assert_int_equal(r.err, OK);
+        assert_int_equal(stat(marker, &st) == 0, asked);
+    }
+}
+
 static void a_slot_that_was_changed_is_refused(void **state)
 {
     struct stage *s = *state;
@@ -89,6 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         verb_test(the_installed_slot_is_activated_and_told_in_a_sentence),
         verb_test(with_json_it_is_one_object),
+        verb_test(the_reboot_command_runs_when_asked_for),
         verb_test(a_slot_that_was_changed_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,9 +184,10 @@ static void a_refusal_is_told_and_leaves_the_slot_alone(void **state)
     struct stat after;
     char path[512];
     char slot[512];
-    file_device_write(s->dir, "bad.vvi", "this is no image, whatever its name says, and it is "
-                                         "longer than a header of one hundred and twenty-eight "
-                                         "bytes would be, so that it is read");
+    file_device_write(s->dir, "bad.vvi",
+                      "this is no image, whatever its name says, and it is "
+                      "longer than a header of one hundred and twenty-eight "
+                      "bytes would be, so that it is read");
     assert_int_equal(stat(temp_dir_path(slot, sizeof slot, s->dir, "slot-b"), &before), 0);
     CLEANUP(verb_run_clear) struct verb_run r;
     install(&r, s, temp_dir_path(path, sizeof path, s->dir, "bad.vvi"), NULL, NULL);

@@ -68,7 +68,7 @@ static void an_error_is_one_line_without_control_characters(void **state)
     (void)state;
     CLEANUP(verb_run_clear) struct verb_run r;
     verb_run(&r, refuse, (const char *[]){NULL});
-    assert_string_equal(r.log, "vv-update: line one?line ?[1mtwo? gr\374n\n");
+    assert_string_equal(r.log, "vv-update: error: line one line ?[1mtwo? gr\374n\n");
     assert_int_equal(r.out_len, 0);
 }
 
@@ -77,7 +77,7 @@ static void with_json_an_error_is_an_object_too(void **state)
     (void)state;
     CLEANUP(verb_run_clear) struct verb_run r;
     verb_run(&r, refuse, (const char *[]){"--json", NULL});
-    assert_contains(r.log, "vv-update: line one?line");
+    assert_contains(r.log, "\"level\":\"error\"");
     CLEANUP(cleanup_json) json_t *root = verb_run_json(&r);
     const json_t *error = json_object_get(root, "error");
     assert_int_equal(json_integer_value(json_object_get(error, "code")), 5);
@@ -91,7 +91,7 @@ static void an_error_that_was_told_in_json_is_not_told_twice(void **state)
     (void)state;
     CLEANUP(verb_run_clear) struct verb_run r;
     verb_run(&r, refuse, (const char *[]){"--json", "told", NULL});
-    assert_contains(r.log, "vv-update: line one");
+    assert_contains(r.log, "line one");
     assert_int_equal(r.out_len, 0);
 }
 

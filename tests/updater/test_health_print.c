@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/json.h"
+#include "updater/health.h"
+
+#include "tests/support/expect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct health_result samples[] = {
+    {.name = "tv_api",
+     .kind = "http",
+     .required = true,
+     .verdict = CHECK_UNHEALTHY,
+     .tries = 3,
+     .last_line = "HTTP 500: no camera"},
+    {.name = "playlist_manager",
+     .kind = "file-age",
+     .verdict = CHECK_HEALTHY,
+     .tries = 12,
+     .last_line = "fine"},
+    {.name = "late", .kind = "exec", .required = true, .verdict = CHECK_STARTING},
+};
+
+static const struct health_report report = {
+    .verdict = HEALTH_BAD,
+    .reason = "check tv_api: HTTP 500: no camera",
+    .count = 3,
+    .results = samples,
+};
+
+// The caller frees it.
+static char *printed(const struct health_report *r, bool json)
+{
+    struct error e;
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    assert_non_null(out);
+    assert_ok(health_print(r, out, json, &e));
+    fclose(out);
+    return text;
+}
+
+static void the_table_has_a_line_per_check(void **state)
+{
+    (void)state;
+    char *text = printed(&report, false);
+    assert_string_equal(
+        text, "CHECK             KIND      SEVERITY  STATE      TRIES  OUTPUT\n"
+              "tv_api            http      required  unhealthy      3  HTTP 500: no camera\n"
+              "playlist_manager  file-age  wanted    healthy       12  fine\n"
+              "late              exec      required  starting       0  \n");
+    free(text);
+}
+
+static void without_checks_the_table_is_a_sentence(void **state)
+{
+    (void)state;
+    struct health_report none = {.verdict = HEALTH_GOOD};
+    char *text = printed(&none, false);
+    assert_string_equal(text, "no health checks are configured\n");
+    free(text);
+}
+
+static void json_is_one_object_on_one_line(void **state)
+{
+    (void)state;
+    char *text = printed(&report, true);
+    assert_string_equal(text,
+                        "{\"checks\":["
+                        "{\"kind\":\"http\",\"name\":\"tv_api\",\"output\":\"HTTP 500: no camera\","
+                        "\"severity\":\"required\",\"state\":\"unhealthy\",\"tries\":3},"
+                        "{\"kind\":\"file-age\",\"name\":\"playlist_manager\",\"output\":\"fine\","
+                        "\"severity\":\"wanted\",\"state\":\"healthy\",\"tries\":12},"
+                        "{\"kind\":\"exec\",\"name\":\"late\",\"output\":\"\","
+                        "\"severity\":\"required\",\"state\":\"starting\",\"tries\":0}],"
+                        "\"reason\":\"check tv_api: HTTP 500: no camera\",\"result\":\"bad\"}\n");
+    free(text);
+}
+
+static void json_without_checks_is_good_and_empty(void **state)
+{
+    (void)state;
+    struct health_report none = {.verdict = HEALTH_GOOD};
+    char *text = printed(&none, true);
+    assert_string_equal(text, "{\"checks\":[],\"reason\":\"\",\"result\":\"good\"}\n");
+    free(text);
+}
+
+static void output_that_is_not_utf_8_does_not_cost_the_report(void **state)
+{
+    (void)state;
+    struct error e;
+    struct health_result odd = {.name = "odd", .kind = "exec", .last_line = "caf\xe9"};
+    struct health_report r = {.count = 1, .results = &odd};
+    char *text = printed(&r, true);
+    json_t *root = NULL;
+    assert_ok(json_parse(text, strlen(text), &root, &e));
+    assert_contains(text, "caf?");
+    json_decref(root);
+    free(text);
+}
+
+static void a_full_disk_under_stdout_is_an_error(void **state)
+{
+    (void)state;
+    struct error e;
+    FILE *full = fopen("/dev/full", "we");
+    assert_non_null(full);
+    assert_fails(ERR_IO, "report of the health checks", health_print(&report, full, false, &e));
+    fclose(full);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_table_has_a_line_per_check),
+        cmocka_unit_test(without_checks_the_table_is_a_sentence),
+        cmocka_unit_test(json_is_one_object_on_one_line),
+        cmocka_unit_test(json_without_checks_is_good_and_empty),
+        cmocka_unit_test(output_that_is_not_utf_8_does_not_cost_the_report),
+        cmocka_unit_test(a_full_disk_under_stdout_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
