@@ -72,10 +72,29 @@ static size_t widest_option(const struct option_spec *o, size_t width)
     return width;
 }
 
-static void print_options(FILE *out, const struct option_spec *o, size_t width)
+// By name of `len` bytes, or by letter when `name` is NULL.
+static const struct option_spec *find_in(const struct option_spec *o, const char *name, size_t len,
+                                         char letter)
+{
+    for (; o != NULL && o->name != NULL; o++) {
+        if (name == NULL ? o->letter == letter
+                         : strlen(o->name) == len && memcmp(o->name, name, len) == 0) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+// Without those that a verb's `own` options of the same name hide.
+static void print_options(FILE *out, const struct option_spec *o, const struct option_spec *own,
+                          size_t width)
 {
     char label[96];
     for (; o != NULL && o->name != NULL; o++) {
+        const struct option_spec *shown = find_in(own, o->name, strlen(o->name), '\0');
+        if (shown != NULL && shown != o) {
+            continue;
+        }
         option_label(o, label, sizeof label);
         fprintf(out, "%-*s  %s%s%s\n", (int)width, label, o->help, o->required ? " (required)" : "",
                 o->repeatable ? " (may be repeated)" : "");
@@ -86,9 +105,9 @@ static void print_all_options(FILE *out, const struct program *p, const struct o
 {
     size_t width = widest_option(own, widest_option(p->options, widest_option(built_in, 0)));
     fprintf(out, "\noptions:\n");
-    print_options(out, own, width);
-    print_options(out, p->options, width);
-    print_options(out, built_in, width);
+    print_options(out, own, own, width);
+    print_options(out, p->options, own, width);
+    print_options(out, built_in, own, width);
 }
 
 static void print_command_help(FILE *out, const struct program *p, const struct command *c)
@@ -129,19 +148,6 @@ static enum err print_built_in(struct walk *w, const struct option_spec *o, stru
     }
     w->parsed->help = true;
     return OK;
-}
-
-// By name of `len` bytes, or by letter when `name` is NULL.
-static const struct option_spec *find_in(const struct option_spec *o, const char *name, size_t len,
-                                         char letter)
-{
-    for (; o != NULL && o->name != NULL; o++) {
-        if (name == NULL ? o->letter == letter
-                         : strlen(o->name) == len && memcmp(o->name, name, len) == 0) {
-            return o;
-        }
-    }
-    return NULL;
 }
 
 static const struct option_spec *find_option(const struct walk *w, const char *name, size_t len,

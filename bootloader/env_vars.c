@@ -53,31 +53,27 @@ static void remove_at(struct env_vars *vars, size_t place)
             (vars->count - place) * sizeof *vars->items);
 }
 
-static enum err make_room(struct env_vars *vars, struct error *e)
+static bool make_room(struct env_vars *vars)
 {
     if (vars->items != NULL && vars->count < vars->room) {
-        return OK;
+        return true;
     }
     size_t room = vars->room == 0 ? FIRST_ROOM : vars->room * 2;
     struct env_var *items = reallocarray(vars->items, room, sizeof *items);
     if (items == NULL) {
-        return fail_memory(e);
+        return false;
     }
     vars->items = items;
     vars->room = room;
-    return OK;
+    return true;
 }
 
 static enum err insert_at(struct env_vars *vars, size_t place, const char *name, const char *value,
                           struct error *e)
 {
-    enum err r = make_room(vars, e);
-    if (r != OK) {
-        return r;
-    }
     CLEANUP(cleanup_free) char *new_name = strdup(name);
     CLEANUP(cleanup_free) char *new_value = strdup(value);
-    if (new_name == NULL || new_value == NULL) {
+    if (new_name == NULL || new_value == NULL || !make_room(vars)) {
         return fail_memory(e);
     }
     memmove(vars->items + place + 1, vars->items + place,

@@ -340,6 +340,28 @@ static void help_of_a_verb_needs_no_arguments(void **state)
     assert_contains(l->out, "usage: vv-update install [OPTION]... URL|FILE\n");
 }
 
+static void an_option_of_a_verb_hides_the_built_in_one_of_its_name(void **state)
+{
+    (void)state;
+    static const struct option_spec own[] = {
+        {.name = "version", .value = "TEXT", .help = "of what is built"}, {0}};
+    static const struct command verbs[] = {{"make", "", 0, 0, "makes", own, NULL}, {0}};
+    static const struct program p = {
+        .name = "maker", .summary = "", .version = "0", .commands = verbs};
+    char *argv[] = {(char[]){"maker"}, (char[]){"make"}, (char[]){"--help"}, NULL};
+    char *text = NULL;
+    size_t len = 0;
+    struct parsed r;
+    struct error e;
+    FILE *out = open_memstream(&text, &len);
+    assert_non_null(out);
+    assert_ok(command_parse(&p, 3, argv, out, &r, &e));
+    fclose(out);
+    assert_contains(text, "--version TEXT  of what is built");
+    assert_null(strstr(text, "print the version"));
+    free(text);
+}
+
 static void the_version_is_printed(void **state)
 {
     struct line *l = *state;
@@ -404,6 +426,7 @@ int main(void)
         T(more_than_64_arguments_or_options_are_refused),
         T(help_of_the_program_lists_commands_and_options),
         T(help_of_a_verb_needs_no_arguments),
+        T(an_option_of_a_verb_hides_the_built_in_one_of_its_name),
         T(the_version_is_printed),
         cmocka_unit_test(help_that_cannot_be_printed_is_an_error),
         cmocka_unit_test(tables_without_options_are_allowed),

@@ -144,7 +144,7 @@ static void a_missing_required_key_is_named_with_its_section(void **state)
     assert_refused("product=vv-edge", "", "[device] needs the key product");
     assert_refused("compatible=vv-virtual", "", "[device] needs the key compatible");
     // A key that is spelt wrong is told as such, not as one that is missing.
-    assert_refused("product=vv-edge", "produkt=vv-edge", "did you mean product?");
+    assert_refused("roots=/etc/trust", "rots=/etc/trust", "did you mean roots?");
     assert_refused("state_dir=/data", "", "[device] needs the key state_dir");
     assert_refused("roots=/etc/trust", "", "[trust] needs the key roots");
 }
