@@ -172,7 +172,7 @@ enum err json_get_string(const json_t *obj, const char *key, const char **ret, s
 
 enum err json_get_sha256(const json_t *obj, const char *key, uint8_t ret[32], struct error *e)
 {
-    const char *text;
+    const char *text = NULL;
     enum err err = json_get_string(obj, key, &text, e);
     if (err != OK) {
         return err;

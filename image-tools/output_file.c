@@ -64,32 +64,32 @@ static char *directory_of(const char *path)
 }
 
 // ".vv-image-0123456789abcdef" beside `path`: short, because the name of the output may already be
-// as long as a name can be.
-static enum err name_beside(const char *path, char **ret, struct error *e)
+// as long as a name can be. malloced; NULL: the error is in `e`.
+static char *name_beside(const char *path, struct error *e)
 {
     uint8_t random[NAME_RANDOM];
     char hex[2 * NAME_RANDOM + 1];
     char *name = NULL;
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        return fail(e, ERR_IO, errno, "get random bytes");
+        (void)fail(e, ERR_IO, errno, "get random bytes");
+        return NULL;
     }
     hex_encode(random, sizeof(random), hex);
     CLEANUP(cleanup_free) char *dir = directory_of(path);
     if (dir == NULL || asprintf(&name, "%s.vv-image-%s", dir, hex) < 0) {
-        return fail_memory(e);
+        (void)fail_memory(e);
+        return NULL;
     }
-    *ret = name;
-    return OK;
+    return name;
 }
 
 // The mode is left to the umask, like that of any file a build makes.
 static enum err create_named(const char *path, char **ret_temp, int *ret_fd, struct error *e)
 {
     for (int i = 0; i < NAME_TRIES; i++) {
-        CLEANUP(cleanup_free) char *temp = NULL;
-        enum err err = name_beside(path, &temp, e);
-        if (err != OK) {
-            return err;
+        CLEANUP(cleanup_free) char *temp = name_beside(path, e);
+        if (temp == NULL) {
+            return e->code;
         }
         int fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0) {
@@ -297,10 +297,9 @@ static enum err give_name(struct output_file *o, struct error *e)
     char self[64];
     snprintf(self, sizeof(self), "/proc/self/fd/%d", o->fd);
     for (int i = 0; i < NAME_TRIES; i++) {
-        CLEANUP(cleanup_free) char *temp = NULL;
-        enum err err = name_beside(o->path, &temp, e);
-        if (err != OK) {
-            return err;
+        CLEANUP(cleanup_free) char *temp = name_beside(o->path, e);
+        if (temp == NULL) {
+            return e->code;
         }
         if (linkat(AT_FDCWD, self, AT_FDCWD, temp, AT_SYMLINK_FOLLOW) == 0) {
             o->temp = TAKE_PTR(temp);

@@ -130,7 +130,10 @@ static void copy_printable(const char *text, size_t len, char *ret)
 {
     for (size_t i = 0; i < len; i++) {
         unsigned char byte = (unsigned char)text[i];
-        ret[i] = byte < 0x20 || byte == 0x7f ? '?' : text[i];
+        ret[i] = text[i];
+        if (byte < 0x20 || byte == 0x7f) {
+            ret[i] = '?';
+        }
     }
     ret[len] = '\0';
 }

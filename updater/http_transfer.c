@@ -6,6 +6,7 @@
 #include "updater/http_speed.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,7 +28,6 @@ struct http_transfer {
 
     bool attached; // the request is with libcurl
     bool sent;     // connected; from here on a silent server is a slow one
-    bool unwanted; // what still comes of this answer is refused
     bool paused;
     bool done; // libcurl has finished with it; `result` says how
     CURLcode result;
@@ -73,7 +73,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     t->body_bytes += len;
     size_t direct = smaller(len, t->room_len);
     size_t rest = len - direct;
-    if (t->unwanted || rest > sizeof t->piece) {
+    if (rest > sizeof t->piece) {
         return 0;
     }
     if (direct > 0) {
@@ -111,7 +111,8 @@ static MUST_CHECK enum err check_path(const char *key, const char *path, bool *r
     if (path == NULL) {
         return OK;
     }
-    if (stat(path, &st) != 0 || access(path, R_OK) != 0) {
+    CLEANUP(cleanup_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0) {
         return fail(e, ERR_CONFIG, errno, "[network] %s: %s", key, path);
     }
     *ret_is_dir = S_ISDIR(st.st_mode);
@@ -301,14 +302,6 @@ static void resume(struct http_transfer *t)
     }
 }
 
-static void detach(struct http_transfer *t)
-{
-    if (t->attached) {
-        curl_multi_remove_handle(t->multi, t->easy);
-        t->attached = false;
-    }
-}
-
 // --- what went wrong ----------------------------------------------------------------------------
 
 static const struct failure {
@@ -385,7 +378,7 @@ static enum err report_loss(struct http_transfer *t, struct error *e)
 static void reset(struct http_transfer *t)
 {
     const struct http_options *o = t->options;
-    t->sent = t->unwanted = t->paused = t->done = t->too_slow = t->may_retry = false;
+    t->sent = t->paused = t->done = t->too_slow = t->may_retry = false;
     t->result = CURLE_OK;
     t->error_text[0] = '\0';
     t->room_len = t->piece_len = 0;
@@ -410,7 +403,7 @@ enum err http_transfer_begin(struct http_transfer *t, const struct http_request 
         }
         if (t->done) {
             enum err r = report_loss(t, e);
-            detach(t);
+            http_transfer_end(t);
             return r;
         }
         wait_for_more(t);
@@ -462,13 +455,11 @@ bool http_transfer_may_retry(const struct http_transfer *t)
 
 void http_transfer_end(struct http_transfer *t)
 {
-    // A pause or a piece left over shows that the end was not reached: the connection goes. Else
-    // one more round lets libcurl see the end of the answer, or bytes that should not be there.
-    if (t->attached && !t->done && !t->paused && t->piece_len == 0) {
-        t->unwanted = true;
-        work(t);
+    // libcurl keeps the connection of a request that it has finished with, and of no other.
+    if (t->attached) {
+        curl_multi_remove_handle(t->multi, t->easy);
+        t->attached = false;
     }
-    detach(t);
 }
 
 uint64_t http_transfer_body_bytes(const struct http_transfer *t)
@@ -481,7 +472,7 @@ void http_transfer_free(struct http_transfer *t)
     if (t == NULL) {
         return;
     }
-    detach(t);
+    http_transfer_end(t);
     // The handle first: it may still refer to the connections of the other.
     curl_easy_cleanup(t->easy);
     curl_multi_cleanup(t->multi);

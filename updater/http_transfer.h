@@ -52,8 +52,8 @@ MUST_CHECK enum err http_transfer_read(struct http_transfer *t, void *buf, size_
 // Whether the last ERR_NETWORK is worth another try; a certificate that is refused is not.
 bool http_transfer_may_retry(const struct http_transfer *t);
 
-// No more of this answer is wanted: keeps the connection when the answer has come to its end, drops
-// it when it has not, or when the server sends more than it should.
+// No more of this answer is wanted: keeps the connection when the answer has come to its end, and
+// drops it when it has not.
 void http_transfer_end(struct http_transfer *t);
 
 // Body bytes that came in since the transfer was opened.

@@ -50,7 +50,7 @@ enum err verb_confirm(void *app, const struct parsed *args, struct error *e)
     struct app *a = app;
     CLEANUP(cleanup_device) struct device *d = NULL;
     struct answer answer = {.slot = 0};
-    enum confirm_outcome outcome;
+    enum confirm_outcome outcome = CONFIRM_NOT_ON_TRIAL;
     enum err err = app_open_device(a, args, DEVICE_CHANGE, &d, e);
     if (err == OK) {
         err = confirm_run(d, &outcome, e);

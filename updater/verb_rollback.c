@@ -46,7 +46,7 @@ enum err verb_rollback(void *app, const struct parsed *args, struct error *e)
     struct app *a = app;
     CLEANUP(cleanup_device) struct device *d = NULL;
     struct answer answer = {.slot = 0};
-    enum rollback_outcome outcome;
+    enum rollback_outcome outcome = ROLLBACK_TAKEN_BACK;
     bool reboot = parsed_option(args, "reboot") != NULL;
     enum err err = app_open_device(a, args, DEVICE_CHANGE, &d, e);
     if (err == OK) {

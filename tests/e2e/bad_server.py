@@ -31,7 +31,7 @@ MODE is a list of words and key=value pairs with commas between them; they add u
 
   drop-after=N        closes after N body bytes; reset: with a reset
   stall-after=N       sends nothing more after N body bytes, but stays connected
-  silent              takes the request and does not answer
+  silent              takes the request and does not answer; hang-up: and closes
   slow=R              R bytes a second in each answer; throttle=R: in all answers together
   one                 while one connection is open, others are closed at once
 
@@ -275,6 +275,8 @@ class Connection:
         """Chooses among the answers."""
         if self.on("silent"):
             self.wait_for_client()
+        if self.on("hang-up"):
+            raise Gone
         if self.on("not-http"):
             self.conn.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n" + bytes(200))
             raise Gone
@@ -449,10 +451,9 @@ class Connection:
             self.sent += len(piece)
         if self.on("stall-after"):
             self.wait_for_client()
+        if self.on("reset"):
+            self.conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if self.on("drop-after"):
-            if self.on("reset"):
-                self.conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
-                                     struct.pack("ii", 1, 0))
             raise Gone
 
     def huge_head(self):

@@ -400,6 +400,18 @@ static void an_answer_with_a_head_that_is_refused_is_final(void **state)
     assert_false(x->may_retry);
 }
 
+static void a_request_that_is_not_answered_is_worth_another_try_and_its_refusal_is_not(void **state)
+{
+    struct http_room *r = *state;
+    struct error e;
+    http_room_serve(r, "hang-up@1,star");
+    CLEANUP(cleanup_http_exchange) struct http_exchange *x = open_exchange(r, r->url);
+    assert_fails(ERR_NETWORK, "closed without an answer", http_exchange_get(x, 0, 9, &e));
+    assert_true(x->may_retry);
+    assert_fails(ERR_NETWORK, "is refused", http_exchange_get(x, 0, 9, &e));
+    assert_false(x->may_retry);
+}
+
 static void body_bytes_of_all_transfers_are_counted(void **state)
 {
     struct http_room *r = *state;
@@ -459,6 +471,7 @@ int main(void)
         ROOM_TEST(a_tag_is_sent_to_the_url_it_came_from_and_to_no_other),
         ROOM_TEST(a_loss_names_the_host_and_nothing_secret),
         ROOM_TEST(an_answer_with_a_head_that_is_refused_is_final),
+        ROOM_TEST(a_request_that_is_not_answered_is_worth_another_try_and_its_refusal_is_not),
         ROOM_TEST(body_bytes_of_all_transfers_are_counted),
         ROOM_TEST(a_url_that_is_none_is_refused_at_once),
     };

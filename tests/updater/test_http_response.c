@@ -75,12 +75,13 @@ static void an_interim_answer_leaves_nothing_behind(void **state)
     (void)state;
     struct http_response r;
     http_response_begin(&r);
-    static const char *const interim[] = {"HTTP/1.1 103 Early Hints\r\n", "Content-Length: 9\r\n",
-                                          "ETag: \"early\"\r\n", "\r\n"};
+    static const char *const interim[] = {
+        "HTTP/1.1 103 Early Hints\r\n", "Content-Length: early\r\n", "ETag: \"early\"\r\n", "\r\n"};
     for (size_t i = 0; i < 4; i++) {
         assert_true(http_response_line(&r, interim[i], strlen(interim[i])));
     }
     assert_false(r.complete);
+    assert_null(r.refused);
     assert_true(http_response_line(&r, "HTTP/1.1 200 OK\r\n", 17));
     assert_true(http_response_line(&r, "\r\n", 2));
     assert_true(r.complete);
