@@ -16,9 +16,9 @@
 enum { COMMAND_MAX_VALUES = 64 };
 
 struct option_spec {
-    const char *name;     // "partition" for --partition
-    char letter;          // 'o' for -o, or 0
-    const char *value;    // "NAME=FILE": takes a value of this meaning; NULL: a switch
+    const char *name;  // "partition" for --partition
+    char letter;       // 'o' for -o, or 0
+    const char *value; // "NAME=FILE": takes a value of this meaning; NULL: a switch
     const char *help;
     bool repeatable;
     bool required;

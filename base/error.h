@@ -18,17 +18,17 @@
 
 enum err {
     OK = 0,
-    ERR_INTERNAL = 1,   // a bug in this program
-    ERR_USAGE = 2,      // the command line is wrong
-    ERR_CONFIG = 3,     // a configuration file, key or path in it is wrong
-    ERR_NETWORK = 4,    // DNS, connect, TLS, HTTP status, too slow, short after retries
-    ERR_TRUST = 5,      // signature, signer, expiry, product, compatible, release order
-    ERR_FORMAT = 6,     // magic, CRC, structure, hash, wrong length, unsupported feature
-    ERR_IO = 7,         // read, write, sync, full or read-only directory, environment unreadable
-    ERR_TOO_LARGE = 8,  // image larger than the slot
-    ERR_NOT_NOW = 9,    // running slot on trial, slot in use, no verified release, running unclear
-    ERR_HEALTH = 10,    // health checks failed, rolled back
-    ERR_AGAIN = 75,     // another update holds the lock, gate closed
+    ERR_INTERNAL = 1,  // a bug in this program
+    ERR_USAGE = 2,     // the command line is wrong
+    ERR_CONFIG = 3,    // a configuration file, key or path in it is wrong
+    ERR_NETWORK = 4,   // DNS, connect, TLS, HTTP status, too slow, short after retries
+    ERR_TRUST = 5,     // signature, signer, expiry, product, compatible, release order
+    ERR_FORMAT = 6,    // magic, CRC, structure, hash, wrong length, unsupported feature
+    ERR_IO = 7,        // read, write, sync, full or read-only directory, environment unreadable
+    ERR_TOO_LARGE = 8, // image larger than the slot
+    ERR_NOT_NOW = 9,   // running slot on trial, slot in use, no verified release, running unclear
+    ERR_HEALTH = 10,   // health checks failed, rolled back
+    ERR_AGAIN = 75,    // another update holds the lock, gate closed
 };
 
 struct error {

@@ -11,9 +11,9 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO };
 
 struct log {
-    FILE *stream;          // not owned
-    const char *program;   // "vv-update": the prefix of each line
-    bool json;             // one JSON object per line instead of text
+    FILE *stream;        // not owned
+    const char *program; // "vv-update": the prefix of each line
+    bool json;           // one JSON object per line instead of text
 };
 
 void log_error(struct log *log, const char *fmt, ...) PRINTF_LIKE(2, 3);

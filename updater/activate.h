@@ -16,7 +16,8 @@
 enum activate_mode {
     ACTIVATE_VERIFY,          // read the whole slot first
     ACTIVATE_JUST_READ_BACK,  // the install that calls this has just read every byte back
-    ACTIVATE_FACTORY_ALLOWED, // as VERIFY, but a slot without a record that we never wrote is let by
+    ACTIVATE_FACTORY_ALLOWED, // as VERIFY, but a slot without a record that we never wrote is let
+                              // by
 };
 
 // `slot` must not be the running one. OK when it is on trial already.

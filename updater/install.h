@@ -22,16 +22,16 @@ struct install_options {
 struct install_report {
     int slot; // the target
     struct release_id release;
-    bool nothing_to_do;      // the slot was whole already
-    bool activated;          // the next boot is a trial of `slot`
-    uint64_t planned_bytes;  // stored bytes to fetch, as planned
-    uint64_t fetched_bytes;  // as counted by the source
-    uint64_t written_bytes;  // to the target, zero ranges not counted
-    uint64_t reused_bytes;   // raw bytes that were already in place
+    bool nothing_to_do;     // the slot was whole already
+    bool activated;         // the next boot is a trial of `slot`
+    uint64_t planned_bytes; // stored bytes to fetch, as planned
+    uint64_t fetched_bytes; // as counted by the source
+    uint64_t written_bytes; // to the target, zero ranges not counted
+    uint64_t reused_bytes;  // raw bytes that were already in place
 };
 
 MUST_CHECK enum err install_run(struct device *d, struct source *source,
-                                const struct install_options *options,
-                                struct install_report *ret, struct error *e);
+                                const struct install_options *options, struct install_report *ret,
+                                struct error *e);
 
 #endif

@@ -32,10 +32,10 @@ struct source_ops {
 
 struct source {
     const struct source_ops *ops;
-    const char *name;        // for messages, without credentials; lives as long as the source
-    uint64_t size_bytes;     // of the whole file; SOURCE_SIZE_UNKNOWN until the first start()
-    uint64_t fetched_bytes;  // body bytes that came in, discarded ones included
-    uint64_t requests;       // requests sent; 0 for a file
+    const char *name;       // for messages, without credentials; lives as long as the source
+    uint64_t size_bytes;    // of the whole file; SOURCE_SIZE_UNKNOWN until the first start()
+    uint64_t fetched_bytes; // body bytes that came in, discarded ones included
+    uint64_t requests;      // requests sent; 0 for a file
 };
 
 MUST_CHECK enum err source_start(struct source *s, uint64_t off_bytes, uint64_t len_bytes,

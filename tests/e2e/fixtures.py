@@ -153,8 +153,7 @@ class DeviceTest(unittest.TestCase):
     def check_refused(self, done, status, *words):
         """The exit status, one sentence on stderr that has the words, nothing made bootable."""
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
-        sentences = [line for line in done.stderr.splitlines() if line.startswith("vv-")
-                     and "warning:" not in line and "trying again" not in line]
+        sentences = [line for line in done.stderr.splitlines() if ": error: " in line]
         self.assertEqual(len(sentences), 1, f"one sentence expected: {done.stderr}")
         for word in words:
             self.assertIn(word, sentences[0])
