@@ -6,13 +6,19 @@
 #include "updater/verbs.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static enum err open_source(struct device *d, const char *from, struct source **ret,
                             struct error *e)
 {
-    return source_http_is_url(from)
-               ? source_http_open(from, &d->config->http, d->clock, d->log, ret, e)
-               : source_file_open(from, ret, e);
+    if (source_http_is_url(from)) {
+        return source_http_open(from, &d->config->http, d->clock, d->log, ret, e);
+    }
+    size_t scheme = strspn(from, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+");
+    if (strncmp(from + scheme, "://", 3) == 0) {
+        return fail(e, ERR_USAGE, 0, "%s: only http:// and https:// URLs and files are read", from);
+    }
+    return source_file_open(from, ret, e);
 }
 
 static const char *result_name(const struct install_options *o, const struct install_report *r)

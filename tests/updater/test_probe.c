@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -224,15 +225,10 @@ static void it_dies_with_the_one_who_started_it(void **state)
 
 // --- limits -------------------------------------------------------------------------------------
 
-static bool group_is_empty(pid_t group)
-{
-    return kill(-group, 0) != 0 && errno == ESRCH;
-}
-
 static void expect_group_gone(pid_t group)
 {
     uint64_t late = now_ms() + PATIENCE_MS;
-    while (!group_is_empty(group)) {
+    while (kill(-group, 0) == 0 || errno != ESRCH) {
         assert_true(now_ms() < late);
         (void)poll(NULL, 0, 1);
     }
@@ -303,6 +299,27 @@ static void an_endless_flood_does_not_hold_up_the_deadline(void **state)
     assert_int_equal(run(&p, &c), PROBE_FAILED);
     assert_contains(p.output, "y\ny\n");
     assert_contains(p.output, "no answer within 100 ms");
+}
+
+static void one_step_reads_a_bounded_amount(void **state)
+{
+    (void)state;
+    enum { WRITTEN = 700000, READ_AT_MOST = 256 * 1024 };
+    struct error e;
+    struct probe p = {0};
+    enum probe_result result;
+    struct config_check c = check_exec("x", "head -c 700000 /dev/zero; sleep 60");
+    assert_ok(probe_start(&p, &c, 0, &e));
+    assert_true(fcntl(p.output_fd, F_SETPIPE_SZ, 1 << 20) >= WRITTEN);
+    int waiting = 0;
+    for (uint64_t late = now_ms() + PATIENCE_MS; waiting < WRITTEN; (void)poll(NULL, 0, 1)) {
+        assert_true(now_ms() < late);
+        assert_int_equal(ioctl(p.output_fd, FIONREAD, &waiting), 0);
+    }
+    assert_false(probe_step(&p, &c, 0, &result));
+    assert_int_equal(ioctl(p.output_fd, FIONREAD, &waiting), 0);
+    assert_int_equal(waiting, WRITTEN - READ_AT_MOST);
+    let_go(&p);
 }
 
 static void output_of_exactly_the_limit_is_kept_whole(void **state)
@@ -464,6 +481,7 @@ int main(void)
         cmocka_unit_test(time_is_what_the_caller_says),
         cmocka_unit_test(a_flood_of_output_is_read_and_its_end_is_kept),
         cmocka_unit_test(an_endless_flood_does_not_hold_up_the_deadline),
+        cmocka_unit_test(one_step_reads_a_bounded_amount),
         cmocka_unit_test(output_of_exactly_the_limit_is_kept_whole),
         cmocka_unit_test(a_grandchild_that_keeps_the_pipe_open_does_not_hold_it_up),
         cmocka_unit_test(a_command_that_closes_its_output_is_still_waited_for),

@@ -155,6 +155,15 @@ static void it_reboots_only_into_an_activated_slot(void **state)
     assert_true(reboots(s, "--json"));
 }
 
+static void another_kind_of_url_is_a_usage_error(void **state)
+{
+    struct stage *s = *state;
+    CLEANUP(verb_run_clear) struct verb_run r;
+    install(&r, s, "ftp://127.0.0.1/edge.vvi", NULL, NULL);
+    assert_int_equal(r.err, ERR_USAGE);
+    assert_contains(r.log, "only http:// and https:// URLs");
+}
+
 static void a_missing_file_is_an_input_error(void **state)
 {
     struct stage *s = *state;
@@ -209,6 +218,7 @@ int main(void)
         verb_test(a_dry_run_says_what_would_be_done),
         verb_test(without_activation_it_says_how_to_go_on),
         verb_test(it_reboots_only_into_an_activated_slot),
+        verb_test(another_kind_of_url_is_a_usage_error),
         verb_test(a_missing_file_is_an_input_error),
         verb_test(an_url_is_fetched_and_not_opened),
         verb_test(a_refusal_is_told_and_leaves_the_slot_alone),
