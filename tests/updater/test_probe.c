@@ -193,7 +193,7 @@ static void it_dies_with_the_one_who_started_it(void **state)
     if (parent == 0) {
         struct error e;
         struct probe p = {0};
-        struct config_check c = check_exec("x", "sleep 60");
+        struct config_check c = check_exec("x", "exec sleep 60");
         if (probe_start(&p, &c, now_ms(), &e) == OK) {
             dprintf(fds[1], "%d\n", (int)p.pid);
             (void)poll(NULL, 0, 50); // the child is past its beginning
