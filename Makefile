@@ -144,7 +144,9 @@ lint-run:
 	$(Q)python3 tests/lint.py build/lint-gcc
 
 FUZZ_SECONDS ?= 60
-build/fuzz/%: tests/fuzz/%.c $(call sources,format) $(call sources,base)
+FUZZED = $(call sources,format) $(call sources,base) \
+  $(addprefix keys/,cms_profile.c der.c cert.c ossl.c)
+build/fuzz/%: tests/fuzz/%.c $(FUZZED)
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)clang -std=c17 -D_GNU_SOURCE -I. -g -O1 \
 	  -DVV_VERSION='"fuzz"' -DVV_BUILD_TIME=0 -fsanitize=fuzzer$(comma)address$(comma)undefined \
@@ -167,6 +169,8 @@ install: all
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 docs/man/*.8
 	install -D -m 0644 -t $(DESTDIR)$(DOCDIR) README.md LICENSE docs/*.md
 	install -D -m 0644 -t $(DESTDIR)$(DOCDIR)/examples docs/examples/*
+	install -D -m 0644 -t $(DESTDIR)$(DOCDIR)/bootloader bootloader/README.md bootloader/*.cmd \
+	  bootloader/default.env bootloader/uboot.config bootloader/fw_env.config
 
 dist:
 	@mkdir -p dist
