@@ -201,6 +201,27 @@ static bool cut_mount(char *line, struct mount *ret)
     return ret->options != NULL && unescape(ret->source) != NULL;
 }
 
+// The next line that can be understood; false at the end of the text.
+static bool next_mount(char **rest, struct mount *ret)
+{
+    for (char *line = strsep(rest, "\n"); line != NULL; line = strsep(rest, "\n")) {
+        if (cut_mount(line, ret)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// All of mountinfo; NULL when the kernel does not show it.
+static char *read_mounts(const struct block_view *v)
+{
+    uint8_t *text = NULL;
+    size_t len;
+    struct error ignored;
+    return file_read(v->mountinfo, MOUNTINFO_MAX, &text, &len, &ignored) == OK ? (char *)text
+                                                                               : NULL;
+}
+
 // The layers of an overlay: "lowerdir=/a:/b" or "lowerdir+=/a" (once each), "upperdir=/c".
 static void push_layers(const struct block_view *v, struct block_stack *s, char *options,
                         enum block_layer layer)
@@ -224,20 +245,11 @@ static void push_layers(const struct block_view *v, struct block_stack *s, char 
 static void push_mount(const struct block_view *v, struct block_stack *s, dev_t dev,
                        const char *path, enum block_layer layer)
 {
-    CLEANUP(cleanup_free) uint8_t *text = NULL;
-    size_t len;
-    struct error ignored;
-    if (file_read(v->mountinfo, MOUNTINFO_MAX, &text, &len, &ignored) != OK) {
-        return;
-    }
+    CLEANUP(cleanup_free) char *text = read_mounts(v);
     struct mount found = {0};
-    char *save = NULL;
-    for (char *line = strtok_r((char *)text, "\n", &save); line != NULL;
-         line = strtok_r(NULL, "\n", &save)) {
-        struct mount m;
-        if (!cut_mount(line, &m)) {
-            continue;
-        }
+    struct mount m;
+    char *rest = text;
+    while (next_mount(&rest, &m)) {
         if (m.dev == dev) {
             found = m;
             break;
@@ -278,6 +290,19 @@ enum err block_stack_under(const struct block_view *v, const char *path, enum bl
     }
     *ret = s;
     return OK;
+}
+
+bool block_is_mounted_writable(const struct block_view *v, dev_t dev)
+{
+    CLEANUP(cleanup_free) char *text = read_mounts(v);
+    struct mount m;
+    char *rest = text;
+    while (next_mount(&rest, &m)) {
+        if (m.dev == dev && strncmp(m.options, "rw", 2) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool block_disk_of(const struct block_view *v, dev_t dev, char ret[BLOCK_DISK_MAX])

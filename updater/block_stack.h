@@ -51,6 +51,9 @@ bool block_stack_has(const struct block_stack *s, struct block_id id);
 // What `path` itself is. False when it does not exist or is neither device nor regular file.
 MUST_CHECK bool block_id_of(const struct block_view *v, const char *path, struct block_id *ret);
 
+// True if a file system on this block device is mounted for writing somewhere.
+bool block_is_mounted_writable(const struct block_view *v, dev_t dev);
+
 // The whole disk that a block device is a partition of (itself when it is none), as a path below
 // /sys. False when the kernel does not show it.
 MUST_CHECK bool block_disk_of(const struct block_view *v, dev_t dev, char ret[BLOCK_DISK_MAX]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/status.h"
 
+#include "updater/block_stack.h"
 #include "updater/lock.h"
 #include "updater/policy.h"
 
@@ -114,6 +115,26 @@ static void read_update(const struct device *d, struct status *s)
     }
 }
 
+// A slot is one whole with its record only as long as nothing writes to it.
+static void look_for_writers(const struct device *d, const struct block_view *view,
+                             struct status *s)
+{
+    for (int i = 0; i < SLOT_COUNT; i++) {
+        const struct config_slot *slot = &d->config->slots[i];
+        for (size_t p = 0; p < slot->partition_count; p++) {
+            struct block_id id;
+            if (block_id_of(view, slot->partitions[p].path, &id) && id.ino == 0 &&
+                block_is_mounted_writable(view, id.dev)) {
+                warn(s, i == d->running
+                            ? "the running slot is mounted writable: mount it read-only, or it "
+                              "can never be activated again"
+                            : "the other slot is mounted writable: unmount it");
+                break;
+            }
+        }
+    }
+}
+
 // --- the sentence --------------------------------------------------------------------------------
 
 static void PRINTF_LIKE(2, 3) say(struct status *s, const char *fmt, ...)
@@ -205,6 +226,7 @@ void status_read(struct device *d, struct status *ret)
     read_boot(d, ret);
     read_floor(d, ret);
     read_update(d, ret);
+    look_for_writers(d, &block_view_system, ret);
     say_running(d, ret);
     say_next(d, ret);
     say_update(d, ret);

@@ -14,9 +14,9 @@
 //   good/bad   | the running slot: good, but with contract order bad when BOOT_ORDER leaves it out
 //   bad        | an install into it began and did not end
 //   installed  | whole, never confirmed
-//   good       | bootable; with contract bootcount also: confirmed once (only one slot is ever
-//   named) bad        | was confirmed, and was made unbootable since unknown    | never written by
-//   us, and not bootable
+//   good       | bootable; or confirmed once while contract bootcount names the other slot
+//   bad        | was confirmed, and was made unbootable since
+//   unknown    | never written by us, and not bootable
 #ifndef UPDATER_STATUS_H
 #define UPDATER_STATUS_H
 

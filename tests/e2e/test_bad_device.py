@@ -259,6 +259,17 @@ class BlockDevices(DeviceTest):
         self.addCleanup(subprocess.run, ["umount", str(self.folder / "mnt")], check=False)
         self.check_refused(device.run("install", fixtures.release()[0]), NOT_NOW, "in use")
 
+    def test_status_warns_of_a_slot_that_is_mounted_writable(self):
+        device, name = self.with_loop_as_b()
+        subprocess.run(["mke2fs", "-q", "-t", "ext4", name], check=True)
+        self.assertEqual(device.status()["warnings"], [])
+        (self.folder / "mnt").mkdir()
+        self.addCleanup(subprocess.run, ["umount", str(self.folder / "mnt")], check=False)
+        for options, warned in (("ro,noload", 0), ("rw", 1)):
+            subprocess.run(["mount", "-o", options, name, str(self.folder / "mnt")], check=True)
+            self.assertEqual(len(device.status()["warnings"]), warned, options)
+            subprocess.run(["umount", str(self.folder / "mnt")], check=True)
+
     def test_a_state_directory_inside_a_slot_is_refused(self):
         device, name = self.with_loop_as_b()
         subprocess.run(["mke2fs", "-q", "-t", "ext4", name], check=True)

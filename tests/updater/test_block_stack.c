@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 static struct fake_devices fake;
 
@@ -55,6 +56,19 @@ static void device_mapper_is_looked_through_to_its_lowest_device(void **state)
     assert_true(block_stack_has(&s, block(254, 0)));
     assert_true(block_stack_has(&s, block(8, 2)));
     assert_true(block_stack_has(&s, block(8, 3)));
+}
+
+static void a_mount_for_writing_is_seen_and_one_for_reading_is_not(void **state)
+{
+    fake_devices_make(&fake, *state);
+    put_mountinfo("21 1 8:2 / / ro,relatime shared:1 - ext4 /dev/sda2 ro\n"
+                  "not a line of mountinfo\n"
+                  "22 1 8:3 / /mnt ro,relatime - ext4 /dev/sda3 rw,noatime\n");
+    assert_false(block_is_mounted_writable(&fake.view, makedev(8, 2)));
+    assert_true(block_is_mounted_writable(&fake.view, makedev(8, 3)));
+    assert_false(block_is_mounted_writable(&fake.view, makedev(8, 4)));
+    assert_int_equal(unlink(fake.mountinfo), 0);
+    assert_false(block_is_mounted_writable(&fake.view, makedev(8, 3)));
 }
 
 static void devices_that_refer_to_each_other_end_the_walk(void **state)
@@ -255,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_DIR(a_plain_partition_is_the_whole_stack),
         WITH_DIR(device_mapper_is_looked_through_to_its_lowest_device),
+        WITH_DIR(a_mount_for_writing_is_seen_and_one_for_reading_is_not),
         WITH_DIR(devices_that_refer_to_each_other_end_the_walk),
         WITH_DIR(more_devices_than_fit_are_left_out),
         WITH_DIR(a_slave_without_a_number_is_left_out),
