@@ -17,6 +17,9 @@ DOCDIR        ?= $(PREFIX)/share/doc/vv-update
 VARIANT       := $(if $(SAN),san,release)
 BUILD         ?= build/$(VARIANT)
 
+# mke2fs, debugfs and nginx stand where an ordinary user's PATH does not look.
+export PATH := $(PATH):/usr/sbin:/sbin
+
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2);)
 

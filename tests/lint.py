@@ -107,9 +107,14 @@ def mirrors(problems):
                                 f"{test.relative_to(ROOT)}")
 
 
+def scripts():
+    """Files that begin with a #! line."""
+    return [n for n in tracked("") if first_line(n).startswith("#!")]
+
+
 def texts(problems):
     """Licence lines and words that have no place."""
-    for name in tracked(".c", ".h", ".py", ".sh", ".cmd", "Makefile", ".ci/run", ".ci/deps"):
+    for name in {*tracked(".c", ".h", ".py", ".cmd", "Makefile"), *scripts()}:
         text = (ROOT / name).read_text()
         if "SPDX-License-Identifier: Apache-2.0" not in "\n".join(text.splitlines()[:3]):
             problems.append(f"{name}: no SPDX line at its head")
@@ -123,8 +128,11 @@ def texts(problems):
 
 def globals_(problems, objects):
     """No writable variable at file scope outside main.c."""
-    for path in sorted(objects.glob("*/*.o")):
-        if path.parent.name not in ROOMS or path.stem == "main":
+    built = [p for p in sorted(objects.glob("*/*.o")) if p.parent.name in ROOMS]
+    if not built:
+        problems.append(f"{objects}: no object file is there to look at")
+    for path in built:
+        if path.stem == "main":
             continue
         table = subprocess.run(["nm", str(path)], stdout=subprocess.PIPE, check=True, text=True)
         sections = subprocess.run(["objdump", "-t", str(path)], stdout=subprocess.PIPE,
@@ -163,9 +171,8 @@ def tools(problems):
               "--suppress=missingIncludeSystem", "--suppressions-list=tests/cppcheck.supp"],
              device_and_host)
     tidy(problems, device_and_host)
-    scripts = [n for n in tracked("") if not n.endswith((".c", ".h", ".py")) and
-               re.match(r"#!/\S*(env )?(ba)?sh\b", first_line(n))]
-    run_tool(problems, "shellcheck", ["shellcheck"], scripts)
+    shell = [n for n in scripts() if re.match(r"#!/\S*(env )?(ba)?sh\b", first_line(n))]
+    run_tool(problems, "shellcheck", ["shellcheck"], shell)
     pages = tracked(".1", ".5", ".8")
     run_tool(problems, "mandoc", ["mandoc", "-Tlint", "-Wwarning"], pages)
 

@@ -132,6 +132,7 @@ class DeviceTest(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="t-", dir=workspace()))
         self.addCleanup(shutil.rmtree, self.folder, True)
         self.running = []
+        self.addCleanup(self.check_running_slot_untouched)
 
     def device(self, name="device", **options):
         """A device that runs a release of its own in slot a; slot b is empty."""

@@ -187,8 +187,8 @@ class VirtualDevice:
         if not script.exists():
             return
         interpreter = script.read_text().splitlines()[0].removeprefix("#!").strip().lstrip("/")
-        loader = next((root / "usr/lib").glob("*/ld-linux-*.so.*"), None) or next(
-            root.glob("lib*/ld-linux-*.so.*"))
+        loader = next(path for place in ("usr/lib*", "usr/lib/*", "lib*")
+                      for path in sorted(root.glob(f"{place}/ld-linux-*.so.*")))
         libraries = ":".join(str(p) for p in sorted(root.glob("usr/lib/*-linux-gnu")) +
                              sorted(root.glob("lib/*-linux-gnu")))
         perl = [f"-I{p}" for p in root.glob("usr/lib/*/perl-base")] if "perl" in interpreter else []
