@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that the documents show, run as they stand."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+import fixtures
+from fixtures import MIB, DeviceTest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+def code_block(document, first_words):
+    """The fenced block of a document that begins with these words."""
+    for block in re.findall(r"^```\n(.*?)^```$", (ROOT / document).read_text(), re.M | re.S):
+        if block.startswith(first_words):
+            return block
+    raise AssertionError(f"{document} has no block that begins with {first_words!r}")
+
+
+class Documents(DeviceTest):
+    """What a reader would copy into a shell."""
+
+    def shell(self, script):
+        """Runs a block with the built programs in PATH; its output."""
+        path = f"{fixtures.BIN}:{os.environ['PATH']}:/usr/sbin"
+        done = subprocess.run(["sh", "-euc", script], cwd=self.folder, text=True,
+                              env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_the_build_host_commands_of_the_readme_work(self):
+        (self.folder / "rootfs.ext4").write_bytes(fixtures.content(1 * MIB, 70))
+        block = code_block("README.md", "vv-image keygen keys")
+        host, _, device = block.partition("\n\n")
+        self.assertIn("vv-update install", device)
+        self.assertIn("OK: product vv-edge version 2.0", self.shell(host))
+
+    def test_the_first_environment_of_the_boot_loader_readme_boots(self):
+        shutil.copy(ROOT / "bootloader/default.env", self.folder)
+        block = code_block("bootloader/README.md", "truncate")
+        self.assertEqual(self.shell(block).splitlines()[-1], "slot=a")
+
+    def test_every_document_that_is_linked_exists(self):
+        for document in ROOT.glob("**/*.md"):
+            if "build" in document.relative_to(ROOT).parts:
+                continue
+            for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+                with self.subTest(document=document.name, target=target):
+                    self.assertTrue((document.parent / target).exists())
+
+    def test_every_test_that_a_document_names_exists(self):
+        sources = [*ROOT.glob("tests/**/test_*.c"), *ROOT.glob("tests/**/test_*.py")]
+        files = {path.name for path in sources}
+        text = "\n".join(path.read_text() for path in sources)
+        documents = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+        for document in documents:
+            for name in set(re.findall(r"\b(test_[a-z0-9_]+\.(?:c|py))\b", document.read_text())):
+                self.assertIn(name, files, document.name)
+            for name in set(re.findall(r"`(\w+_\w+_\w+_\w+_\w+)`", document.read_text())):
+                with self.subTest(document=document.name, name=name):
+                    self.assertIn(name, text)
+
+
+if __name__ == "__main__":
+    unittest.main()
