@@ -249,7 +249,9 @@ static void a_slow_step_has_a_long_time_left_and_no_overflow(void **state)
 static int open_terminal(unsigned short cols, FILE **ret_stream)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
-    assert_true(master >= 0);
+    if (master < 0) {
+        skip(); // no pseudo terminals here, as in a bare chroot
+    }
     assert_int_equal(grantpt(master), 0);
     assert_int_equal(unlockpt(master), 0);
     int fd = open(ptsname(master), O_RDWR | O_NOCTTY);
