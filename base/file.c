@@ -3,9 +3,12 @@
 
 #include "base/cleanup.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum { COMPARE_BYTES = 16 * 1024 };
 
 // Grows `*buf` to hold `need` bytes; a file may be longer than its stat said (procfs says 0).
 static enum err grow(uint8_t **buf, size_t *cap, size_t need, struct error *e)
@@ -87,34 +90,59 @@ enum err write_all(int fd, const void *data, size_t len, struct error *e)
     return OK;
 }
 
-static enum err fill(int fd, const void *data, size_t len, unsigned mode, struct error *e)
+// --- replacing ----------------------------------------------------------------------------------
+
+// "DIR/.NAME.new" for "DIR/NAME"; `*ret_dir` ends in a slash.
+static enum err temp_names(const char *path, char **ret_dir, char **ret_temp, struct error *e)
 {
-    enum err err = write_all(fd, data, len, e);
+    const char *slash = strrchr(path, '/');
+    const char *name = slash == NULL ? path : slash + 1;
+    if (*name == '\0') {
+        return fail(e, ERR_IO, EISDIR, "%s: replace", path);
+    }
+    // The slash stays, so that "/name" gives "/".
+    CLEANUP(cleanup_free)
+    char *dir = slash == NULL ? strdup("./") : strndup(path, (size_t)(name - path));
+    if (dir == NULL || asprintf(ret_temp, "%s.%s.new", dir, name) < 0) {
+        *ret_temp = NULL;
+        return fail_memory(e);
+    }
+    *ret_dir = TAKE_PTR(dir);
+    return OK;
+}
+
+static enum err open_temp(const char *path, char **ret_dir, char **ret_temp, int *ret_fd,
+                          struct error *e)
+{
+    enum err err = temp_names(path, ret_dir, ret_temp, e);
     if (err != OK) {
         return err;
     }
-    if (fchmod(fd, (mode_t)mode) != 0) {
-        return fail(e, ERR_IO, errno, "set the mode");
+    assert(*ret_temp != NULL);
+    // What a killed process left is taken away, not gone on with.
+    unlink(*ret_temp);
+    int fd = open(*ret_temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return fail(e, ERR_IO, errno, "%s: create a temporary file beside it", path);
     }
-    if (fsync(fd) != 0) {
-        return fail(e, ERR_IO, errno, "sync");
+    *ret_fd = fd;
+    return OK;
+}
+
+static enum err fill(int fd, const struct file_part *parts, size_t count, struct error *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        enum err err = write_all(fd, parts[i].data, parts[i].len, e);
+        if (err != OK) {
+            return err;
+        }
     }
     return OK;
 }
 
-// `temp` exists and is removed again when anything fails before it has become `path`.
-static enum err fill_and_rename(int fd, const char *temp, const char *path, const void *data,
-                                size_t len, unsigned mode, struct error *e)
+static enum err sync_file(int fd, struct error *e)
 {
-    enum err err = fill(fd, data, len, mode, e);
-    if (err == OK && rename(temp, path) != 0) {
-        err = fail(e, ERR_IO, errno, "rename over the old file");
-    }
-    if (err != OK) {
-        unlink(temp);
-        return error_context(e, "%s", path);
-    }
-    return OK;
+    return fsync(fd) == 0 ? OK : fail(e, ERR_IO, errno, "sync");
 }
 
 static enum err sync_directory(const char *dir, struct error *e)
@@ -126,29 +154,123 @@ static enum err sync_directory(const char *dir, struct error *e)
     return OK;
 }
 
-enum err file_replace(const char *path, const void *data, size_t len, unsigned mode,
+enum err file_replace(const char *path, const struct file_part *parts, size_t count, unsigned mode,
                       struct error *e)
 {
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
-    if (*name == '\0') {
-        return fail(e, ERR_IO, EISDIR, "%s: replace", path);
-    }
     CLEANUP(cleanup_free) char *dir = NULL;
-    // The slash stays, so that "/name" gives "/".
-    dir = slash == NULL ? strdup("./") : strndup(path, (size_t)(name - path));
     CLEANUP(cleanup_free) char *temp = NULL;
-    if (dir == NULL || asprintf(&temp, "%s.%s.XXXXXX", dir, name) < 0) {
-        temp = NULL;
-        return fail_memory(e);
-    }
-    CLEANUP(cleanup_close) int fd = mkostemp(temp, O_CLOEXEC);
-    if (fd < 0) {
-        return fail(e, ERR_IO, errno, "%s: create a temporary file beside it", path);
-    }
-    enum err err = fill_and_rename(fd, temp, path, data, len, mode, e);
+    CLEANUP(cleanup_close) int fd = -1;
+    enum err err = open_temp(path, &dir, &temp, &fd, e);
     if (err != OK) {
         return err;
     }
+    err = fill(fd, parts, count, e);
+    if (err == OK && fchmod(fd, (mode_t)mode) != 0) {
+        err = fail(e, ERR_IO, errno, "set the mode");
+    }
+    if (err == OK) {
+        err = sync_file(fd, e);
+    }
+    if (err == OK && rename(temp, path) != 0) {
+        err = fail(e, ERR_IO, errno, "rename over the old file");
+    }
+    if (err != OK) {
+        unlink(temp);
+        return error_context(e, "%s", path);
+    }
     return sync_directory(dir, e);
+}
+
+enum err file_try_replace(const char *path, const struct file_part *parts, size_t count,
+                          struct error *e)
+{
+    CLEANUP(cleanup_free) char *dir = NULL;
+    CLEANUP(cleanup_free) char *temp = NULL;
+    CLEANUP(cleanup_close) int fd = -1;
+    enum err err = open_temp(path, &dir, &temp, &fd, e);
+    if (err != OK) {
+        return err;
+    }
+    err = fill(fd, parts, count, e);
+    if (err == OK) {
+        err = sync_file(fd, e);
+    }
+    unlink(temp);
+    return err == OK ? OK : error_context(e, "%s", path);
+}
+
+// --- comparing ----------------------------------------------------------------------------------
+
+// Up to `len` bytes; fewer only at the end of the file.
+static enum err read_piece(int fd, uint8_t *buf, size_t len, size_t *ret_len, struct error *e)
+{
+    size_t got = 0;
+    while (got < len) {
+        ssize_t n = read(fd, buf + got, len - got);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return fail(e, ERR_IO, errno, "read");
+        }
+        if (n == 0) {
+            break;
+        }
+        got += (size_t)n;
+    }
+    *ret_len = got;
+    return OK;
+}
+
+// Whether the file goes on with the part.
+static enum err part_is_next(int fd, const struct file_part *part, bool *ret_same, struct error *e)
+{
+    uint8_t piece[COMPARE_BYTES];
+    const uint8_t *p = part->data;
+    size_t left = part->len;
+    size_t got = 0;
+    *ret_same = true;
+    while (left > 0 && *ret_same) {
+        size_t want = left < sizeof piece ? left : sizeof piece;
+        enum err err = read_piece(fd, piece, want, &got, e);
+        if (err != OK) {
+            return err;
+        }
+        *ret_same = got == want && memcmp(piece, p, want) == 0;
+        p += want;
+        left -= want;
+    }
+    return OK;
+}
+
+static enum err compare(int fd, const struct file_part *parts, size_t count, bool *ret_same,
+                        struct error *e)
+{
+    uint8_t more;
+    size_t got = 0;
+    bool same = true;
+    enum err err = OK;
+    for (size_t i = 0; err == OK && same && i < count; i++) {
+        err = part_is_next(fd, &parts[i], &same, e);
+    }
+    if (err == OK && same) {
+        err = read_piece(fd, &more, 1, &got, e);
+    }
+    *ret_same = same && got == 0;
+    return err;
+}
+
+enum err file_holds(const char *path, const struct file_part *parts, size_t count, bool *ret_same,
+                    struct error *e)
+{
+    bool same = false;
+    CLEANUP(cleanup_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno != ENOENT) {
+        return fail(e, ERR_IO, errno, "%s: open", path);
+    }
+    if (fd >= 0 && compare(fd, parts, count, &same, e) != OK) {
+        return error_context(e, "%s", path);
+    }
+    *ret_same = same;
+    return OK;
 }

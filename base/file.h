@@ -4,12 +4,16 @@
 // Invariants
 // 1. file_replace() leaves the old file or the new one, whole, after a cut at any point:
 //    temporary file in the same directory, fsync, rename, fsync of the directory.
-// 2. On the device only updater/state_dir.c may call file_replace(); lint checks it.
+// 2. The temporary file of PATH/NAME is PATH/.NAME.new, always, so that what a killed process left
+//    is taken away by the next one and never piles up. Hence one writer of a file at a time: the
+//    caller sees to that.
+// 3. On the device only updater/state_dir.c may call file_replace(); lint checks it.
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,9 +23,22 @@
 MUST_CHECK enum err file_read(const char *path, size_t max, uint8_t **ret_data, size_t *ret_len,
                               struct error *e);
 
-// `mode` is the mode of a new file, e.g. 0600; it applies to the replaced file too.
-MUST_CHECK enum err file_replace(const char *path, const void *data, size_t len, unsigned mode,
-                                 struct error *e);
+// A piece of what a file is to hold, so that it need not stand in one buffer.
+struct file_part {
+    const void *data;
+    size_t len;
+};
+
+// The file becomes the parts, one behind the other. `mode` is the mode of a new file, e.g. 0600; it
+// applies to the replaced file too.
+MUST_CHECK enum err file_replace(const char *path, const struct file_part *parts, size_t count,
+                                 unsigned mode, struct error *e);
+// Shows that file_replace() would find room: writes and syncs the temporary file, and removes it.
+MUST_CHECK enum err file_try_replace(const char *path, const struct file_part *parts, size_t count,
+                                     struct error *e);
+// Whether the file holds just these parts; a missing one does not.
+MUST_CHECK enum err file_holds(const char *path, const struct file_part *parts, size_t count,
+                               bool *ret_same, struct error *e);
 
 // All of `len` bytes to a file descriptor, through short writes and EINTR.
 MUST_CHECK enum err write_all(int fd, const void *data, size_t len, struct error *e);

@@ -90,6 +90,21 @@ enum err boot_state_read(const struct boot_setup *setup, struct bootenv *env,
     return r != OK ? r : read_state(setup, env, ret, e);
 }
 
+static bool other_is_next(const struct boot_state *boot, int slot)
+{
+    return boot->trial == SLOT_NONE && boot->next == contract_other(slot);
+}
+
+bool boot_given_up(const struct boot_state *boot, int slot)
+{
+    return other_is_next(boot, slot) && !boot->slots[slot].listed;
+}
+
+bool boot_worn_out(const struct boot_state *boot, int slot)
+{
+    return other_is_next(boot, slot) && boot->slots[slot].listed && !boot->slots[slot].bootable;
+}
+
 // Raised, never lowered. One that is damaged says nothing, so that of the confirmed release counts.
 static enum err raise_floor(struct bootenv *env, const struct boot_state *state, uint64_t floor,
                             struct error *e)

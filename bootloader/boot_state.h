@@ -56,12 +56,19 @@ struct boot_state {
     int next;  // index of the slot that boots next; SLOT_NONE: none is bootable
     int trial; // index of the slot on trial, or SLOT_NONE
     struct {
+        bool listed;            // contract order: BOOT_ORDER names it; bootcount: as bootable
         bool bootable;          // the boot loader would try it, now or when `next` cannot start
         unsigned attempts_left; // 0..ATTEMPTS_MAX
     } slots[SLOT_COUNT];
     uint64_t floor;     // vv_floor; 0 when absent
     bool floor_damaged; // vv_floor is there but is no number
 };
+
+// Nothing is on trial and the other slot boots next. Given up: `slot` is not even named, as reject
+// and invalidate leave it; it boots never again by itself. Worn out: it is named and has merely no
+// attempts left, which settle gives back.
+bool boot_given_up(const struct boot_state *boot, int slot);
+bool boot_worn_out(const struct boot_state *boot, int slot);
 
 enum decision { DECIDE_INVALIDATE, DECIDE_ACTIVATE, DECIDE_CONFIRM, DECIDE_REJECT, DECIDE_SETTLE };
 

@@ -59,6 +59,7 @@ static enum err bootcount_read(const struct boot_setup *setup, const struct boot
     }
     for (int i = 0; i < SLOT_COUNT; i++) {
         state->slots[i].bootable = both || i == state->next;
+        state->slots[i].listed = state->slots[i].bootable;
         state->slots[i].attempts_left = state->slots[i].bootable ? setup->attempts : 0;
     }
     if (counting && state->next == state->trial) {

@@ -98,6 +98,7 @@ static enum err order_read(const struct boot_setup *setup, const struct bootenv 
     for (int i = 0; i < SLOT_COUNT; i++) {
         int64_t left = order_attempts(setup, env, i);
         state->slots[i].attempts_left = left > ATTEMPTS_MAX ? ATTEMPTS_MAX : (unsigned)left;
+        state->slots[i].listed = listed[i];
         state->slots[i].bootable = listed[i] && left > 0;
     }
     state->next = first_bootable(setup, order, state);

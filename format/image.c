@@ -104,9 +104,10 @@ static enum err check_pads(const struct header *h, const uint8_t *rest, size_t l
     return OK;
 }
 
-enum err image_add_table(struct image *image, const uint8_t *rest, size_t len,
-                         struct hasher *hasher, struct error *e)
+enum err image_add_table(struct image *image, uint8_t *rest, size_t len, struct hasher *hasher,
+                         struct error *e)
 {
+    CLEANUP(cleanup_free) uint8_t *owned = rest;
     const struct header *h = &image->header;
     size_t head_size = header_head_size(h);
     size_t table_at = (size_t)h->table_offset - head_size;
@@ -118,23 +119,21 @@ enum err image_add_table(struct image *image, const uint8_t *rest, size_t len,
                     "image: %zu bytes between head and payload, expected %" PRIu64, len,
                     h->payload_offset - head_size);
     }
-    enum err err = check_pads(h, rest, len, table_at, e);
+    enum err err = check_pads(h, owned, len, table_at, e);
     if (err != OK) {
         return err;
     }
-    uint8_t *copy = malloc(h->table_size);
-    if (copy == NULL) {
-        return fail_memory(e);
-    }
-    memcpy(copy, rest + table_at, h->table_size);
-    return chunk_table_parse(copy, h->table_size, image->manifest, hasher, &image->table, e);
+    memmove(owned, owned + table_at, h->table_size);
+    return chunk_table_parse(TAKE_PTR(owned), h->table_size, image->manifest, hasher, &image->table,
+                             e);
 }
 
-enum err image_open_prefix(const uint8_t *prefix, size_t len, const struct head_verifier *verifier,
+enum err image_take_prefix(uint8_t *prefix, size_t len, const struct head_verifier *verifier,
                            struct hasher *hasher, struct image **ret, struct error *e)
 {
+    CLEANUP(cleanup_free) uint8_t *owned = prefix;
     CLEANUP(cleanup_image) struct image *image = NULL;
-    enum err err = image_open_head(prefix, len, verifier, hasher, &image, e);
+    enum err err = image_open_head(owned, len, verifier, hasher, &image, e);
     if (err != OK) {
         return err;
     }
@@ -145,7 +144,8 @@ enum err image_open_prefix(const uint8_t *prefix, size_t len, const struct head_
         return fail(e, ERR_FORMAT, 0, "image: cut short: %zu bytes, its payload begins at %zu", len,
                     prefix_size);
     }
-    err = image_add_table(image, prefix + head_size, prefix_size - head_size, hasher, e);
+    memmove(owned, owned + head_size, prefix_size - head_size);
+    err = image_add_table(image, TAKE_PTR(owned), prefix_size - head_size, hasher, e);
     if (err != OK) {
         return err;
     }
@@ -153,22 +153,32 @@ enum err image_open_prefix(const uint8_t *prefix, size_t len, const struct head_
     return OK;
 }
 
-enum err image_prefix(const struct image *image, uint8_t **ret_bytes, size_t *ret_len,
+enum err image_open_prefix(const uint8_t *prefix, size_t len, const struct head_verifier *verifier,
+                           struct hasher *hasher, struct image **ret, struct error *e)
+{
+    size_t copied = len < IMAGE_PREFIX_MAX ? len : IMAGE_PREFIX_MAX;
+    uint8_t *copy = malloc(copied + 1); // never of nothing
+    if (copy == NULL) {
+        return fail_memory(e);
+    }
+    memcpy(copy, prefix, copied);
+    return image_take_prefix(copy, copied, verifier, hasher, ret, e);
+}
+
+enum err image_prefix(const struct image *image, struct file_part ret_parts[IMAGE_PREFIX_PARTS],
                       struct error *e)
 {
+    static const uint8_t zeros[PAYLOAD_ALIGN];
     const struct header *h = &image->header;
     if (image->table == NULL) {
         return fail(e, ERR_INTERNAL, 0, "image: it has no chunk table yet");
     }
-    size_t len = (size_t)h->payload_offset;
-    uint8_t *bytes = calloc(1, len);
-    if (bytes == NULL) {
-        return fail_memory(e);
-    }
-    memcpy(bytes, image->head, header_head_size(h));
-    memcpy(bytes + h->table_offset, chunk_table_bytes(image->table), h->table_size);
-    *ret_bytes = bytes;
-    *ret_len = len;
+    size_t head_size = header_head_size(h);
+    uint64_t table_end = h->table_offset + h->table_size;
+    ret_parts[0] = (struct file_part){image->head, head_size};
+    ret_parts[1] = (struct file_part){zeros, (size_t)h->table_offset - head_size};
+    ret_parts[2] = (struct file_part){chunk_table_bytes(image->table), h->table_size};
+    ret_parts[3] = (struct file_part){zeros, (size_t)(h->payload_offset - table_end)};
     return OK;
 }
 

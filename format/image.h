@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "format/chunk_table.h"
 #include "format/header.h"
@@ -37,18 +38,25 @@ MUST_CHECK enum err image_open_head(const uint8_t *head, size_t len,
                                     const struct head_verifier *verifier, struct hasher *hasher,
                                     struct image **ret, struct error *e);
 
-// `rest` holds the bytes [header_head_size, payload_offset): pad, table, pad.
-MUST_CHECK enum err image_add_table(struct image *image, const uint8_t *rest, size_t len,
+// `rest` is malloced and holds the bytes [header_head_size, payload_offset): pad, table, pad. It is
+// taken over in any case: a table may take 4 MiB, which must not stand in memory twice.
+MUST_CHECK enum err image_add_table(struct image *image, uint8_t *rest, size_t len,
                                     struct hasher *hasher, struct error *e);
 
-// Head and table from one buffer that holds [0, payload_offset), e.g. a stored slot record.
+// Head and table from one buffer that holds [0, payload_offset).
 MUST_CHECK enum err image_open_prefix(const uint8_t *prefix, size_t len,
                                       const struct head_verifier *verifier, struct hasher *hasher,
                                       struct image **ret, struct error *e);
+// The same of a malloced buffer, e.g. a stored slot record, which is taken over in any case.
+MUST_CHECK enum err image_take_prefix(uint8_t *prefix, size_t len,
+                                      const struct head_verifier *verifier, struct hasher *hasher,
+                                      struct image **ret, struct error *e);
 
-// The bytes [0, payload_offset) again; malloced. The table must be there.
-MUST_CHECK enum err image_prefix(const struct image *image, uint8_t **ret_bytes, size_t *ret_len,
-                                 struct error *e);
+// The bytes [0, payload_offset) again, where they stand in memory: head, pad, table, pad. The parts
+// are good for as long as the image is. The table must be there.
+enum { IMAGE_PREFIX_PARTS = 4 };
+MUST_CHECK enum err image_prefix(const struct image *image,
+                                 struct file_part ret_parts[IMAGE_PREFIX_PARTS], struct error *e);
 
 void image_free(struct image *image);
 DEFINE_CLEANUP(image, struct image *, image_free)

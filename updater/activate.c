@@ -65,9 +65,13 @@ enum err activate_verify_slot(struct device *d, int slot, struct release_id *ret
                               struct error *e)
 {
     CLEANUP(cleanup_image) struct image *image = NULL;
-    struct image_trust trust = device_trust(d);
-    enum err err = slot_record_load(d->state, d->config->slots[slot].name, &trust.verifier,
-                                    d->hasher, &image, e);
+    struct image_trust trust;
+    enum err err = device_trust(d, &trust, e);
+    if (err != OK) {
+        return err;
+    }
+    err = slot_record_load(d->state, d->config->slots[slot].name, &trust.verifier, d->hasher,
+                           &image, e);
     if (err == OK) {
         err = scan_against(d, slot, image, e);
     }
@@ -80,20 +84,82 @@ enum err activate_verify_slot(struct device *d, int slot, struct release_id *ret
     return err;
 }
 
-// No record is there; without a lost journal, its word is good that we never wrote to the slot.
-static enum err check_factory(const struct device *d, int slot, struct error *e)
+// The environment remembers an update, the journal none: the state directory was lost, and with it
+// whether we ever wrote to the slot.
+static bool state_was_lost(const struct device *d, const struct boot_state *boot, int slot)
 {
-    if (d->journal.lost || d->journal.slots[slot].content != CONTENT_UNKNOWN) {
+    for (int i = 0; i < SLOT_COUNT; i++) {
+        if (d->journal.slots[i].content != CONTENT_UNKNOWN) {
+            return false;
+        }
+    }
+    bool shut_out = d->config->boot.contract == CONTRACT_ORDER && !boot->slots[slot].listed;
+    return boot->floor > 0 || boot->floor_damaged || boot->trial != SLOT_NONE || shut_out;
+}
+
+static bool is_zero(const uint8_t *buf, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (buf[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// An install that began left zeros there (docs/crash-safety.md, step 5), and so does an empty disk.
+static enum err check_head(struct device *d, int slot, const struct config_partition *partition,
+                           struct error *e)
+{
+    struct blk *blk = NULL;
+    CLEANUP(cleanup_free) uint8_t *buf = aligned_alloc(BLK_ALIGN, BLK_ALIGN);
+    if (buf == NULL) {
+        return fail_memory(e);
+    }
+    enum err err = d->open_blk(partition->path, BLK_READ_ONLY, &blk, e);
+    if (err != OK) {
+        return err;
+    }
+    size_t len = blk->size_bytes < BLK_ALIGN ? (size_t)blk->size_bytes : BLK_ALIGN;
+    err = blk_pread(blk, buf, len, 0, e);
+    blk_close(blk);
+    if (err == OK && is_zero(buf, len)) {
+        err = fail(e, ERR_NOT_NOW, 0,
+                   "slot %s holds no verified release: partition %s is empty or only partly "
+                   "written; install into it first",
+                   d->config->slots[slot].name, partition->name);
+    }
+    return err;
+}
+
+static enum err check_heads(struct device *d, int slot, struct error *e)
+{
+    const struct config_slot *s = &d->config->slots[slot];
+    enum err err = OK;
+    for (size_t i = 0; i < s->partition_count && err == OK; i++) {
+        err = check_head(d, slot, &s->partitions[i], e);
+    }
+    return err;
+}
+
+// No record is there. The journal's word that we never wrote to the slot is good unless the journal
+// was lost.
+static enum err check_factory(struct device *d, const struct boot_state *boot, int slot,
+                              struct error *e)
+{
+    if (d->journal.lost || d->journal.slots[slot].content != CONTENT_UNKNOWN ||
+        state_was_lost(d, boot, slot)) {
         return fail(e, ERR_NOT_NOW, 0,
                     "slot %s holds no verified release, and is not known to be as it left the "
                     "factory: install into it first",
                     d->config->slots[slot].name);
     }
-    return OK;
+    return check_heads(d, slot, e);
 }
 
-static enum err check_content(struct device *d, int slot, enum activate_mode mode,
-                              struct release_id *ret_release, struct error *e)
+static enum err check_content(struct device *d, const struct boot_state *boot, int slot,
+                              enum activate_mode mode, struct release_id *ret_release,
+                              struct error *e)
 {
     bool recorded = true;
     enum err err = OK;
@@ -107,7 +173,8 @@ static enum err check_content(struct device *d, int slot, enum activate_mode mod
     if (mode == ACTIVATE_JUST_READ_BACK) {
         return OK;
     }
-    return recorded ? activate_verify_slot(d, slot, ret_release, e) : check_factory(d, slot, e);
+    return recorded ? activate_verify_slot(d, slot, ret_release, e)
+                    : check_factory(d, boot, slot, e);
 }
 
 static enum err check_allowed(const struct device *d, const struct boot_state *boot, int slot,
@@ -132,6 +199,7 @@ static enum err journal_activating(struct device *d, int slot, const struct rele
     next.step = STEP_ACTIVATING;
     next.slot = slot;
     next.release = *release;
+    next.attempts = d->config->boot.attempts;
     enum slot_content content = next.slots[slot].content;
     bool verified = release->version[0] != '\0'; // else: a factory slot
     if (verified && (content == CONTENT_PARTIAL || content == CONTENT_UNKNOWN)) {
@@ -178,6 +246,9 @@ enum err activate_slot(struct device *d, int slot, enum activate_mode mode, stru
         return err;
     }
     bool on_trial = boot.trial == slot && boot.next == slot;
+    if (boot_given_up(&boot, d->running)) {
+        return OK;
+    }
     if (on_trial && d->journal.step == STEP_TRIAL && d->journal.slot == slot) {
         return OK;
     }
@@ -185,7 +256,7 @@ enum err activate_slot(struct device *d, int slot, enum activate_mode mode, stru
         err = state_check_writable(d->state, e);
     }
     if (err == OK) {
-        err = check_content(d, slot, mode, &release, e);
+        err = check_content(d, &boot, slot, mode, &release, e);
     }
     return err == OK ? flip(d, slot, &release, e) : err;
 }

@@ -6,7 +6,8 @@
 // 1. A slot is made bootable only after every byte of it was read and found equal to its stored
 //    chunk table, whose signed head was verified again; else ERR_NOT_NOW, nothing stored.
 //    The one exception is rollback to a factory slot that was never written by us
-//    (ACTIVATE_FACTORY_ALLOWED).
+//    (ACTIVATE_FACTORY_ALLOWED): no record, unknown to the journal, each partition begins with
+//    something, and the environment has no trace of an update the journal knows nothing of.
 // 2. The flip is one store; the journal names it before.
 #ifndef UPDATER_ACTIVATE_H
 #define UPDATER_ACTIVATE_H
@@ -20,7 +21,8 @@ enum activate_mode {
                               // by
 };
 
-// `slot` must not be the running one. OK when it is on trial already.
+// `slot` must not be the running one. OK, and nothing stored, when it is on trial already, or boots
+// next because the running one was given up: another trial would make that one bootable again.
 MUST_CHECK enum err activate_slot(struct device *d, int slot, enum activate_mode mode,
                                   struct error *e);
 

@@ -29,28 +29,21 @@ static enum err leave(struct device *d, enum confirm_outcome *ret_outcome, struc
                 err != OK ? reboot.msg : "");
 }
 
-// The other slot is partly written: rejecting would leave a device that does not boot. All attempts
-// again, for the same reason: used up, the boot loader would go on to the other slot.
+// Rejecting would leave a device that does not boot.
 static enum err stay(struct device *d, const char *reason, enum confirm_outcome *ret_outcome,
                      struct error *e)
 {
-    bool stored;
     char text[TRIAL_TEXT_SIZE];
     char kept[REASON_SIZE]; // `reason` may be the one in the journal, which is written
     snprintf(kept, sizeof kept, "%s", reason);
-    struct release_id release = trial_release(d, d->running);
-    enum err err =
-        boot_decide(&d->config->boot, d->env, DECIDE_ACTIVATE, d->running, 0, &stored, e);
-    if (err == OK) {
-        err = device_record_result(d, OUTCOME_FAILED, d->running, &release, kept, e);
-    }
+    enum err err = trial_go_on_alone(d, kept, e);
     if (err != OK) {
         return err;
     }
     *ret_outcome = CONFIRM_LAST_SLOT;
     return fail(e, ERR_HEALTH, 0,
-                "%s is not healthy: %s; it stays on trial, because it is the last bootable slot: "
-                "slot %s is only partly written",
+                "%s is not healthy: %s; it goes on, because it is the last bootable slot: install "
+                "a release into slot %s",
                 trial_text(d, d->running, text), kept, slot_name(d, other_slot(d->running)));
 }
 
@@ -105,7 +98,7 @@ static enum err other_on_trial(struct device *d, const struct boot_state *boot,
     } else {
         snprintf(reason, sizeof reason,
                  "slot %s did not confirm within %u boots: the boot loader fell back", name,
-                 d->config->boot.attempts);
+                 trial_attempts(d, boot));
     }
     enum err err = trial_reject(d, boot->trial, reason, e);
     if (err == OK) {
@@ -124,13 +117,32 @@ static enum err settle(struct device *d, enum confirm_outcome *ret_outcome, stru
     return err;
 }
 
+// It went on as the last bootable slot, not healthy then. It may be by now.
+static enum err decide_again(struct device *d, enum confirm_outcome *ret_outcome, struct error *e)
+{
+    CLEANUP(health_report_clear) struct health_report report = {.count = 0};
+    enum err err = health_decide(d->config, d->clock, d->log, &report, e);
+    if (err != OK) {
+        return err;
+    }
+    return report.verdict == HEALTH_GOOD ? keep_running(d, ret_outcome, e)
+                                         : stay(d, report.reason, ret_outcome, e);
+}
+
+static bool is_alone_and_rejected(const struct device *d, const struct boot_state *boot)
+{
+    return boot->next == d->running && !boot->slots[other_slot(d->running)].bootable &&
+           d->journal.step == STEP_IDLE && d->journal.slots[d->running].content == CONTENT_REJECTED;
+}
+
 static enum err no_trial(struct device *d, const struct boot_state *boot,
                          enum confirm_outcome *ret_outcome, struct error *e)
 {
     const struct journal *j = &d->journal;
     int other = other_slot(d->running);
     bool unrecorded = trial_end_is_unrecorded(d);
-    if (boot->next == other && (unrecorded || trial_is_rejected(d, d->running))) {
+    if (boot->next == other && !boot_worn_out(boot, d->running) &&
+        (unrecorded || trial_is_rejected(d, d->running))) {
         return reject_running(d, reason_lost, ret_outcome, e);
     }
     if (unrecorded) {
@@ -143,7 +155,8 @@ static enum err no_trial(struct device *d, const struct boot_state *boot,
         }
         return err;
     }
-    return settle(d, ret_outcome, e);
+    return is_alone_and_rejected(d, boot) ? decide_again(d, ret_outcome, e)
+                                          : settle(d, ret_outcome, e);
 }
 
 enum err confirm_run(struct device *d, enum confirm_outcome *ret_outcome, struct error *e)
@@ -153,6 +166,7 @@ enum err confirm_run(struct device *d, enum confirm_outcome *ret_outcome, struct
     if (err != OK) {
         return err;
     }
+    trial_correct_running(d);
     if (boot.trial == d->running) {
         return running_on_trial(d, ret_outcome, e);
     }

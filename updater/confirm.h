@@ -15,16 +15,22 @@
 //   no trial      | about to try R              | R was confirmed and the journal is behind:
 //                 |                             |   confirmed again (stores nothing new)
 //   no trial      | K on trial                  | K was given up and the journal is behind:
-//   rejected no trial      | activating K                | the flip was never stored: attempts put
-//   right no trial      | anything else               | attempts put right
+//                 |                             |   rejected
+//   no trial      | activating K                | the flip was never stored: attempts put right
+//   no trial,     | R rejected                  | R was the last bootable slot and went on: health
+//   only R boots  |                             |   checks decide again; bad: R goes on, no reboot
+//   no trial      | anything else               | attempts put right
+//
+// Before all of that: that R is partly written, which the journal may say, is put right.
 //
 // Invariants
 // 1. What is printed or returned as done was read back from the environment.
 // 2. The result and its reason are in the journal before the environment is changed to "reject", so
 //    that the old system can tell.
 // 3. Running it again ends in the same state.
-// 4. A trial is never rejected when the other slot is known to be partly written; it is given its
-//    attempts back instead.
+// 4. A trial is never rejected when the other slot is partly written: the journal says so and its
+//    bytes are not those of its record. The running slot goes on alone instead, not on trial, so
+//    that another release can be installed; the other slot is not made bootable.
 #ifndef UPDATER_CONFIRM_H
 #define UPDATER_CONFIRM_H
 
@@ -37,7 +43,7 @@ enum confirm_outcome {
     CONFIRM_FELL_BACK,     // the boot loader had given the trial up; recorded
     CONFIRM_NOT_ON_TRIAL,  // nothing to decide; attempts put right if they differed
     CONFIRM_TRIAL_PENDING, // the other slot is on trial and was not tried yet
-    CONFIRM_LAST_SLOT,     // not healthy, and nothing else would boot: stays on trial, no reboot
+    CONFIRM_LAST_SLOT,     // not healthy, and nothing else would boot: goes on, no reboot
 };
 
 // ERR_HEALTH with CONFIRM_REJECTED and CONFIRM_LAST_SLOT, which are set then too; every other

@@ -11,6 +11,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
+// Between two looks at whether the reboot command has ended.
+enum { REBOOT_LOOK_MS = 50 };
+
 int other_slot(int slot)
 {
     return SLOT_COUNT - 1 - slot;
@@ -27,9 +30,18 @@ uint64_t device_time_floor(const struct device *d)
     return synchronised && wall_s > floor_s ? wall_s : floor_s;
 }
 
-struct image_trust device_trust(const struct device *d)
+enum err device_load_trust(struct device *d, struct error *e)
 {
-    return image_trust_with(d->trust, d->config->trust_signers, device_time_floor(d));
+    return d->trust != NULL ? OK : trust_store_load(d->config->trust_roots, &d->trust, e);
+}
+
+enum err device_trust(struct device *d, struct image_trust *ret, struct error *e)
+{
+    enum err err = device_load_trust(d, e);
+    if (err == OK) {
+        *ret = image_trust_with(d->trust, d->config->trust_signers, device_time_floor(d));
+    }
+    return err;
 }
 
 enum err device_record_result(struct device *d, enum journal_outcome outcome, int slot,
@@ -72,6 +84,29 @@ static enum err spawn_shell(const char *command, pid_t *ret_pid, struct error *e
     return OK;
 }
 
+static enum err wait_for_command(const struct device *d, pid_t pid, int *ret_status,
+                                 struct error *e)
+{
+    const char *command = d->config->reboot_command;
+    uint64_t end_ms = d->clock->ops->boottime_ms(d->clock) + DEVICE_REBOOT_WAIT_MS;
+    for (;;) {
+        pid_t done = waitpid(pid, ret_status, WNOHANG);
+        if (done == pid) {
+            return OK;
+        }
+        if (done < 0 && errno != EINTR) {
+            return fail(e, ERR_IO, errno, "reboot_command: wait for '%s'", command);
+        }
+        if (d->clock->ops->boottime_ms(d->clock) >= end_ms) {
+            return fail(e, ERR_IO, 0,
+                        "the reboot command does not end: '%s' still runs after %d s and is left "
+                        "running",
+                        command, DEVICE_REBOOT_WAIT_MS / 1000);
+        }
+        d->clock->ops->sleep_ms(d->clock, REBOOT_LOOK_MS);
+    }
+}
+
 static enum err run_reboot_command(struct device *d, struct error *e)
 {
     const char *command = d->config->reboot_command;
@@ -84,10 +119,9 @@ static enum err run_reboot_command(struct device *d, struct error *e)
         return err;
     }
     int status = 0;
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR) {
-            return fail(e, ERR_IO, errno, "reboot_command: wait for '%s'", command);
-        }
+    err = wait_for_command(d, pid, &status, e);
+    if (err != OK) {
+        return err;
     }
     if (WIFSIGNALED(status)) {
         return fail(e, ERR_IO, 0, "reboot_command '%s' was ended by signal %d", command,
@@ -122,9 +156,6 @@ static enum err open_parts(struct device *d, enum device_mode mode, struct error
     }
     if (err == OK) {
         err = open_environment(d, mode, e);
-    }
-    if (err == OK) {
-        err = trust_store_load(c->trust_roots, &d->trust, e);
     }
     if (err == OK) {
         err = hasher_new(&d->hasher, e);

@@ -5,6 +5,8 @@
 // Invariants
 // 1. Nothing below reaches the outside except through the members of this struct.
 // 2. With DEVICE_CHANGE the update lock is held for as long as the device is open.
+// 3. A trust store that cannot be loaded keeps no verb from its work that verifies nothing: a bad
+//    release must be rejected by the very device whose trust directory it emptied.
 #ifndef UPDATER_DEVICE_H
 #define UPDATER_DEVICE_H
 
@@ -20,11 +22,14 @@
 #include "updater/journal.h"
 #include "updater/state_dir.h"
 
+// How long the reboot command, and with it the update lock, is waited for.
+enum { DEVICE_REBOOT_WAIT_MS = 60 * 1000 };
+
 struct device {
     struct config *config;
     struct state_store *state;
     struct bootenv *env;
-    struct trust_store *trust;
+    struct trust_store *trust; // NULL until device_load_trust()
     struct hasher *hasher;
     struct journal journal;
     int running; // index of the running slot
@@ -35,14 +40,15 @@ struct device {
     // Opens a partition of a slot: blk_file_open, or a simulated one.
     MUST_CHECK enum err (*open_blk)(const char *path, enum blk_mode mode, struct blk **ret,
                                     struct error *e);
-    // Runs [device] reboot_command; a simulated device counts.
+    // Runs [device] reboot_command and waits for it, DEVICE_REBOOT_WAIT_MS at most: it may be a slow
+    // shutdown, so it is left running then. A simulated device counts.
     MUST_CHECK enum err (*reboot)(struct device *d, struct error *e);
 };
 
 enum device_mode { DEVICE_LOOK, DEVICE_CHANGE };
 
-// Takes ownership of `config` on success. Opens state, lock, boot environment (not loaded yet) and
-// trust store, loads the journal, finds the running slot.
+// Takes ownership of `config` on success. Opens state, lock and boot environment (not loaded yet),
+// loads the journal, finds the running slot.
 MUST_CHECK enum err device_open(struct config *config, enum device_mode mode, struct log *log,
                                 const struct progress *progress, const struct clock *clock,
                                 struct device **ret, struct error *e);
@@ -52,8 +58,11 @@ DEFINE_CLEANUP(device, struct device *, device_close)
 // max(build time, persisted floor, wall clock if the kernel says it is synchronised): seconds.
 uint64_t device_time_floor(const struct device *d);
 
-// A verifier by this device's trust settings and time floor.
-struct image_trust device_trust(const struct device *d);
+// Loads the trust store, once. ERR_CONFIG as by trust_store_load().
+MUST_CHECK enum err device_load_trust(struct device *d, struct error *e);
+
+// A verifier by this device's trust settings and time floor; loads the trust store.
+MUST_CHECK enum err device_trust(struct device *d, struct image_trust *ret, struct error *e);
 
 // The other one of the two slots.
 int other_slot(int slot);

@@ -13,8 +13,5 @@ uint64_t http_backoff_ms(unsigned failures, uint64_t retry_after_ms, uint32_t ra
     }
     uint64_t spread = base / 2;
     uint64_t wait = base - base / 4 + spread * random / UINT32_MAX;
-    if (retry_after_ms > HTTP_RETRY_AFTER_MAX_MS) {
-        retry_after_ms = HTTP_RETRY_AFTER_MAX_MS;
-    }
     return wait > retry_after_ms ? wait : retry_after_ms;
 }

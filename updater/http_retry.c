@@ -34,6 +34,21 @@ static enum err give_up(const struct http_retry *r, struct error *e)
                 r->failures + 1);
 }
 
+static enum err refuse_wait(const struct http_retry *r, uint64_t retry_after_ms, struct error *e)
+{
+    struct error last = *e;
+    char asked[32];
+    char limit[32];
+    char left[32];
+    format_duration(retry_after_ms, asked, sizeof asked);
+    format_duration(HTTP_RETRY_AFTER_SUM_MS, limit, sizeof limit);
+    format_duration(HTTP_RETRY_AFTER_SUM_MS - r->asked_ms, left, sizeof left);
+    return fail(e, ERR_NETWORK, 0,
+                "%s and asks to be left alone for %s; of the %s that are waited for a server in "
+                "all, %s are left: run install again later: it goes on where it stopped",
+                last.msg, asked, limit, left);
+}
+
 enum err http_retry_wait(struct http_retry *r, uint64_t retry_after_ms, struct error *e)
 {
     if (e->code != ERR_NETWORK) {
@@ -42,6 +57,10 @@ enum err http_retry_wait(struct http_retry *r, uint64_t retry_after_ms, struct e
     if (r->failures >= r->retries) {
         return give_up(r, e);
     }
+    if (retry_after_ms > HTTP_RETRY_AFTER_SUM_MS - r->asked_ms) {
+        return refuse_wait(r, retry_after_ms, e);
+    }
+    r->asked_ms += retry_after_ms;
     r->failures++;
     r->progress_bytes = 0;
     char text[32];

@@ -3,6 +3,8 @@
 
 #include "updater/install_steps.h"
 
+#include <string.h>
+
 typedef enum err (*step_fn)(struct install *in, struct error *e);
 
 // Nothing is changed here.
@@ -13,6 +15,7 @@ static const step_fn prepare[] = {
     step_apply_policy,    // 1  for this device, and not older than allowed
     step_open_target,     // 1  the slot is free and large enough
     step_verify_table,    // 1  fetch, hash, check
+    step_check_room,      // 1  the state directory can take the slot's record
     step_plan,            // 2  which chunks differ: by their hashes
     step_hold_heads,      // 2  the first 4 KiB of each partition, where they are right already
     step_try_first_chunk, // 2  fetch, stored hash, decode, raw hash
@@ -60,6 +63,15 @@ static enum err run_in_order(struct install *in, struct error *e)
     return err;
 }
 
+// Which image was refused: the sources name themselves, what was read from them does not.
+static void name_image(const struct install *in, struct error *e)
+{
+    bool about_image = e->code == ERR_FORMAT || e->code == ERR_TRUST || e->code == ERR_TOO_LARGE;
+    if (about_image && strncmp(e->msg, in->source->name, strlen(in->source->name)) != 0) {
+        (void)error_context(e, "%s", in->source->name);
+    }
+}
+
 // For people and the fleet. The first error is the one that is told, whatever happens here.
 static void record_failure(struct install *in, const struct error *first)
 {
@@ -84,6 +96,7 @@ enum err install_run(struct device *d, struct source *source, const struct insta
     in.report.slot = in.target;
     enum err err = run_in_order(&in, e);
     if (err != OK) {
+        name_image(&in, e);
         record_failure(&in, e);
         return err;
     }

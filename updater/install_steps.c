@@ -6,6 +6,7 @@
 #include "updater/read_back.h"
 #include "updater/release.h"
 #include "updater/slot_record.h"
+#include "updater/trial.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -45,14 +46,44 @@ enum err step_check_state(struct install *in, struct error *e)
     return err;
 }
 
+// The target must not be what the device is to boot from next: then it is the good one.
+static enum err check_boots_next(const struct install *in, struct error *e)
+{
+    const struct device *d = in->device;
+    const char *running = d->config->slots[d->running].name;
+    const char *target = d->config->slots[in->target].name;
+    if (in->boot.trial == d->running) {
+        return fail(e, ERR_NOT_NOW, 0,
+                    "the running slot %s is still on trial: confirm it or roll it back first",
+                    running);
+    }
+    if (boot_given_up(&in->boot, d->running)) {
+        return fail(e, ERR_NOT_NOW, 0,
+                    "slot %s boots next and the running slot %s was given up: reboot first", target,
+                    running);
+    }
+    if (boot_worn_out(&in->boot, d->running)) {
+        return fail(e, ERR_NOT_NOW, 0,
+                    "slot %s boots next, because the running slot %s has no boot attempts left: "
+                    "run 'vv-update confirm' first",
+                    target, running);
+    }
+    return OK;
+}
+
 enum err step_check_running(struct install *in, struct error *e)
 {
     struct device *d = in->device;
+    in->boot = (struct boot_state){.next = SLOT_NONE, .trial = SLOT_NONE};
     enum err err = boot_state_read(&d->config->boot, d->env, &in->boot, e);
-    if (err == OK && in->boot.trial == d->running) {
-        err = fail(e, ERR_NOT_NOW, 0,
-                   "the running slot %s is still on trial: confirm it or roll it back first",
-                   d->config->slots[d->running].name);
+    if (err == OK) {
+        err = check_boots_next(in, e);
+    }
+    if (err != OK && boot_given_up(&in->boot, d->running)) {
+        in->recordable = false; // why it was given up is what the old system has to tell
+    }
+    if (err == OK && in->recordable) {
+        trial_correct_running(d);
     }
     if (err == OK && d->env->copies_good < d->env->copies_total) {
         log_warn(d->log, "one of the two copies of the boot environment is damaged; the next "
@@ -76,23 +107,6 @@ static bool is_whole(enum slot_content content)
            content == CONTENT_REJECTED;
 }
 
-// The newest release that may have raised the floor: a confirmed one. The running one counts as
-// confirmed, because it is not on trial; a slot that was rejected later may have been confirmed
-// before.
-static void find_confirmed(const struct device *d, struct policy_floors *floors)
-{
-    for (int i = 0; i < SLOT_COUNT; i++) {
-        enum slot_content content = d->journal.slots[i].content;
-        bool counts = content == CONTENT_CONFIRMED || content == CONTENT_REJECTED ||
-                      (content == CONTENT_INSTALLED && i == d->running);
-        uint64_t index = d->journal.slots[i].release.release_index;
-        if (counts && (!floors->confirmed_known || index > floors->confirmed_index)) {
-            floors->confirmed_known = true;
-            floors->confirmed_index = index;
-        }
-    }
-}
-
 static uint64_t floor_in_force(struct install *in)
 {
     struct device *d = in->device;
@@ -101,12 +115,14 @@ static uint64_t floor_in_force(struct install *in)
         .journal = d->journal.floor,
         .environment = in->boot.floor,
     };
-    find_confirmed(d, &floors);
+    // It is not on trial: step_check_running().
+    floors.confirmed_known =
+        journal_newest_confirmed(&d->journal, d->running, &floors.confirmed_index);
     uint64_t floor = policy_floor(&floors, &damaged);
     if (damaged) {
         log_warn(d->log,
                  "the release floor (%" PRIu64 " in the state directory, %" PRIu64
-                 " in the boot environment) is above the confirmed release %" PRIu64
+                 " in the boot environment) is above the newest confirmed release %" PRIu64
                  ": it is damaged and not obeyed",
                  floors.journal, floors.environment, floors.confirmed_index);
     }
@@ -162,6 +178,18 @@ enum err step_open_target(struct install *in, struct error *e)
 enum err step_verify_table(struct install *in, struct error *e)
 {
     return release_fetch_table(in->device, in->source, in->image, e);
+}
+
+// Nothing is written when the record is there already.
+enum err step_check_room(struct install *in, struct error *e)
+{
+    struct state_store *state = in->device->state;
+    bool same;
+    if (in->options.dry_run) {
+        return OK;
+    }
+    enum err err = slot_record_is(state, in->slot->name, in->image, &same, e);
+    return err == OK && !same ? slot_record_check_room(state, in->slot->name, in->image, e) : err;
 }
 
 // --- Step 2 ---
@@ -321,40 +349,30 @@ enum err step_write_heads(struct install *in, struct error *e)
 
 // --- Steps 9 and 10 ---
 
-// A whole slot was installed before, and everything about it is on record.
-static enum err is_recorded(struct install *in, bool *ret, struct error *e)
+// A whole slot was installed before, and the journal has it.
+static bool is_journalled(const struct install *in)
 {
-    struct device *d = in->device;
-    CLEANUP(cleanup_image) struct image *image = NULL;
-    enum slot_content content = d->journal.slots[in->target].content;
-    *ret = false;
-    if (!in->whole || (content != CONTENT_INSTALLED && content != CONTENT_CONFIRMED) ||
-        !same_release(&d->journal.slots[in->target].release, &in->report.release)) {
-        return OK;
-    }
-    struct image_trust trust = device_trust(d);
-    enum err err =
-        slot_record_load(d->state, in->slot->name, &trust.verifier, d->hasher, &image, e);
-    if (err == ERR_IO || err == ERR_INTERNAL) {
-        return err;
-    }
-    if (err == OK) {
-        struct release_id id = release_id_of(image);
-        *ret = same_release(&id, &in->report.release);
-    }
-    return OK;
+    const struct journal *j = &in->device->journal;
+    enum slot_content content = j->slots[in->target].content;
+    return in->whole && (content == CONTENT_INSTALLED || content == CONTENT_CONFIRMED) &&
+           same_release(&j->slots[in->target].release, &in->report.release);
 }
 
 enum err step_keep_record(struct install *in, struct error *e)
 {
     struct device *d = in->device;
-    bool recorded;
+    bool recorded = false;
+    bool journalled = is_journalled(in);
     drop_buffers(in);
-    enum err err = is_recorded(in, &recorded, e);
+    enum err err = OK;
+    if (journalled) {
+        // Other bytes: the record is damaged, or the release was signed again.
+        err = slot_record_is(d->state, in->slot->name, in->image, &recorded, e);
+    }
     if (err == OK && !recorded) {
         err = slot_record_save(d->state, in->slot->name, in->image, e);
     }
-    if (err != OK || recorded) {
+    if (err != OK || journalled) {
         return err;
     }
     struct journal before = d->journal;

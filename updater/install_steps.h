@@ -42,6 +42,7 @@ MUST_CHECK enum err step_verify_head(struct install *in, struct error *e);      
 MUST_CHECK enum err step_apply_policy(struct install *in, struct error *e);       // 1
 MUST_CHECK enum err step_open_target(struct install *in, struct error *e);        // 1
 MUST_CHECK enum err step_verify_table(struct install *in, struct error *e);       // 1
+MUST_CHECK enum err step_check_room(struct install *in, struct error *e);         // 1
 MUST_CHECK enum err step_plan(struct install *in, struct error *e);               // 2
 MUST_CHECK enum err step_hold_heads(struct install *in, struct error *e);         // 2
 MUST_CHECK enum err step_try_first_chunk(struct install *in, struct error *e);    // 2

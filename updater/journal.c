@@ -51,20 +51,17 @@ const char *journal_outcome_name(enum journal_outcome outcome)
     return outcome_names[outcome];
 }
 
-bool journal_newest_confirmed(const struct journal *j, int running, uint64_t *ret_index)
+bool journal_newest_confirmed(const struct journal *j, int settled, uint64_t *ret_index)
 {
-    bool known = false;
-    for (int i = 0; i < SLOT_COUNT; i++) {
-        enum slot_content content = j->slots[i].content;
-        uint64_t index = j->slots[i].release.release_index;
-        bool counts = content == CONTENT_CONFIRMED || content == CONTENT_REJECTED ||
-                      (content == CONTENT_INSTALLED && i == running);
-        if (counts && (!known || index > *ret_index)) {
-            known = true;
-            *ret_index = index;
-        }
+    if (j->confirmed_max == 0) {
+        return false;
     }
-    return known;
+    *ret_index = j->confirmed_max;
+    if (settled != SLOT_NONE && j->slots[settled].content == CONTENT_INSTALLED &&
+        j->slots[settled].release.release_index > *ret_index) {
+        *ret_index = j->slots[settled].release.release_index;
+    }
+    return true;
 }
 
 static struct journal fresh_journal(bool lost)
@@ -178,7 +175,9 @@ static bool read_journal(const json_t *root, struct journal *j)
     return read_slot(root, &j->slot) && read_release(root, &j->release) &&
            read_u32(root, "next_chunk", &j->next_chunk) &&
            read_u32(root, "chunk_count", &j->chunk_count) &&
-           read_u32(root, "restarts", &j->restarts) && read_slots(root, j) && read_last(root, j) &&
+           read_u32(root, "restarts", &j->restarts) && read_u32(root, "attempts", &j->attempts) &&
+           read_slots(root, j) && read_last(root, j) &&
+           read_u64(root, "confirmed_max", &j->confirmed_max) &&
            read_u64(root, "floor", &j->floor) && read_u64(root, "time_floor", &j->time_floor_s);
 }
 
@@ -258,11 +257,12 @@ static json_t *journal_json(const struct journal *j)
         json_pack("{s:s, s:i, s:o, s:o, s:I}", "outcome", outcome_names[j->last.outcome], "slot",
                   j->last.slot, "release", release_json(&j->last.release), "reason",
                   json_text(j->last.reason), "time", (json_int_t)j->last.time_s);
-    return json_pack("{s:i, s:s, s:i, s:o, s:I, s:I, s:I, s:o, s:o, s:I, s:I}", "format",
+    return json_pack("{s:i, s:s, s:i, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I}", "format",
                      RECORD_VERSION, "step", step_names[j->step], "slot", j->slot, "release",
                      release_json(&j->release), "next_chunk", (json_int_t)j->next_chunk,
                      "chunk_count", (json_int_t)j->chunk_count, "restarts", (json_int_t)j->restarts,
-                     "slots", slots_json(j), "last", last, "floor", (json_int_t)j->floor,
+                     "attempts", (json_int_t)j->attempts, "slots", slots_json(j), "last", last,
+                     "confirmed_max", (json_int_t)j->confirmed_max, "floor", (json_int_t)j->floor,
                      "time_floor", (json_int_t)j->time_floor_s);
 }
 
@@ -270,7 +270,7 @@ static json_t *journal_json(const struct journal *j)
 static bool fits(const struct journal *j)
 {
     uint64_t all = j->release.release_index | j->last.release.release_index | j->last.time_s |
-                   j->floor | j->time_floor_s;
+                   j->confirmed_max | j->floor | j->time_floor_s;
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         all |= j->slots[i].release.release_index;
     }

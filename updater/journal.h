@@ -31,7 +31,7 @@ enum journal_step { STEP_IDLE, STEP_INSTALLING, STEP_INSTALLED, STEP_ACTIVATING,
 
 enum slot_content {
     CONTENT_UNKNOWN,   // never written by us: a factory slot
-    CONTENT_PARTIAL,   // an install began and did not end
+    CONTENT_PARTIAL,   // an install began and did not end, or its slot was not touched yet
     CONTENT_INSTALLED, // whole, never confirmed
     CONTENT_CONFIRMED,
     CONTENT_REJECTED, // whole, but failed its health checks or did not boot
@@ -60,6 +60,7 @@ struct journal {
     uint32_t next_chunk;       // resume hint while installing
     uint32_t chunk_count;      // records of its chunk table; 0: not known yet
     uint32_t restarts;         // times this install was begun again
+    uint32_t attempts;         // the trial of `slot` began with so many; 0: not known
     struct {
         enum slot_content content;
         struct release_id release;
@@ -71,16 +72,19 @@ struct journal {
         char reason[320];
         uint64_t time_s; // wall clock, may be wrong
     } last;
-    uint64_t floor;        // release floor, the copy beside vv_floor
-    uint64_t time_floor_s; // see clock rules in docs/trust.md
+    uint64_t confirmed_max; // highest release index ever confirmed; 0: none known
+    uint64_t floor;         // release floor, the copy beside vv_floor
+    uint64_t time_floor_s;  // see clock rules in docs/trust.md
 };
 
 MUST_CHECK enum err journal_load(struct state_store *s, struct journal *ret, struct error *e);
 MUST_CHECK enum err journal_save(struct state_store *s, const struct journal *j, struct error *e);
 
-// The newest release that can have raised the floor: one that was confirmed, or rejected after it
-// had been, or that runs without being on trial. False when none is known.
-bool journal_newest_confirmed(const struct journal *j, int running, uint64_t *ret_index);
+// The newest release that can have raised the floor, whether its slot still holds it or not: one
+// that was confirmed, or that runs without being on trial (`settled`, SLOT_NONE: the running one is)
+// while the journal is behind. False when no confirmed release is known: a new device, or the
+// journal was lost.
+bool journal_newest_confirmed(const struct journal *j, int settled, uint64_t *ret_index);
 
 const char *journal_step_name(enum journal_step step);
 const char *slot_content_name(enum slot_content content);

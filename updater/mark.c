@@ -65,7 +65,8 @@ static enum err mark_good(struct device *d, const struct boot_state *boot, int s
     if (boot->trial == SLOT_NONE && boot->next != slot) {
         return fail_given_up(d, e);
     }
-    if (boot->trial == SLOT_NONE && trial_end_is_unrecorded(d)) {
+    bool unconfirmed = d->journal.slots[slot].content == CONTENT_REJECTED;
+    if (boot->trial == SLOT_NONE && (unconfirmed || trial_end_is_unrecorded(d))) {
         return trial_keep(d, e);
     }
     bool stored;
@@ -97,7 +98,8 @@ static enum err mark_other_bad(struct device *d, const struct boot_state *boot, 
                     "to it",
                     slot_name(d, slot), slot_name(d, d->running));
     }
-    if (boot->next == slot && trial_is_rejected(d, d->running)) {
+    if (boot_given_up(boot, d->running) ||
+        (boot->next == slot && trial_is_rejected(d, d->running))) {
         return fail(e, ERR_NOT_NOW, 0,
                     "slot %s cannot be marked bad: it is the last bootable slot, slot %s was given "
                     "up",
@@ -163,6 +165,7 @@ enum err mark_run(struct device *d, enum mark_word word, int slot, struct error 
     if (err != OK) {
         return err;
     }
+    trial_correct_running(d);
     switch (word) {
     case MARK_GOOD:
         return mark_good(d, &boot, slot, e);

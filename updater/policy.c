@@ -175,9 +175,11 @@ uint64_t policy_floor(const struct policy_floors *f, bool *ret_damaged)
 {
     uint64_t floor = 0;
     const uint64_t copies[] = {f->journal, f->environment};
+    bool agree = f->journal == f->environment;
+    uint64_t limit = f->confirmed_known && !agree ? f->confirmed_index : INT64_MAX;
     *ret_damaged = false;
     for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++) {
-        if (f->confirmed_known && copies[i] > f->confirmed_index) {
+        if (copies[i] > limit) {
             *ret_damaged = true;
         } else if (copies[i] > floor) {
             floor = copies[i];

@@ -36,9 +36,11 @@ MUST_CHECK enum err policy_check(const struct manifest *m, const struct policy_f
 MUST_CHECK enum err policy_check_size(const struct partition_info *image, const char *slot_name,
                                       uint64_t partition_size, struct error *e);
 
-// The floor in force, from its two copies: the larger wins. A copy above the release that was
-// confirmed last can only be damaged (a floor is raised to the confirmed release's at most): it is
-// not obeyed and `*ret_damaged` is set. Without a known confirmed release both are obeyed.
+// The floor in force, from its two copies: the larger wins. A copy above the newest release that
+// was ever confirmed can only be damaged (a floor is raised to the confirmed release's at most): it
+// is not obeyed and `*ret_damaged` is set. Obeyed are two copies that agree, and any copy when no
+// confirmed release is known: a lost journal must not open the way to old releases. A copy that no
+// release can reach (above INT64_MAX) is damaged in any case.
 struct policy_floors {
     uint64_t journal, environment;
     bool confirmed_known;

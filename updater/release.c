@@ -46,8 +46,9 @@ enum err release_fetch_head(struct device *d, struct source *source, struct imag
     if (err != OK) {
         return err;
     }
-    struct image_trust trust = device_trust(d);
-    return image_open_head(head, len, &trust.verifier, d->hasher, ret, e);
+    struct image_trust trust;
+    err = device_trust(d, &trust, e);
+    return err == OK ? image_open_head(head, len, &trust.verifier, d->hasher, ret, e) : err;
 }
 
 // [off, off + len), of which the first range still has the beginning.
@@ -77,7 +78,7 @@ enum err release_fetch_table(struct device *d, struct source *source, struct ima
     }
     enum err err = read_on(source, rest, head_size, len, e);
     if (err == OK) {
-        err = image_add_table(image, rest, len, d->hasher, e);
+        err = image_add_table(image, TAKE_PTR(rest), len, d->hasher, e);
     }
     return err;
 }

@@ -18,7 +18,8 @@ static enum err by_state(struct device *d, const struct boot_state *boot,
         *ret_outcome = ROLLBACK_TAKEN_BACK;
         return trial_take_back(d, boot, e);
     }
-    if (boot->next == other && trial_is_rejected(d, d->running)) {
+    if (boot_given_up(boot, d->running) ||
+        (boot->next == other && trial_is_rejected(d, d->running))) {
         *ret_outcome = ROLLBACK_ALREADY;
         return OK;
     }
@@ -32,6 +33,7 @@ enum err rollback_run(struct device *d, enum rollback_outcome *ret_outcome, stru
     enum rollback_outcome outcome;
     enum err err = boot_state_read(&d->config->boot, d->env, &boot, e);
     if (err == OK) {
+        trial_correct_running(d);
         err = by_state(d, &boot, &outcome, e);
     }
     if (err == OK) {

@@ -22,6 +22,13 @@ MUST_CHECK enum err slot_record_exists(struct state_store *s, const char *slot_n
 
 MUST_CHECK enum err slot_record_save(struct state_store *s, const char *slot_name,
                                      const struct image *image, struct error *e);
+// Before the old content of a slot is given up: its record can take up to IMAGE_PREFIX_MAX bytes
+// beside the one that is there. ERR_IO when they do not fit; nothing is changed.
+MUST_CHECK enum err slot_record_check_room(struct state_store *s, const char *slot_name,
+                                           const struct image *image, struct error *e);
+// Whether the record is that of this image, byte for byte; then it is as good as the image.
+MUST_CHECK enum err slot_record_is(struct state_store *s, const char *slot_name,
+                                   const struct image *image, bool *ret_same, struct error *e);
 // No record, or only a mark: ERR_NOT_NOW "slot b holds no verified release".
 MUST_CHECK enum err slot_record_load(struct state_store *s, const char *slot_name,
                                      const struct head_verifier *verifier, struct hasher *hasher,

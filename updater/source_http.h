@@ -11,7 +11,7 @@
 //    to http; on another scheme, host or port with a fresh handle without credentials, client
 //    certificate and key.
 // 4. 404, 410 and other 4xx stop at once; 408, 429, 5xx, timeouts, resets and short bodies are
-//    tried again with exponential back-off and jitter; Retry-After is honoured (bounded).
+//    tried again with exponential back-off and jitter; Retry-After is honoured (30 min in all).
 // 5. Slower than low_speed_bytes a second over low_speed_ms: the attempt is given up, and tried
 //    again like a reset.
 #ifndef UPDATER_SOURCE_HTTP_H

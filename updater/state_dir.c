@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/state_dir.h"
 
-#include "base/file.h"
 #include "base/parse.h"
 
 #include <string.h>
@@ -24,7 +23,26 @@ enum err state_read(struct state_store *s, const char *name, size_t max, uint8_t
 enum err state_replace(struct state_store *s, const char *name, const void *data, size_t len,
                        struct error *e)
 {
-    return s->ops->replace(s, name, data, len, e);
+    const struct file_part part = {data, len};
+    return s->ops->replace(s, name, &part, 1, e);
+}
+
+enum err state_replace_parts(struct state_store *s, const char *name, const struct file_part *parts,
+                             size_t count, struct error *e)
+{
+    return s->ops->replace(s, name, parts, count, e);
+}
+
+enum err state_try_replace(struct state_store *s, const char *name, const struct file_part *parts,
+                           size_t count, struct error *e)
+{
+    return s->ops->try_replace(s, name, parts, count, e);
+}
+
+enum err state_holds(struct state_store *s, const char *name, const struct file_part *parts,
+                     size_t count, bool *ret_same, struct error *e)
+{
+    return s->ops->holds(s, name, parts, count, ret_same, e);
 }
 
 void state_close(struct state_store *s)
@@ -37,7 +55,8 @@ void state_close(struct state_store *s)
 enum err state_check_writable(struct state_store *s, struct error *e)
 {
     static const uint8_t zeros[PROBE_BYTES];
-    enum err err = state_replace(s, "probe", zeros, sizeof zeros, e);
+    const struct file_part part = {zeros, sizeof zeros};
+    enum err err = state_try_replace(s, "probe", &part, 1, e);
     return err == OK ? OK : error_context(e, "the state directory cannot be written");
 }
 
@@ -65,12 +84,28 @@ static enum err dir_read(struct state_store *s, const char *name, size_t max, ui
     return err != OK ? err : file_read(path, max, ret_data, ret_len, e);
 }
 
-static enum err dir_replace(struct state_store *s, const char *name, const void *data, size_t len,
-                            struct error *e)
+static enum err dir_replace(struct state_store *s, const char *name, const struct file_part *parts,
+                            size_t count, struct error *e)
 {
     CLEANUP(cleanup_free) char *path = NULL;
     enum err err = record_path(s, name, &path, e);
-    return err != OK ? err : file_replace(path, data, len, RECORD_MODE, e);
+    return err != OK ? err : file_replace(path, parts, count, RECORD_MODE, e);
+}
+
+static enum err dir_try_replace(struct state_store *s, const char *name,
+                                const struct file_part *parts, size_t count, struct error *e)
+{
+    CLEANUP(cleanup_free) char *path = NULL;
+    enum err err = record_path(s, name, &path, e);
+    return err != OK ? err : file_try_replace(path, parts, count, e);
+}
+
+static enum err dir_holds(struct state_store *s, const char *name, const struct file_part *parts,
+                          size_t count, bool *ret_same, struct error *e)
+{
+    CLEANUP(cleanup_free) char *path = NULL;
+    enum err err = record_path(s, name, &path, e);
+    return err != OK ? err : file_holds(path, parts, count, ret_same, e);
 }
 
 static void dir_close(struct state_store *s)
@@ -80,7 +115,13 @@ static void dir_close(struct state_store *s)
     free(d);
 }
 
-static const struct state_ops dir_ops = {dir_read, dir_replace, dir_close};
+static const struct state_ops dir_ops = {
+    .read = dir_read,
+    .replace = dir_replace,
+    .try_replace = dir_try_replace,
+    .holds = dir_holds,
+    .close = dir_close,
+};
 
 enum err state_dir_open(const char *path, struct state_store **ret, struct error *e)
 {

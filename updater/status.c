@@ -48,10 +48,10 @@ enum slot_state status_slot_state(const struct boot_setup *setup, const struct b
     if (content == CONTENT_INSTALLED) {
         return SLOT_STATE_INSTALLED;
     }
-    if (bootable || (content == CONTENT_CONFIRMED && !shut_out)) {
-        return SLOT_STATE_GOOD;
+    if (content == CONTENT_UNKNOWN) {
+        return SLOT_STATE_UNKNOWN;
     }
-    return content == CONTENT_CONFIRMED ? SLOT_STATE_BAD : SLOT_STATE_UNKNOWN;
+    return shut_out ? SLOT_STATE_BAD : SLOT_STATE_GOOD;
 }
 
 static void warn(struct status *s, const char *sentence)
@@ -84,14 +84,11 @@ static void read_floor(const struct device *d, struct status *s)
         .journal = d->journal.floor,
         .environment = s->boot_known ? s->boot.floor : 0,
     };
-    floors.confirmed_known =
-        journal_newest_confirmed(&d->journal, d->running, &floors.confirmed_index);
+    bool settled = s->boot_known && s->boot.trial != d->running;
+    floors.confirmed_known = journal_newest_confirmed(&d->journal, settled ? d->running : SLOT_NONE,
+                                                      &floors.confirmed_index);
     bool damaged;
     s->floor = policy_floor(&floors, &damaged);
-    if (s->floor > INT64_MAX) { // no release can have such an index, and JSON no such number
-        s->floor = 0;
-        damaged = true;
-    }
     if (damaged || (s->boot_known && s->boot.floor_damaged)) {
         warn(s, "a copy of the release floor is damaged and not obeyed");
     }
@@ -151,11 +148,13 @@ static const char *slot_name(const struct device *d, int slot)
     return d->config->slots[slot].name;
 }
 
-// What a slot holds, in words; `unknown` when there are none.
+// What a slot holds, in words; `unknown` when there are none, as for one that is not whole.
 static const char *held_by(const struct device *d, int slot, const char *unknown)
 {
+    enum slot_content content = d->journal.slots[slot].content;
     const char *version = d->journal.slots[slot].release.version;
-    return version[0] != '\0' ? version : unknown;
+    bool whole = content != CONTENT_UNKNOWN && content != CONTENT_PARTIAL;
+    return whole && version[0] != '\0' ? version : unknown;
 }
 
 static void say_running(const struct device *d, struct status *s)

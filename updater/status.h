@@ -14,9 +14,8 @@
 //   good/bad   | the running slot: good, but with contract order bad when BOOT_ORDER leaves it out
 //   bad        | an install into it began and did not end
 //   installed  | whole, never confirmed
-//   good       | bootable; or confirmed once while contract bootcount names the other slot
-//   bad        | was confirmed, and was made unbootable since
-//   unknown    | never written by us, and not bootable
+//   unknown    | never written by us: whether it boots, and what, nobody has seen
+//   good/bad   | was confirmed: good, but with contract order bad when BOOT_ORDER leaves it out
 #ifndef UPDATER_STATUS_H
 #define UPDATER_STATUS_H
 

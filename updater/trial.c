@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/trial.h"
 
+#include "updater/activate.h"
+#include "updater/policy.h"
 #include "updater/release.h"
 #include "updater/slot_record.h"
 
@@ -10,6 +12,10 @@
 
 static enum err load_record(struct device *d, int slot, struct image **ret, struct error *e)
 {
+    enum err err = device_load_trust(d, e);
+    if (err != OK) {
+        return err;
+    }
     // Time floor 0: a certificate that ended during the trial must not fail it.
     struct image_trust trust = image_trust_with(d->trust, d->config->trust_signers, 0);
     return slot_record_load(d->state, d->config->slots[slot].name, &trust.verifier, d->hasher, ret,
@@ -20,7 +26,11 @@ struct release_id trial_release(struct device *d, int slot)
 {
     CLEANUP(cleanup_image) struct image *image = NULL;
     struct error ignored;
-    if (d->journal.slots[slot].release.version[0] != '\0') {
+    enum slot_content content = d->journal.slots[slot].content;
+    if (content == CONTENT_PARTIAL) {
+        return (struct release_id){0};
+    }
+    if (content != CONTENT_UNKNOWN && d->journal.slots[slot].release.version[0] != '\0') {
         return d->journal.slots[slot].release;
     }
     if (load_record(d, slot, &image, &ignored) == OK) {
@@ -41,10 +51,18 @@ const char *trial_text(struct device *d, int slot, char buf[TRIAL_TEXT_SIZE])
     return buf;
 }
 
+unsigned trial_attempts(const struct device *d, const struct boot_state *boot)
+{
+    const struct journal *j = &d->journal;
+    bool known = boot->trial != SLOT_NONE && j->slot == boot->trial && j->attempts > 0 &&
+                 (j->step == STEP_ACTIVATING || j->step == STEP_TRIAL);
+    return known ? j->attempts : d->config->boot.attempts;
+}
+
 bool trial_is_pending(const struct device *d, const struct boot_state *boot)
 {
     return boot->trial != SLOT_NONE && boot->next == boot->trial &&
-           boot->slots[boot->trial].attempts_left >= d->config->boot.attempts;
+           boot->slots[boot->trial].attempts_left >= trial_attempts(d, boot);
 }
 
 bool trial_end_is_unrecorded(const struct device *d)
@@ -112,31 +130,98 @@ static void journal_idle(struct journal *j)
     j->next_chunk = 0;
     j->chunk_count = 0;
     j->restarts = 0;
+    j->attempts = 0;
 }
+
+// --- what the journal has wrong -----------------------------------------------------------------
+
+// Reads the whole slot. True: it holds what its record says, and the journal has that now.
+static bool find_whole(struct device *d, int slot)
+{
+    struct error ignored;
+    struct release_id release;
+    if (activate_verify_slot(d, slot, &release, &ignored) != OK) {
+        return false;
+    }
+    d->journal.slots[slot].content = CONTENT_INSTALLED;
+    d->journal.slots[slot].release = release;
+    return true;
+}
+
+void trial_correct_running(struct device *d)
+{
+    struct error e;
+    struct journal *j = &d->journal;
+    if (j->slots[d->running].content != CONTENT_PARTIAL) {
+        return;
+    }
+    if (!find_whole(d, d->running)) {
+        j->slots[d->running].content = CONTENT_UNKNOWN;
+        j->slots[d->running].release = (struct release_id){0};
+    }
+    if (j->step == STEP_INSTALLING && j->slot == d->running) {
+        journal_idle(j);
+    }
+    if (journal_save(d->state, j, &e) != OK) {
+        log_warn(d->log, "%s: the journal still has slot %s as partly written", e.msg,
+                 d->config->slots[d->running].name);
+    }
+}
+
+// --- keep: what is stored -----------------------------------------------------------------------
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
 }
 
-enum err trial_keep(struct device *d, struct error *e)
+// The floor obeyed so far. The slot to be kept does not count as confirmed yet.
+static enum err read_floor_in_force(struct device *d, uint64_t *ret, struct error *e)
 {
-    struct floors floors = read_floors(d);
-    bool stored;
-    enum err err = boot_decide(&d->config->boot, d->env, DECIDE_CONFIRM, d->running,
-                               floors.release_floor, &stored, e);
+    struct boot_state boot;
+    enum err err = boot_state_read(&d->config->boot, d->env, &boot, e);
     if (err != OK) {
         return err;
     }
+    bool damaged; // told by status and install
+    struct policy_floors f = {.journal = d->journal.floor, .environment = boot.floor};
+    f.confirmed_known = journal_newest_confirmed(&d->journal, SLOT_NONE, &f.confirmed_index);
+    *ret = policy_floor(&f, &damaged);
+    return OK;
+}
+
+static void journal_confirmed(struct device *d, const struct floors *floors, uint64_t floor)
+{
     struct journal *j = &d->journal;
     journal_idle(j);
-    j->slots[d->running].content = CONTENT_CONFIRMED;
-    if (floors.known) {
-        j->slots[d->running].release = floors.release;
+    if (floors->known) {
+        j->slots[d->running].release = floors->release;
     }
-    j->floor = larger(j->floor, floors.release_floor);
-    j->time_floor_s = larger(j->time_floor_s, floors.time_s);
-    struct release_id release = j->slots[d->running].release;
+    if (floors->known || j->slots[d->running].content != CONTENT_UNKNOWN) {
+        j->slots[d->running].content = CONTENT_CONFIRMED;
+        j->confirmed_max = larger(j->confirmed_max, j->slots[d->running].release.release_index);
+        // A floor from before the journal was lost stays in force: some release had raised it.
+        j->confirmed_max = larger(j->confirmed_max, floor);
+    }
+    j->floor = larger(j->floor, floor);
+    j->time_floor_s = larger(j->time_floor_s, floors->time_s);
+}
+
+enum err trial_keep(struct device *d, struct error *e)
+{
+    struct floors floors = read_floors(d);
+    uint64_t floor = 0;
+    bool stored;
+    enum err err = read_floor_in_force(d, &floor, e);
+    floor = larger(floor, floors.release_floor);
+    if (err == OK) {
+        err = boot_decide(&d->config->boot, d->env, DECIDE_CONFIRM, d->running, floor, &stored, e);
+    }
+    if (err != OK) {
+        return err;
+    }
+    journal_confirmed(d, &floors, floor);
+    struct release_id release = d->journal.slots[d->running].release;
     return device_record_result(d, OUTCOME_CONFIRMED, d->running, &release, "", e);
 }
 
@@ -149,10 +234,10 @@ bool trial_is_rejected(const struct device *d, int slot)
            j->last.outcome == OUTCOME_ROLLED_BACK && j->last.slot == slot;
 }
 
-enum err trial_check_other(const struct device *d, int slot, struct error *e)
+enum err trial_check_other(struct device *d, int slot, struct error *e)
 {
     int other = other_slot(slot);
-    if (d->journal.slots[other].content == CONTENT_PARTIAL) {
+    if (d->journal.slots[other].content == CONTENT_PARTIAL && !find_whole(d, other)) {
         return fail(e, ERR_NOT_NOW, 0,
                     "slot %s is the last bootable slot: slot %s is only partly written",
                     d->config->slots[slot].name, d->config->slots[other].name);
@@ -191,15 +276,38 @@ enum err trial_reject(struct device *d, int slot, const char *reason, struct err
     return store_reject(d, slot, e);
 }
 
+enum err trial_go_on_alone(struct device *d, const char *reason, struct error *e)
+{
+    struct error ignored;
+    bool stored;
+    struct release_id release = trial_release(d, d->running);
+    journal_idle(&d->journal);
+    d->journal.slots[d->running].content = CONTENT_REJECTED;
+    if (device_record_result(d, OUTCOME_FAILED, d->running, &release, reason, &ignored) != OK) {
+        log_warn(d->log, "%s: that slot %s is not healthy is not kept", ignored.msg,
+                 d->config->slots[d->running].name);
+    }
+    return boot_decide(&d->config->boot, d->env, DECIDE_INVALIDATE, other_slot(d->running), 0,
+                       &stored, e);
+}
+
+// Never tried, and it was to be gone back to: it stays what to fall back to, behind the running slot.
+static enum err store_as_before(struct device *d, struct error *e)
+{
+    bool stored;
+    return boot_decide(&d->config->boot, d->env, DECIDE_CONFIRM, d->running, 0, &stored, e);
+}
+
 enum err trial_take_back(struct device *d, const struct boot_state *boot, struct error *e)
 {
     int slot = boot->trial;
-    enum slot_content content =
-        trial_is_pending(d, boot) ? d->journal.slots[slot].content : CONTENT_REJECTED;
+    bool pending = trial_is_pending(d, boot);
+    enum slot_content content = pending ? d->journal.slots[slot].content : CONTENT_REJECTED;
     enum err err = trial_check_other(d, slot, e);
-    if (err == OK) {
-        record(d, slot, content, "taken back by the operator before it was confirmed");
-        err = store_reject(d, slot, e);
+    if (err != OK) {
+        return err;
     }
-    return err;
+    record(d, slot, content, "taken back by the operator before it was confirmed");
+    bool worked_before = content == CONTENT_CONFIRMED || content == CONTENT_UNKNOWN;
+    return worked_before ? store_as_before(d, e) : store_reject(d, slot, e);
 }

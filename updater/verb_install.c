@@ -24,7 +24,7 @@ static enum err open_source(struct device *d, const char *from, struct source **
 static const char *result_name(const struct install_options *o, const struct install_report *r)
 {
     if (r->nothing_to_do) {
-        return "nothing-to-do";
+        return "nothing_to_do";
     }
     return o->dry_run ? "planned" : "installed";
 }
@@ -66,8 +66,10 @@ static void print_text(const struct device *d, const struct install_options *o,
     char reused[16];
     format_size(r->reused_bytes, reused, sizeof reused);
     if (r->nothing_to_do) {
-        fprintf(out, "Nothing to do: slot %s holds %s (release %" PRIu64 ") already. %s\n", slot,
-                r->release.version, r->release.release_index, next_boot(d, r));
+        fprintf(out,
+                "Slot %s holds %s (release %" PRIu64
+                ") already: nothing was fetched or written. %s\n",
+                slot, r->release.version, r->release.release_index, next_boot(d, r));
     } else if (o->dry_run) {
         fprintf(out,
                 "%s (release %" PRIu64 ") can be installed into slot %s: %s to fetch, %s in place "
@@ -96,6 +98,9 @@ enum err verb_install(void *app, const struct parsed *args, struct error *e)
     };
     // Who only looks needs no lock: a dry run may be made beside an install.
     enum err err = app_open_device(a, args, options.dry_run ? DEVICE_LOOK : DEVICE_CHANGE, &d, e);
+    if (err == OK) {
+        err = device_load_trust(d, e); // before a server is asked
+    }
     if (err == OK) {
         err = open_source(d, args->args[0], &source, e);
     }

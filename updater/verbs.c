@@ -47,9 +47,9 @@ const char *app_error_name(enum err code)
     case ERR_IO:
         return "io";
     case ERR_TOO_LARGE:
-        return "too-large";
+        return "too_large";
     case ERR_NOT_NOW:
-        return "not-now";
+        return "not_now";
     case ERR_HEALTH:
         return "health";
     case ERR_AGAIN:

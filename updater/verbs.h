@@ -22,7 +22,7 @@ MUST_CHECK enum err app_open_device(struct app *app, const struct parsed *args,
 // `--json` was given.
 bool app_json(const struct parsed *args);
 
-// The word for an error code in JSON: "trust", "not-now".
+// The word for an error code in JSON: "trust", "not_now".
 const char *app_error_name(enum err code);
 // {"code":5,"name":"trust","message":"..."}; NULL when out of memory.
 json_t *app_error_json(const struct error *e);

@@ -215,6 +215,13 @@ static void a_line_of_4096_bytes_is_the_longest(void **state)
     refuse(text, "x.conf:2: longer than 4096 bytes");
 }
 
+static enum err replace(const char *path, const char *text, size_t len, unsigned mode,
+                        struct error *e)
+{
+    const struct file_part part = {text, len};
+    return file_replace(path, &part, 1, mode, e);
+}
+
 static void a_file_of_256_kib_is_the_largest(void **state)
 {
     struct error e;
@@ -225,9 +232,9 @@ static void a_file_of_256_kib_is_the_largest(void **state)
     assert_non_null(text);
     memset(text, '\n', max + 1);
     CLEANUP(conf_clear) struct conf c = {0};
-    assert_ok(file_replace(path, text, max, 0600, &e));
+    assert_ok(replace(path, text, max, 0600, &e));
     assert_ok(conf_add_file(&c, path, false, &e));
-    assert_ok(file_replace(path, text, max + 1, 0600, &e));
+    assert_ok(replace(path, text, max + 1, 0600, &e));
     assert_fails(ERR_CONFIG, "larger than 262144 bytes", conf_add_file(&c, path, false, &e));
     assert_contains(e.msg, path);
 }
@@ -276,7 +283,7 @@ static void put(const char *dir, const char *name, const char *text)
     struct error e;
     char path[512];
     temp_dir_path(path, sizeof path, dir, name);
-    assert_ok(file_replace(path, text, strlen(text), 0644, &e));
+    assert_ok(replace(path, text, strlen(text), 0644, &e));
 }
 
 static void a_file_is_read_with_its_path_as_origin(void **state)

@@ -7,7 +7,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 // The calls that matter for invariant 1, written down in their order and made to fail on demand.
 // They take the place of those of the C library in this program.
@@ -19,6 +21,7 @@ static struct {
     int fail_fsync_dir;
     int fail_rename;
     int fail_read;
+    bool kill_in_fsync;
     bool short_calls; // every transfer moves one byte, every other one is interrupted first
     bool interrupted;
 } sys;
@@ -79,6 +82,9 @@ int fsync(int fd)
     struct stat st;
     bool dir = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
     note(dir ? "fsync-dir" : "fsync");
+    if (sys.kill_in_fsync) {
+        raise(SIGKILL);
+    }
     int sys_error = dir ? sys.fail_fsync_dir : sys.fail_fsync_file;
     return sys_error != 0 ? answer(sys_error) : (int)syscall(SYS_fsync, fd);
 }
@@ -116,6 +122,14 @@ static size_t count_files(const char *dir)
     return n;
 }
 
+// One part is what most of the tests need.
+static enum err replace(const char *path, const void *data, size_t len, unsigned mode,
+                        struct error *e)
+{
+    const struct file_part part = {data, len};
+    return file_replace(path, &part, 1, mode, e);
+}
+
 static void assert_holds(const char *path, const char *want)
 {
     struct error e;
@@ -131,7 +145,7 @@ static void a_new_file_holds_the_data_and_has_the_mode(void **state)
     struct error e;
     char path[256];
     temp_dir_path(path, sizeof path, *state, "state");
-    assert_ok(file_replace(path, "hello", 5, 0640, &e));
+    assert_ok(replace(path, "hello", 5, 0640, &e));
     assert_holds(path, "hello");
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
@@ -144,13 +158,13 @@ static void a_replaced_file_holds_the_new_data_only(void **state)
     struct error e;
     char path[256];
     temp_dir_path(path, sizeof path, *state, "state");
-    assert_ok(file_replace(path, "a long first text", 17, 0644, &e));
-    assert_ok(file_replace(path, "b", 1, 0600, &e));
+    assert_ok(replace(path, "a long first text", 17, 0644, &e));
+    assert_ok(replace(path, "b", 1, 0600, &e));
     assert_holds(path, "b");
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_ok(file_replace(path, NULL, 0, 0600, &e));
+    assert_ok(replace(path, NULL, 0, 0600, &e));
     assert_holds(path, "");
 }
 
@@ -159,7 +173,7 @@ static void the_data_is_synced_before_and_the_directory_after_the_rename(void **
     struct error e;
     char path[256];
     temp_dir_path(path, sizeof path, *state, "state");
-    assert_ok(file_replace(path, "hello", 5, 0600, &e));
+    assert_ok(replace(path, "hello", 5, 0600, &e));
     assert_string_equal(sys.order, "write chmod fsync rename fsync-dir ");
 }
 
@@ -169,7 +183,7 @@ static void a_path_without_a_slash_stays_in_the_working_directory(void **state)
     char old[4096];
     assert_non_null(getcwd(old, sizeof old));
     assert_int_equal(chdir(*state), 0);
-    assert_ok(file_replace("state", "x", 1, 0600, &e));
+    assert_ok(replace("state", "x", 1, 0600, &e));
     assert_holds("state", "x");
     assert_int_equal(count_files("."), 1);
     assert_int_equal(chdir(old), 0);
@@ -180,18 +194,151 @@ static void every_failure_leaves_the_old_file_and_no_temporary_one(void **state)
     struct error e;
     char path[256];
     temp_dir_path(path, sizeof path, *state, "state");
-    assert_ok(file_replace(path, "old", 3, 0600, &e));
+    assert_ok(replace(path, "old", 3, 0600, &e));
     int *const failures[] = {&sys.fail_write, &sys.fail_fchmod, &sys.fail_fsync_file,
                              &sys.fail_rename};
     static const int answers[] = {ENOSPC, EROFS, EIO, EACCES};
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         *failures[i] = answers[i];
-        assert_fails(ERR_IO, path, file_replace(path, "new", 3, 0600, &e));
+        assert_fails(ERR_IO, path, replace(path, "new", 3, 0600, &e));
         assert_int_equal(e.sys, answers[i]);
         *failures[i] = 0;
         assert_holds(path, "old");
         assert_int_equal(count_files(*state), 1);
     }
+}
+
+static void what_killed_processes_left_does_not_pile_up(void **state)
+{
+    struct error e;
+    char path[256];
+    int status;
+    temp_dir_path(path, sizeof path, *state, "state");
+    for (int i = 0; i < 3; i++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            sys.kill_in_fsync = true;
+            _exit(replace(path, "a long text that is cut", 23, 0600, &e) == OK ? 0 : 1);
+        }
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(count_files(*state), 1);
+    }
+    assert_ok(replace(path, "new", 3, 0600, &e));
+    assert_holds(path, "new");
+    assert_int_equal(count_files(*state), 1);
+}
+
+static void a_link_in_the_place_of_the_temporary_file_is_not_followed(void **state)
+{
+    struct error e;
+    char path[256];
+    char other[256];
+    char temp[256];
+    temp_dir_path(path, sizeof path, *state, "state");
+    temp_dir_path(other, sizeof other, *state, "other");
+    temp_dir_path(temp, sizeof temp, *state, ".state.new");
+    assert_ok(replace(other, "of somebody else", 16, 0600, &e));
+    assert_int_equal(symlink(other, temp), 0);
+    assert_ok(replace(path, "new", 3, 0600, &e));
+    assert_holds(path, "new");
+    assert_holds(other, "of somebody else");
+}
+
+static void parts_stand_one_behind_the_other(void **state)
+{
+    struct error e;
+    char path[256];
+    const struct file_part parts[] = {{"he", 2}, {NULL, 0}, {"llo", 3}};
+    temp_dir_path(path, sizeof path, *state, "state");
+    assert_ok(file_replace(path, parts, 3, 0600, &e));
+    assert_holds(path, "hello");
+}
+
+static void a_trial_shows_that_there_is_room_and_leaves_nothing(void **state)
+{
+    struct error e;
+    char path[256];
+    const struct file_part parts[] = {{"he", 2}, {"llo", 3}};
+    temp_dir_path(path, sizeof path, *state, "state");
+    assert_ok(replace(path, "old", 3, 0600, &e));
+    sys.order[0] = '\0';
+    assert_ok(file_try_replace(path, parts, 2, &e));
+    assert_string_equal(sys.order, "write write fsync ");
+    assert_holds(path, "old");
+    assert_int_equal(count_files(*state), 1);
+}
+
+static void a_trial_that_fails_says_why_and_leaves_nothing(void **state)
+{
+    struct error e;
+    char path[256];
+    const struct file_part part = {"hello", 5};
+    int *const failures[] = {&sys.fail_write, &sys.fail_fsync_file};
+    temp_dir_path(path, sizeof path, *state, "state");
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        *failures[i] = ENOSPC;
+        assert_fails(ERR_IO, path, file_try_replace(path, &part, 1, &e));
+        assert_int_equal(e.sys, ENOSPC);
+        *failures[i] = 0;
+        assert_int_equal(count_files(*state), 0);
+    }
+    temp_dir_path(path, sizeof path, *state, "absent/state");
+    assert_fails(ERR_IO, path, file_try_replace(path, &part, 1, &e));
+    assert_int_equal(e.sys, ENOENT);
+}
+
+static bool holds(const char *path, const void *data, size_t len)
+{
+    struct error e;
+    bool same;
+    const struct file_part parts[] = {{data, len / 2},
+                                      {(const char *)data + len / 2, len - len / 2}};
+    assert_ok(file_holds(path, parts, 2, &same, &e));
+    return same;
+}
+
+static void a_file_is_compared_to_its_end_and_not_further(void **state)
+{
+    struct error e;
+    enum { LEN = 100000 };
+    char path[256];
+    CLEANUP(cleanup_free) uint8_t *data = calloc(1, LEN + 1);
+    assert_non_null(data);
+    temp_dir_path(path, sizeof path, *state, "state");
+    assert_false(holds(path, data, 0)); // it is missing
+    assert_ok(replace(path, data, LEN, 0600, &e));
+    assert_true(holds(path, data, LEN));
+    assert_false(holds(path, data, LEN - 1));
+    assert_false(holds(path, data, LEN + 1));
+    static const size_t changed[] = {0, 16384, LEN / 2 - 1, LEN / 2, LEN - 1};
+    for (size_t i = 0; i < sizeof changed / sizeof changed[0]; i++) {
+        data[changed[i]] ^= 1;
+        assert_false(holds(path, data, LEN));
+        data[changed[i]] ^= 1;
+    }
+    assert_ok(replace(path, "hello", 5, 0600, &e));
+    sys.short_calls = true;
+    assert_true(holds(path, "hello", 5));
+    assert_false(holds(path, "help", 4));
+}
+
+static void a_file_that_cannot_be_compared_is_told(void **state)
+{
+    struct error e;
+    char path[256];
+    bool same;
+    const struct file_part part = {"hello", 5};
+    temp_dir_path(path, sizeof path, *state, "state");
+    assert_ok(replace(path, "hello", 5, 0600, &e));
+    sys.fail_read = EIO;
+    assert_fails(ERR_IO, path, file_holds(path, &part, 1, &same, &e));
+    assert_int_equal(e.sys, EIO);
+    sys.fail_read = 0;
+    temp_dir_path(path, sizeof path, *state, "state/below");
+    assert_fails(ERR_IO, path, file_holds(path, &part, 1, &same, &e));
+    assert_int_equal(e.sys, ENOTDIR);
 }
 
 static void a_directory_that_does_not_sync_is_told(void **state)
@@ -200,7 +347,7 @@ static void a_directory_that_does_not_sync_is_told(void **state)
     char path[256];
     temp_dir_path(path, sizeof path, *state, "state");
     sys.fail_fsync_dir = EIO;
-    assert_fails(ERR_IO, *state, file_replace(path, "new", 3, 0600, &e));
+    assert_fails(ERR_IO, *state, replace(path, "new", 3, 0600, &e));
     assert_int_equal(e.sys, EIO);
     assert_holds(path, "new");
 }
@@ -210,7 +357,7 @@ static void a_missing_directory_is_named(void **state)
     struct error e;
     char path[256];
     temp_dir_path(path, sizeof path, *state, "absent/state");
-    assert_fails(ERR_IO, path, file_replace(path, "new", 3, 0600, &e));
+    assert_fails(ERR_IO, path, replace(path, "new", 3, 0600, &e));
     assert_int_equal(e.sys, ENOENT);
 }
 
@@ -219,11 +366,11 @@ static void a_directory_is_not_replaced(void **state)
     struct error e;
     char path[256];
     temp_dir_path(path, sizeof path, *state, "");
-    assert_fails(ERR_IO, path, file_replace(path, "new", 3, 0600, &e));
+    assert_fails(ERR_IO, path, replace(path, "new", 3, 0600, &e));
     assert_int_equal(e.sys, EISDIR);
     temp_dir_path(path, sizeof path, *state, "sub");
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_fails(ERR_IO, path, file_replace(path, "new", 3, 0600, &e));
+    assert_fails(ERR_IO, path, replace(path, "new", 3, 0600, &e));
     assert_int_equal(count_files(*state), 1);
 }
 
@@ -233,7 +380,7 @@ static void short_and_interrupted_calls_are_continued(void **state)
     char path[256];
     temp_dir_path(path, sizeof path, *state, "state");
     sys.short_calls = true;
-    assert_ok(file_replace(path, "hello", 5, 0600, &e));
+    assert_ok(replace(path, "hello", 5, 0600, &e));
     assert_holds(path, "hello");
 }
 
@@ -242,7 +389,7 @@ static void a_file_is_read_up_to_the_bound_and_not_further(void **state)
     struct error e;
     char path[256];
     temp_dir_path(path, sizeof path, *state, "data");
-    assert_ok(file_replace(path, "12345", 5, 0600, &e));
+    assert_ok(replace(path, "12345", 5, 0600, &e));
     CLEANUP(cleanup_free) uint8_t *data = NULL;
     size_t len = 0;
     assert_ok(file_read(path, 5, &data, &len, &e));
@@ -261,7 +408,7 @@ static void an_empty_file_is_read(void **state)
     struct error e;
     char path[256];
     temp_dir_path(path, sizeof path, *state, "empty");
-    assert_ok(file_replace(path, "", 0, 0600, &e));
+    assert_ok(replace(path, "", 0, 0600, &e));
     CLEANUP(cleanup_free) uint8_t *data = NULL;
     size_t len = 7;
     assert_ok(file_read(path, 0, &data, &len, &e));
@@ -280,7 +427,7 @@ static void a_large_file_is_read_whole(void **state)
     for (size_t i = 0; i < size; i++) {
         want[i] = (uint8_t)(i * 7);
     }
-    assert_ok(file_replace(path, want, size, 0600, &e));
+    assert_ok(replace(path, want, size, 0600, &e));
     CLEANUP(cleanup_free) uint8_t *data = NULL;
     size_t len = 0;
     assert_ok(file_read(path, size, &data, &len, &e));
@@ -320,7 +467,7 @@ static void a_directory_or_a_failing_read_is_refused(void **state)
     assert_fails(ERR_IO, *state, file_read(*state, 10, &none, &len, &e));
     assert_int_equal(e.sys, EISDIR);
     temp_dir_path(path, sizeof path, *state, "data");
-    assert_ok(file_replace(path, "12345", 5, 0600, &e));
+    assert_ok(replace(path, "12345", 5, 0600, &e));
     sys.fail_read = EIO;
     assert_fails(ERR_IO, path, file_read(path, 10, &none, &len, &e));
     assert_int_equal(e.sys, EIO);
@@ -336,6 +483,13 @@ int main(void)
         T(the_data_is_synced_before_and_the_directory_after_the_rename),
         T(a_path_without_a_slash_stays_in_the_working_directory),
         T(every_failure_leaves_the_old_file_and_no_temporary_one),
+        T(what_killed_processes_left_does_not_pile_up),
+        T(a_link_in_the_place_of_the_temporary_file_is_not_followed),
+        T(parts_stand_one_behind_the_other),
+        T(a_trial_shows_that_there_is_room_and_leaves_nothing),
+        T(a_trial_that_fails_says_why_and_leaves_nothing),
+        T(a_file_is_compared_to_its_end_and_not_further),
+        T(a_file_that_cannot_be_compared_is_told),
         T(a_directory_that_does_not_sync_is_told),
         T(a_missing_directory_is_named),
         T(a_directory_is_not_replaced),

@@ -375,6 +375,40 @@ static void a_lost_environment_is_an_error_and_not_an_empty_one(void **state)
     env_sim_free(&sim);
 }
 
+// The slot that is asked about is b.
+static void check_end(enum contract contract, const char *vars, bool given_up, bool worn_out)
+{
+    struct error e;
+    struct boot_setup setup = setup_of(contract);
+    struct boot_state s;
+    struct env_sim sim;
+    env_sim_init(&sim);
+    put_all(&sim, vars);
+    assert_ok(boot_state_read(&setup, &sim.base, &s, &e));
+    if (boot_given_up(&s, 1) != given_up || boot_worn_out(&s, 1) != worn_out) {
+        fail_msg("%s: expected given up %d, worn out %d", vars, given_up, worn_out);
+    }
+    env_sim_free(&sim);
+}
+
+static void a_slot_that_was_given_up_is_told_from_one_without_attempts(void **state)
+{
+    (void)state;
+    check_end(CONTRACT_ORDER, "BOOT_ORDER=A BOOT_A_LEFT=3 BOOT_B_LEFT=0", true, false);
+    check_end(CONTRACT_ORDER, "BOOT_ORDER=A BOOT_A_LEFT=3 BOOT_B_LEFT=3", true, false);
+    check_end(CONTRACT_ORDER, "BOOT_ORDER=A BOOT_A_LEFT=0 BOOT_B_LEFT=0", true, false);
+    check_end(CONTRACT_ORDER, "BOOT_ORDER=\"B A\" BOOT_A_LEFT=3 BOOT_B_LEFT=0", false, true);
+    check_end(CONTRACT_ORDER, "BOOT_ORDER=\"B A\" BOOT_A_LEFT=3 BOOT_B_LEFT=1", false, false);
+    check_end(CONTRACT_ORDER, "BOOT_ORDER=B BOOT_A_LEFT=3 BOOT_B_LEFT=0", false, false);
+    check_end(CONTRACT_ORDER, "BOOT_ORDER=A vv_trial=a", false, false);
+    // A lost environment names every slot.
+    check_end(CONTRACT_ORDER, "bootdelay=2", false, false);
+    check_end(CONTRACT_BOOTCOUNT, "bootdelay=2", false, false);
+    check_end(CONTRACT_BOOTCOUNT, "rpipart=2", true, false);
+    check_end(CONTRACT_BOOTCOUNT, "rpipart=3", false, false);
+    check_end(CONTRACT_BOOTCOUNT, "rpipart=2 vv_trial=a upgrade_available=1", false, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +419,7 @@ int main(void)
         cmocka_unit_test(a_setup_that_would_write_two_digits_is_refused),
         cmocka_unit_test(a_failure_at_any_call_stores_nothing_or_everything),
         cmocka_unit_test(a_lost_environment_is_an_error_and_not_an_empty_one),
+        cmocka_unit_test(a_slot_that_was_given_up_is_told_from_one_without_attempts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,6 +71,28 @@ class BadConfiguration(DeviceTest):
         (self.folder / "empty").mkdir()
         self.refused(self.device(trust=self.folder / "empty"), CONFIG, "certificate")
 
+    def test_a_release_that_empties_the_trust_directory_can_be_got_rid_of(self):
+        for verb in (("confirm",), ("rollback",), ("mark", "bad")):
+            with self.subTest(verb=verb):
+                trust = self.folder / f"trust-{verb[-1]}"
+                shutil.copytree(fixtures.trust(), trust)
+                device = self.device(f"trial-{verb[-1]}", trust=trust)
+                with open(device.conf, "a", encoding="ascii") as stream:
+                    stream.write("\n[confirm]\ndeadline=2s\n[check no]\nkind=exec\n"
+                                 "command=false\ninterval=100ms\nretries=2\n")
+                self.assertEqual(device.run("install", fixtures.release()[0]).returncode, 0)
+                self.assertEqual(device.boot(), "b")
+                for pem in trust.iterdir():
+                    pem.unlink()
+                self.assertEqual(device.status()["trial"], "b")
+                done = device.run(*verb)
+                self.assertEqual(done.returncode, fixtures.HEALTH if verb[0] == "confirm" else 0,
+                                 done.stderr)
+                self.assertEqual(device.boot(), "a")
+                status = device.status()
+                self.assertEqual((status["next_boot"], status["trial"]), ("a", None))
+                self.assertEqual(device.run("install", fixtures.release()[0]).returncode, CONFIG)
+
     def test_an_environment_that_is_set_up_wrong_is_refused(self):
         env = "{dir}/uboot.env 0x0 0x4000\n{dir}/uboot.env 0x2000 0x4000\n"
         device = self.device()
@@ -216,6 +238,21 @@ class StateDirectory(DeviceTest):
             self.assertEqual(full.errno, errno.ENOSPC)
         os.close(filling)
         self.check_refused(device.run("install", image), IO, "state")
+        filler.unlink()
+        self.assertEqual(device.run("install", image).returncode, 0)
+        self.check_installed(device, part)
+
+    def test_without_room_for_the_record_the_old_slot_is_not_given_up(self):
+        image, part = fixtures.release()
+        device = self.device()
+        state = self.mounted(device, "size=1M")
+        filler = state / "filler"
+        filler.write_bytes(bytes((1 << 20) - 4096 * 3))  # room for the journal, not for more
+        slot = fixtures.sha256(device.slot_file("b"))
+        environment = (device.dir / "uboot.env").read_bytes()
+        self.check_refused(device.run("install", image), IO, "the record of slot b", str(state))
+        self.assertEqual(fixtures.sha256(device.slot_file("b")), slot)
+        self.assertEqual((device.dir / "uboot.env").read_bytes(), environment)
         filler.unlink()
         self.assertEqual(device.run("install", image).returncode, 0)
         self.check_installed(device, part)

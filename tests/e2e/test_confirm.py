@@ -156,6 +156,20 @@ class Trial(DeviceTest):
         self.assertEqual(device.status()["running"], "b")
         self.assertEqual(device.boot(), "b")
 
+    def test_a_rollback_that_is_taken_back_leaves_the_old_release_to_fall_back_to(self):
+        device = self.installed()
+        self.assertEqual(device.boot(), "b")
+        self.assertEqual(device.run("confirm").returncode, 0)
+        self.running = []
+        self.assertEqual(device.run("install", fixtures.release("3.0", 3, seed=3)[0]).returncode, 0)
+        self.assertEqual(device.boot(), "a")
+        self.assertEqual(device.run("confirm").returncode, 0)
+        before = device.status()["slots"]
+        self.assertEqual(device.run("rollback").returncode, 0)
+        self.assertEqual(device.run("rollback").returncode, 0)
+        self.assertEqual(device.status()["slots"], before)
+        self.assertEqual(before["b"]["state"], "good")
+
     def test_mark_good_confirms_the_running_trial_and_no_other_slot(self):
         device = self.installed()
         self.check_refused(device.run("mark", "good", "b"), NOT_NOW, "running")

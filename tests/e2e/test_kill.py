@@ -73,6 +73,8 @@ class Killed(DeviceTest):
         done = device.run("install", source)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.check_installed(device, part)
+        left = [f.name for f in (device.dir / "state").iterdir() if f.name.startswith(".")]
+        self.assertEqual(left, [], "nothing of a killed run is left")
 
     def test_killed_at_twenty_byte_counts_of_a_server_it_ends_installed(self):
         image, part = fixtures.release(size=6 * MIB, seed=50)

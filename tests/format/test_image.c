@@ -357,6 +357,16 @@ static void pads_that_are_not_zero_are_refused(void **state)
     built_image_free(&built);
 }
 
+// Gives a copy away, as image_add_table() takes what it gets.
+static enum err add_table(struct image *image, const uint8_t *rest, size_t len,
+                          struct hasher *hasher, struct error *e)
+{
+    uint8_t *copy = malloc(len);
+    assert_non_null(copy);
+    memcpy(copy, rest, len);
+    return image_add_table(image, copy, len, hasher, e);
+}
+
 static void a_table_of_another_length_is_refused(void **state)
 {
     struct room *r = *state;
@@ -367,13 +377,13 @@ static void a_table_of_another_length_is_refused(void **state)
     size_t rest = (size_t)built.header.payload_offset - head;
     assert_ok(image_open_head(built.bytes, built.len, &accept_all_verifier, r->hasher, &image, &e));
     assert_fails(ERR_FORMAT, "bytes between head and payload, expected",
-                 image_add_table(image, built.bytes + head, rest - 1, r->hasher, &e));
+                 add_table(image, built.bytes + head, rest - 1, r->hasher, &e));
     assert_fails(ERR_FORMAT, "bytes between head and payload, expected",
-                 image_add_table(image, built.bytes + head, rest + 1, r->hasher, &e));
+                 add_table(image, built.bytes + head, rest + 1, r->hasher, &e));
     assert_null(image->table);
-    assert_ok(image_add_table(image, built.bytes + head, rest, r->hasher, &e));
+    assert_ok(add_table(image, built.bytes + head, rest, r->hasher, &e));
     assert_fails(ERR_INTERNAL, "it has its chunk table already",
-                 image_add_table(image, built.bytes + head, rest, r->hasher, &e));
+                 add_table(image, built.bytes + head, rest, r->hasher, &e));
     image_free(image);
     built_image_free(&built);
 }
@@ -426,12 +436,32 @@ static void the_prefix_is_given_back_byte_for_byte(void **state)
     struct built_image built = image_build(&r->recipe);
     built_image_attach(&built, SIGNATURE_CMS, "signature", 9);
     struct image *image = open_prefix(r, &built);
-    uint8_t *prefix = NULL;
+    struct file_part parts[IMAGE_PREFIX_PARTS];
     size_t len = 0;
-    assert_ok(image_prefix(image, &prefix, &len, &e));
+    assert_ok(image_prefix(image, parts, &e));
+    for (size_t i = 0; i < IMAGE_PREFIX_PARTS; i++) {
+        assert_memory_equal(parts[i].data, built.bytes + len, parts[i].len);
+        len += parts[i].len;
+    }
     assert_int_equal(len, built.header.payload_offset);
-    assert_memory_equal(prefix, built.bytes, len);
-    free(prefix);
+    assert_ptr_equal(parts[2].data, chunk_table_bytes(image->table)); // and no copy of it
+    image_free(image);
+    built_image_free(&built);
+}
+
+static void a_prefix_that_is_given_away_is_what_the_table_stands_in(void **state)
+{
+    struct room *r = *state;
+    struct error e;
+    struct image *image = NULL;
+    struct built_image built = image_build(&r->recipe);
+    size_t len = (size_t)built.header.payload_offset;
+    uint8_t *prefix = malloc(len);
+    assert_non_null(prefix);
+    memcpy(prefix, built.bytes, len);
+    assert_ok(image_take_prefix(prefix, len, &accept_all_verifier, r->hasher, &image, &e));
+    assert_ptr_equal(chunk_table_bytes(image->table), prefix);
+    assert_memory_equal(prefix, built.bytes + built.header.table_offset, built.header.table_size);
     image_free(image);
     built_image_free(&built);
 }
@@ -441,11 +471,10 @@ static void there_is_no_prefix_before_the_table_is_there(void **state)
     struct room *r = *state;
     struct error e;
     struct image *image = NULL;
-    uint8_t *prefix = NULL;
-    size_t len = 0;
+    struct file_part parts[IMAGE_PREFIX_PARTS];
     struct built_image built = image_build(&r->recipe);
     assert_ok(image_open_head(built.bytes, built.len, &accept_all_verifier, r->hasher, &image, &e));
-    assert_fails(ERR_INTERNAL, "it has no chunk table yet", image_prefix(image, &prefix, &len, &e));
+    assert_fails(ERR_INTERNAL, "it has no chunk table yet", image_prefix(image, parts, &e));
     image_free(image);
     built_image_free(&built);
 }
@@ -493,6 +522,7 @@ int main(void)
         in_room(a_signed_table_is_checked_all_the_same),
         in_room(header_and_manifest_must_agree),
         in_room(the_prefix_is_given_back_byte_for_byte),
+        in_room(a_prefix_that_is_given_away_is_what_the_table_stands_in),
         in_room(there_is_no_prefix_before_the_table_is_there),
         in_room(a_chunk_of_another_hash_is_corrupt),
     };

@@ -309,6 +309,7 @@ void bench_set_running(struct bench *b, int slot, uint64_t release_index)
     b->device.journal.step = STEP_IDLE;
     b->device.journal.slots[slot].content = CONTENT_CONFIRMED;
     b->device.journal.slots[slot].release.release_index = release_index;
+    b->device.journal.confirmed_max = release_index;
     assert_ok(journal_save(b->device.state, &b->device.journal, &e));
 }
 

@@ -56,13 +56,49 @@ static void trace_record(struct state_mem *s, const char *name, const char *data
     }
 }
 
-static enum err mem_replace(struct state_store *base, const char *name, const void *data,
-                            size_t len, struct error *e)
+static size_t length_of(const struct file_part *parts, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        len += parts[i].len;
+    }
+    return len;
+}
+
+// The parts in one malloced buffer.
+static uint8_t *gather(const struct file_part *parts, size_t count)
+{
+    uint8_t *bytes = malloc(length_of(parts, count) + 1);
+    assert_non_null(bytes);
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > 0) {
+            memcpy(bytes + len, parts[i].data, parts[i].len);
+        }
+        len += parts[i].len;
+    }
+    return bytes;
+}
+
+static enum err check_room(const struct state_mem *s, const char *name, size_t len, struct error *e)
+{
+    if (s->read_only) {
+        return fail(e, ERR_IO, EROFS, "state record %s", name);
+    }
+    if (s->room > 0 && len > s->room) {
+        return fail(e, ERR_IO, ENOSPC, "state record %s", name);
+    }
+    return OK;
+}
+
+static enum err mem_replace(struct state_store *base, const char *name,
+                            const struct file_part *parts, size_t count, struct error *e)
 {
     struct state_mem *s = (struct state_mem *)base;
+    size_t len = length_of(parts, count);
     enum err err = seam_call(s->seam, "state replace", e);
-    if (err == OK && s->read_only) {
-        err = fail(e, ERR_IO, EROFS, "state record %s", name);
+    if (err == OK) {
+        err = check_room(s, name, len, e);
     }
     if (err != OK && !(s->cut_after && seam_cut_now(s->seam))) {
         return err;
@@ -71,17 +107,45 @@ static enum err mem_replace(struct state_store *base, const char *name, const vo
     i = i < 0 ? find(s, "") : i;
     assert_true(i >= 0);
     snprintf(s->records[i].name, sizeof s->records[i].name, "%s", name);
-    uint8_t *copy = malloc(len + 1);
-    assert_non_null(copy);
-    memcpy(copy, data, len);
     free(s->records[i].data);
-    s->records[i].data = copy;
+    s->records[i].data = gather(parts, count);
     s->records[i].len = len;
     if (err == OK) {
         s->replaced++;
-        trace_record(s, name, data, len);
+        trace_record(s, name, (const char *)s->records[i].data, len);
     }
     return err;
+}
+
+static enum err mem_try_replace(struct state_store *base, const char *name,
+                                const struct file_part *parts, size_t count, struct error *e)
+{
+    const struct state_mem *s = (const struct state_mem *)base;
+    enum err err = seam_call(s->seam, "state try", e);
+    if (err == OK) {
+        err = check_room(s, name, length_of(parts, count), e);
+    }
+    if (err == OK) {
+        seam_trace(s->seam, "state try %s\n", name);
+    }
+    return err;
+}
+
+static enum err mem_holds(struct state_store *base, const char *name, const struct file_part *parts,
+                          size_t count, bool *ret_same, struct error *e)
+{
+    const struct state_mem *s = (const struct state_mem *)base;
+    enum err err = seam_call(s->seam, "state compare", e);
+    if (err != OK) {
+        return err;
+    }
+    int i = find(s, name);
+    uint8_t *bytes = gather(parts, count);
+    size_t len = length_of(parts, count);
+    *ret_same = i >= 0 && s->records[i].len == len &&
+                (len == 0 || memcmp(s->records[i].data, bytes, len) == 0);
+    free(bytes);
+    return OK;
 }
 
 static void mem_close(struct state_store *base)
@@ -89,7 +153,13 @@ static void mem_close(struct state_store *base)
     (void)base;
 }
 
-static const struct state_ops mem_ops = {mem_read, mem_replace, mem_close};
+static const struct state_ops mem_ops = {
+    .read = mem_read,
+    .replace = mem_replace,
+    .try_replace = mem_try_replace,
+    .holds = mem_holds,
+    .close = mem_close,
+};
 
 void state_mem_init(struct state_mem *s, struct seam_sim *seam)
 {

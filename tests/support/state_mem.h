@@ -13,6 +13,7 @@ struct state_mem {
     struct seam_sim *seam;
     unsigned replaced;
     bool read_only;
+    size_t room;    // a record larger than this does not fit any more; 0: any does
     bool cut_after; // the power goes away after a record was replaced, not before
     struct {
         char name[32];

@@ -92,6 +92,7 @@ void trial_confirmed(struct trial_bench *t)
     j.step = STEP_IDLE;
     j.slot = SLOT_NONE;
     j.slots[SLOT_B].content = CONTENT_CONFIRMED;
+    j.confirmed_max = j.slots[SLOT_B].release.release_index;
     j.last.outcome = OUTCOME_CONFIRMED;
     trial_put_journal(t, &j);
     trial_restart(t);

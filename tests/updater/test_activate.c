@@ -55,7 +55,7 @@ static void a_verified_slot_goes_on_trial_with_one_store(void **state)
     struct bench *b = *state;
     b->seam.tracing = true;
     assert_ok(activate_slot(&b->device, SLOT_B, ACTIVATE_VERIFY, &e));
-    assert_string_equal(b->seam.trace, "state probe\n"
+    assert_string_equal(b->seam.trace, "state try probe\n"
                                        "b.rootfs sync\n"
                                        "b.boot sync\n"
                                        "journal activating\n"
@@ -65,6 +65,7 @@ static void a_verified_slot_goes_on_trial_with_one_store(void **state)
     assert_int_equal(b->device.journal.last.outcome, OUTCOME_ACTIVATED);
     assert_string_equal(b->device.journal.last.release.version, "2.0");
     assert_int_equal(b->device.journal.slot, SLOT_B);
+    assert_int_equal(b->device.journal.attempts, 3);
     assert_int_equal(b->slots[SLOT_A][0].opens, 0);
 }
 
@@ -210,6 +211,56 @@ static void a_half_written_slot_is_no_factory_slot_even_when_the_journal_is_gone
     expect_nothing_stored(b);
 }
 
+static void an_empty_or_half_written_partition_makes_no_factory_slot(void **state)
+{
+    struct error e;
+    struct bench *b = *state;
+    memset(b->slots[SLOT_B][1].data, 0, 4 * KIB);
+    assert_fails(ERR_NOT_NOW,
+                 "slot b holds no verified release: partition boot is empty or only partly written",
+                 activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
+    expect_nothing_stored(b);
+    b->slots[SLOT_B][1].data[4 * KIB - 1] = 1;
+    assert_ok(activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
+}
+
+static void an_update_that_only_the_environment_remembers_leaves_no_factory_slot(void **state)
+{
+    struct error e;
+    struct bench *b = *state;
+    const char *const traces[][2] = {
+        {"vv_floor", "3"}, {"vv_floor", "many"}, {"vv_trial", "b"}, {"BOOT_ORDER", "A"}};
+    for (size_t i = 0; i < sizeof traces / sizeof traces[0]; i++) {
+        env_sim_put(&b->env.sim, traces[i][0], traces[i][1]);
+        assert_fails(ERR_NOT_NOW, "not known to be as it left the factory",
+                     activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
+        assert_int_equal(b->env.sim.stores, 0);
+        env_sim_put(&b->env.sim, traces[i][0], i == 3 ? "A B" : NULL);
+    }
+    // A journal that knows of the update is believed.
+    env_sim_put(&b->env.sim, "vv_floor", "3");
+    b->device.journal.slots[SLOT_A].content = CONTENT_CONFIRMED;
+    assert_ok(activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
+}
+
+static void a_running_slot_that_was_given_up_is_not_revived(void **state)
+{
+    struct error e;
+    struct bench *b = *state;
+    env_sim_put(&b->env.sim, "BOOT_ORDER", "B");
+    env_sim_put(&b->env.sim, "BOOT_A_LEFT", "0");
+    bench_restart(b);
+    b->seam.tracing = true;
+    assert_ok(activate_slot(&b->device, SLOT_B, ACTIVATE_VERIFY, &e));
+    assert_string_equal(b->seam.trace, "");
+    expect_nothing_stored(b);
+    b->config.boot.contract = CONTRACT_BOOTCOUNT;
+    b->config.boot.slot_var = "rpipart";
+    env_sim_put(&b->env.sim, "rpipart", "3");
+    assert_ok(activate_slot(&b->device, SLOT_B, ACTIVATE_VERIFY, &e));
+    expect_nothing_stored(b);
+}
+
 static void the_running_slot_is_never_put_on_trial(void **state)
 {
     struct error e;
@@ -286,6 +337,9 @@ int main(void)
         factory_test(a_factory_slot_is_let_by_where_that_is_allowed),
         factory_test(with_a_lost_journal_no_slot_counts_as_a_factory_slot),
         factory_test(a_half_written_slot_is_no_factory_slot_even_when_the_journal_is_gone),
+        factory_test(an_empty_or_half_written_partition_makes_no_factory_slot),
+        factory_test(an_update_that_only_the_environment_remembers_leaves_no_factory_slot),
+        activate_test(a_running_slot_that_was_given_up_is_not_revived),
         activate_test(the_running_slot_is_never_put_on_trial),
         activate_test(a_state_directory_that_cannot_be_written_stops_before_the_store),
         activate_test(a_failing_call_anywhere_is_mended_by_the_next_run),

@@ -179,28 +179,79 @@ static void a_rejection_decided_before_a_restart_stands(void **state)
     }
 }
 
-static void the_last_bootable_slot_stays_on_trial(void **state)
+// Slot b on trial, unhealthy; slot a is not whole.
+static struct trial_bench *above_a_partial_slot(enum contract contract)
+{
+    struct trial_bench *t = trial_running(contract, "echo no camera; exit 1");
+    t->device->journal.slots[SLOT_A].content = CONTENT_PARTIAL;
+    trial_put_journal(t, &t->device->journal);
+    return t;
+}
+
+static void expect_alone(struct trial_bench *t)
+{
+    expect_health_error(t, CONFIRM_LAST_SLOT,
+                        "release 2.0 in slot b is not healthy: check api: no camera; it goes on, "
+                        "because it is the last bootable slot: install a release into slot a");
+    struct boot_state boot = trial_boot_state(t);
+    assert_int_equal(t->bench->reboots, 0);
+    assert_int_equal(boot.trial, SLOT_NONE);
+    assert_int_equal(boot.next, SLOT_B);
+    assert_false(boot.slots[SLOT_A].bootable);
+    assert_int_equal(boot.floor, 0);
+    assert_int_equal(t->device->journal.slots[SLOT_B].content, CONTENT_REJECTED);
+    assert_int_equal(t->device->journal.last.outcome, OUTCOME_FAILED);
+    assert_string_equal(t->device->journal.last.reason, "check api: no camera");
+}
+
+static void the_last_bootable_slot_goes_on_alone(void **state)
 {
     (void)state;
     for (EACH_CONTRACT(i)) {
-        struct trial_bench *t = trial_running(contracts[i], "echo no camera; exit 1");
-        t->device->journal.slots[SLOT_A].content = CONTENT_PARTIAL;
-        trial_put_journal(t, &t->device->journal);
+        struct trial_bench *t = above_a_partial_slot(contracts[i]);
+        expect_alone(t);
+        assert_int_equal(trial_stores(t), 1);
         // However often it is started and found unhealthy: it starts.
         for (int n = 0; n < 6; n++) {
-            expect_health_error(t, CONFIRM_LAST_SLOT,
-                                "release 2.0 in slot b is not healthy: check api: no camera; it "
-                                "stays on trial, because it is the last bootable slot: slot a is "
-                                "only partly written");
-            assert_int_equal(t->bench->reboots, 0);
-            assert_int_equal(trial_stores(t), 1);
-            assert_int_equal(trial_boot_state(t).trial, SLOT_B);
-            assert_int_equal(t->device->journal.last.outcome, OUTCOME_FAILED);
-            assert_string_equal(t->device->journal.last.reason, "check api: no camera");
             assert_int_equal(trial_boot(t), SLOT_B);
+            expect_alone(t);
         }
+        // Healthy at last.
+        trial_check(t, "true");
+        expect_outcome(t, CONFIRM_CONFIRMED);
+        assert_int_equal(t->device->journal.slots[SLOT_B].content, CONTENT_CONFIRMED);
+        assert_int_equal(trial_boot_state(t).floor, TRIAL_FLOOR);
         trial_bench_free(t);
     }
+}
+
+static void a_wrong_mark_on_the_running_slot_is_put_right(void **state)
+{
+    (void)state;
+    for (EACH_CONTRACT(i)) {
+        struct trial_bench *t = bench_with(contracts[i], "true");
+        trial_confirmed(t);
+        t->device->journal.slots[SLOT_B].content = CONTENT_PARTIAL;
+        trial_put_journal(t, &t->device->journal);
+        expect_outcome(t, CONFIRM_NOT_ON_TRIAL);
+        assert_int_equal(t->device->journal.slots[SLOT_B].content, CONTENT_INSTALLED);
+        trial_restart(t);
+        assert_int_equal(t->device->journal.slots[SLOT_B].content, CONTENT_INSTALLED);
+        trial_bench_free(t);
+    }
+}
+
+// Confirmed, the journal behind, and started so often without confirm that it has none left.
+static void a_worn_out_slot_was_not_given_up(void **state)
+{
+    (void)state;
+    struct trial_bench *t = trial_running(CONTRACT_ORDER, "exit 1");
+    env_sim_put(&t->bench->env.sim, "vv_trial", NULL);
+    env_sim_put(&t->bench->env.sim, "BOOT_B_LEFT", "0");
+    expect_outcome(t, CONFIRM_CONFIRMED);
+    assert_int_equal(t->bench->reboots, 0);
+    assert_int_equal(trial_boot_state(t).next, SLOT_B);
+    trial_bench_free(t);
 }
 
 // --- the other slot is on trial -----------------------------------------------------------------
@@ -416,7 +467,9 @@ int main(void)
         cmocka_unit_test(a_reboot_command_that_fails_is_told_and_the_slot_is_rejected),
         cmocka_unit_test(a_journal_that_cannot_be_written_does_not_keep_a_bad_system),
         cmocka_unit_test(a_rejection_decided_before_a_restart_stands),
-        cmocka_unit_test(the_last_bootable_slot_stays_on_trial),
+        cmocka_unit_test(the_last_bootable_slot_goes_on_alone),
+        cmocka_unit_test(a_wrong_mark_on_the_running_slot_is_put_right),
+        cmocka_unit_test(a_worn_out_slot_was_not_given_up),
         cmocka_unit_test(a_pending_trial_is_left_alone),
         cmocka_unit_test(a_trial_that_never_confirms_ends_in_the_old_slot_which_records_it),
         cmocka_unit_test(a_trial_that_could_not_start_is_given_up_at_once),

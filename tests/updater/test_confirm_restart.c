@@ -149,6 +149,47 @@ static void an_unhealthy_trial_is_rejected_whatever_call_fails_before_a_reboot(v
     run_scenes(false, true, 3);
 }
 
+// Slot a is partly written, so that slot b has to go on. What is not in the journal may be lost; the
+// device starts, and from the only slot that can.
+static bool go_on_with_fault(enum contract contract, enum fault fault, unsigned n)
+{
+    struct error e;
+    enum confirm_outcome outcome;
+    struct trial_bench *t = trial_bench_new(contract);
+    trial_check(t, "exit 1");
+    assert_int_equal(trial_boot(t), SLOT_B);
+    t->device->journal.slots[SLOT_A].content = CONTENT_PARTIAL;
+    trial_put_journal(t, &t->device->journal);
+    trial_restart(t);
+    arm(t, fault, n);
+    (void)!confirm_run(t->device, &outcome, &e);
+    bool hit = was_hit(t, fault, n);
+    disarm(t);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(trial_boot(t), SLOT_B);
+        (void)!confirm_run(t->device, &outcome, &e);
+        assert_false(trial_boot_state(t).slots[SLOT_A].bootable);
+        assert_int_equal(trial_boot_state(t).trial, SLOT_NONE);
+        assert_int_equal(t->bench->reboots, 0);
+    }
+    trial_bench_free(t);
+    return hit;
+}
+
+static void the_last_bootable_slot_goes_on_whatever_call_fails(void **state)
+{
+    (void)state;
+    for (int contract = CONTRACT_ORDER; contract <= CONTRACT_BOOTCOUNT; contract++) {
+        for (int fault = 0; fault < FAULTS; fault++) {
+            unsigned n = 1;
+            while (go_on_with_fault((enum contract)contract, (enum fault)fault, n)) {
+                n++;
+            }
+            assert_true(n > 3);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_healthy_trial_is_kept_whatever_call_fails_before_a_reboot),
         cmocka_unit_test(an_unhealthy_trial_is_rejected_whatever_call_fails_before_a_restart),
         cmocka_unit_test(an_unhealthy_trial_is_rejected_whatever_call_fails_before_a_reboot),
+        cmocka_unit_test(the_last_bootable_slot_goes_on_whatever_call_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

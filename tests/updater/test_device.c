@@ -3,10 +3,15 @@
 
 #include "base/version.h"
 #include "tests/support/expect.h"
+#include "tests/support/fast_clock.h"
 #include "tests/support/file_device.h"
 #include "tests/support/temp_dir.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 struct test_clock {
     struct clock base;
@@ -47,7 +52,6 @@ static void a_device_is_opened_with_all_its_parts(void **state)
     assert_ok(open_device(&f, DEVICE_CHANGE, &d, &e));
     assert_int_equal(d->running, 0);
     assert_non_null(d->hasher);
-    assert_non_null(d->trust);
     assert_int_equal(d->journal.step, STEP_IDLE);
     assert_true(d->lock_fd >= 0);
     assert_ok(bootenv_load(d->env, &e));
@@ -85,7 +89,6 @@ static void each_part_that_is_missing_is_told(void **state)
         const char *part;
     } parts[] = {
         {"fw_env.config", ERR_CONFIG, "fw_env.config"},
-        {"trust/release.pem", ERR_CONFIG, "trust"},
         {"cmdline", ERR_IO, "cmdline"},
     };
     struct error e;
@@ -105,6 +108,31 @@ static void each_part_that_is_missing_is_told(void **state)
     struct device *d = NULL;
     file_device_write(*state, "cmdline", "quiet");
     assert_fails(ERR_NOT_NOW, "running slot unclear", open_device(&f, DEVICE_LOOK, &d, &e));
+}
+
+static void the_trust_store_is_loaded_when_it_is_needed_first(void **state)
+{
+    struct error e;
+    struct file_device f;
+    char path[512];
+    char aside[600];
+    struct image_trust trust;
+    file_device_make(&f, *state, NULL, NULL);
+    CLEANUP(cleanup_device) struct device *d = NULL;
+    temp_dir_path(path, sizeof path, *state, "trust/release.pem");
+    snprintf(aside, sizeof aside, "%s.aside", path);
+    assert_int_equal(rename(path, aside), 0);
+    assert_ok(open_device(&f, DEVICE_CHANGE, &d, &e));
+    assert_fails(ERR_CONFIG, "trust", device_load_trust(d, &e));
+    assert_fails(ERR_CONFIG, "trust", device_trust(d, &trust, &e));
+    assert_null(d->trust);
+    assert_int_equal(rename(aside, path), 0);
+    assert_ok(device_load_trust(d, &e));
+    const struct trust_store *first = d->trust;
+    assert_non_null(first);
+    assert_ok(device_trust(d, &trust, &e));
+    assert_ptr_equal(d->trust, first);
+    assert_ptr_equal(trust.store, first);
 }
 
 static void the_configuration_stays_with_the_caller_when_opening_fails(void **state)
@@ -156,12 +184,17 @@ static void the_time_floor_is_the_latest_of_what_is_known(void **state)
 
 static void the_verifier_follows_the_configuration(void **state)
 {
+    struct error e;
+    struct file_device f;
     struct test_clock clock = {.base.ops = &test_clock_ops};
-    struct config config = {.trust_signers = 3};
-    struct device d = {.clock = &clock.base, .config = &config};
-    (void)state;
-    d.journal.time_floor_s = vv_build_time_s + 5;
-    struct image_trust trust = device_trust(&d);
+    struct image_trust trust;
+    file_device_make(&f, *state, NULL, NULL);
+    CLEANUP(cleanup_device) struct device *d = NULL;
+    assert_ok(open_device(&f, DEVICE_LOOK, &d, &e));
+    d->clock = &clock.base;
+    d->config->trust_signers = 3;
+    d->journal.time_floor_s = vv_build_time_s + 5;
+    assert_ok(device_trust(d, &trust, &e));
     assert_int_equal(trust.signers, 3);
     assert_int_equal(trust.time_floor, vv_build_time_s + 5);
 }
@@ -241,6 +274,34 @@ static void a_reboot_command_that_fails_is_told(void **state)
     assert_fails(ERR_IO, "was ended by signal 9", d->reboot(d, &e));
 }
 
+static void a_reboot_command_that_does_not_end_is_left_running_after_a_minute(void **state)
+{
+    struct error e;
+    struct file_device f;
+    char path[512];
+    char command[600];
+    struct fast_clock clock = fast_clock_make();
+    file_device_make(&f, *state, NULL, NULL);
+    CLEANUP(cleanup_device) struct device *d = NULL;
+    assert_ok(open_device(&f, DEVICE_CHANGE, &d, &e));
+    d->clock = &clock.base;
+    // It ends when it is let: with the pipe that only we can write to.
+    temp_dir_path(path, sizeof path, *state, "pipe");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    snprintf(command, sizeof command, "read -r line < %s; test \"$line\" = go", path);
+    d->config->reboot_command = command;
+    assert_fails(ERR_IO, "the reboot command does not end", d->reboot(d, &e));
+    assert_contains(e.msg, "60 s");
+    assert_in_range(clock.slept_ms, 50 * 1000, 61 * 1000);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "go\n", 3), 3);
+    close(fd);
+    int status = -1;
+    assert_true(waitpid(-1, &status, 0) > 0);
+    assert_int_equal(status, 0); // it was not killed
+}
+
 static void what_is_ignored_here_is_not_ignored_by_the_reboot_command(void **state)
 {
     struct error e;
@@ -269,15 +330,17 @@ int main(void)
         WITH_DIR(a_device_is_opened_with_all_its_parts),
         WITH_DIR(one_change_at_a_time_and_looking_beside_it),
         WITH_DIR(each_part_that_is_missing_is_told),
+        WITH_DIR(the_trust_store_is_loaded_when_it_is_needed_first),
         WITH_DIR(the_configuration_stays_with_the_caller_when_opening_fails),
         WITH_DIR(a_damaged_journal_does_not_keep_the_device_closed),
         cmocka_unit_test(the_time_floor_is_the_latest_of_what_is_known),
-        cmocka_unit_test(the_verifier_follows_the_configuration),
+        WITH_DIR(the_verifier_follows_the_configuration),
         cmocka_unit_test(there_are_two_slots),
         WITH_DIR(a_result_is_in_the_journal_of_the_next_run),
         WITH_DIR(the_reboot_command_is_run_by_a_shell),
         WITH_DIR(an_empty_reboot_command_runs_nothing),
         WITH_DIR(a_reboot_command_that_fails_is_told),
+        WITH_DIR(a_reboot_command_that_does_not_end_is_left_running_after_a_minute),
         WITH_DIR(what_is_ignored_here_is_not_ignored_by_the_reboot_command),
         cmocka_unit_test(closing_nothing_does_nothing),
     };

@@ -134,6 +134,44 @@ static void what_the_server_asks_for_is_waited(void **state)
     assert_contains(r->text, "trying again in 1 min 30 s");
 }
 
+static enum err asked_to_wait(struct room *r, uint64_t retry_after_ms)
+{
+    struct error *e = &r->e;
+    enum err err = fail(e, ERR_NETWORK, 0, "the server h answers 503 Service Unavailable");
+    assert_int_equal(err, ERR_NETWORK);
+    return http_retry_wait(&r->retry, retry_after_ms, e);
+}
+
+static void a_server_that_asks_for_more_than_half_an_hour_is_not_waited_for(void **state)
+{
+    struct room *r = *state;
+    assert_int_equal(asked_to_wait(r, HTTP_RETRY_AFTER_SUM_MS + 1000), ERR_NETWORK);
+    assert_int_equal(r->clock.count, 0);
+    assert_string_equal(r->e.msg,
+                        "the server h answers 503 Service Unavailable and asks to be left alone "
+                        "for 30 min 1 s; of the 30 min that are waited for a server in all, 30 min "
+                        "are left: run install again later: it goes on where it stopped");
+    assert_int_equal(asked_to_wait(r, UINT64_MAX), ERR_NETWORK);
+    assert_int_equal(r->clock.count, 0);
+    assert_int_equal(asked_to_wait(r, HTTP_RETRY_AFTER_SUM_MS), OK);
+}
+
+static void progress_does_not_let_a_server_ask_for_more(void **state)
+{
+    struct room *r = *state;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(asked_to_wait(r, HTTP_RETRY_AFTER_SUM_MS / 3), OK);
+        http_retry_progress(&r->retry, HTTP_PROGRESS_MIN);
+    }
+    assert_int_equal(r->clock.slept_ms, HTTP_RETRY_AFTER_SUM_MS);
+    assert_int_equal(asked_to_wait(r, 1000), ERR_NETWORK);
+    assert_contains(r->e.msg,
+                    "asks to be left alone for 1 s; of the 30 min that are waited for a server in "
+                    "all, 0 ms are left");
+    assert_int_equal(r->clock.slept_ms, HTTP_RETRY_AFTER_SUM_MS);
+    assert_int_equal(asked_to_wait(r, 0), OK); // it does not ask any more
+}
+
 static void waits_of_several_devices_differ(void **state)
 {
     struct room *r = *state;
@@ -159,6 +197,8 @@ int main(void)
         ROOM_TEST(sixty_four_kib_of_progress_begin_the_count_again),
         ROOM_TEST(less_progress_does_not),
         ROOM_TEST(what_the_server_asks_for_is_waited),
+        ROOM_TEST(a_server_that_asks_for_more_than_half_an_hour_is_not_waited_for),
+        ROOM_TEST(progress_does_not_let_a_server_ask_for_more),
         ROOM_TEST(waits_of_several_devices_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

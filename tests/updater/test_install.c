@@ -47,7 +47,8 @@ static void the_order_of_operations_is_kept(void **state)
     bench_serve(b, &r);
     b->seam.tracing = true;
     assert_ok(bench_install(b, &report, &e));
-    assert_string_equal(b->seam.trace, "state probe\n"
+    assert_string_equal(b->seam.trace, "state try probe\n"
+                                       "state try slot-b\n"
                                        "b.rootfs sync\n"
                                        "state slot-b\n"
                                        "journal installing\n"
@@ -86,7 +87,7 @@ static void installing_the_same_again_changes_nothing(void **state)
     assert_int_equal(report.written_bytes, 0);
     assert_int_equal(report.planned_bytes, 0);
     assert_int_equal(report.reused_bytes, c.rootfs_len + c.boot_len);
-    assert_string_equal(b->seam.trace, "state probe\nb.rootfs sync\nb.boot sync\n");
+    assert_string_equal(b->seam.trace, "state try probe\nb.rootfs sync\nb.boot sync\n");
     bench_content_expect_installed(b, &c);
     bench_free(b);
     bench_content_free(&c);
@@ -364,7 +365,9 @@ static void a_failure_before_the_first_change_leaves_the_slot_as_it_was(void **s
     b->source.flip_off = (int64_t)b->image.header.payload_offset; // the first chunk
     b->seam.tracing = true;
     assert_fails(ERR_FORMAT, "chunk 0", bench_install(b, &report, &e));
-    assert_string_equal(b->seam.trace, "state probe\nb.rootfs sync\nb.boot sync\njournal idle\n");
+    assert_string_equal(
+        b->seam.trace,
+        "state try probe\nstate try slot-b\nb.rootfs sync\nb.boot sync\njournal idle\n");
     assert_int_equal(b->device.journal.last.outcome, OUTCOME_FAILED);
     assert_int_equal(b->device.journal.slots[SLOT_B].content, CONTENT_UNKNOWN);
     assert_true(bench_bootable(b, SLOT_B));

@@ -5,6 +5,7 @@
 #include "tests/support/expect.h"
 #include "tests/support/install_bench.h"
 #include "tests/support/test_data.h"
+#include "updater/activate.h"
 
 #include <stdlib.h>
 
@@ -115,23 +116,101 @@ static void a_damaged_floor_is_told_and_not_obeyed(void **state)
     struct image_recipe r = recipe("1.0", 10);
     env_sim_put(&b->env.sim, "vv_floor", "11");
     assert_ok(install(b, &r, &e));
-    assert_contains(talk(b), "11 in the boot environment) is above the confirmed release 10");
+    assert_contains(talk(b),
+                    "11 in the boot environment) is above the newest confirmed release 10");
     env_sim_put(&b->env.sim, "vv_floor", "many");
     assert_ok(install(b, &r, &e));
     assert_contains(talk(b), "vv_floor in the boot environment is not a number");
 }
 
-static void the_confirmed_release_may_be_in_the_other_slot(void **state)
+static void the_confirmed_release_need_not_be_in_a_slot_any_more(void **state)
 {
     struct bench *b = *state;
     struct error e;
     bench_set_running(b, SLOT_A, 10); // rolled back to
-    b->device.journal.slots[SLOT_B].content = CONTENT_REJECTED;
-    b->device.journal.slots[SLOT_B].release.release_index = 12;
+    b->device.journal.confirmed_max = 12;
     assert_ok(journal_save(b->device.state, &b->device.journal, &e));
     env_sim_put(&b->env.sim, "vv_floor", "12");
     struct image_recipe r = recipe("1.1", 11);
     expect_refused_by_policy(b, &r, "below the floor 12");
+}
+
+static void with_a_lost_journal_the_floor_of_the_environment_is_obeyed(void **state)
+{
+    struct bench *b = *state;
+    struct error e;
+    bench_set_running(b, SLOT_A, 10);
+    env_sim_put(&b->env.sim, "vv_floor", "12");
+    state_mem_forget(&b->state, "journal");
+    struct image_recipe r = recipe("1.1", 11);
+    expect_refused_by_policy(b, &r, "below the floor 12");
+    // Nor is it forgotten by what runs from then on.
+    b->device.journal.slots[SLOT_A].content = CONTENT_INSTALLED;
+    b->device.journal.slots[SLOT_A].release.release_index = 10;
+    assert_ok(journal_save(b->device.state, &b->device.journal, &e));
+    expect_refused_by_policy(b, &r, "below the floor 12");
+}
+
+// --- what boots next ---
+
+static void use_bootcount(struct bench *b, const char *slot)
+{
+    b->config.boot.contract = CONTRACT_BOOTCOUNT;
+    b->config.boot.slot_var = "rpipart";
+    env_sim_put(&b->env.sim, "rpipart", slot);
+}
+
+static void expect_not_now(struct bench *b, const char *part)
+{
+    struct error e;
+    struct install_report report;
+    struct image_recipe r = recipe("2.0", 2);
+    bench_serve(b, &r);
+    assert_fails(ERR_NOT_NOW, part, bench_install(b, &report, &e));
+    assert_int_equal(b->env.sim.stores, 0);
+    assert_int_equal(b->source.read_bytes, 0);
+    assert_int_equal(b->slots[SLOT_B][0].opens, 0);
+}
+
+static void the_slot_that_boots_next_is_not_written_after_the_running_one_was_given_up(void **state)
+{
+    struct bench *b = *state;
+    const char *sentence = "slot b boots next and the running slot a was given up: reboot first";
+    env_sim_put(&b->env.sim, "BOOT_ORDER", "B");
+    env_sim_put(&b->env.sim, "BOOT_A_LEFT", "0");
+    expect_not_now(b, sentence);
+    assert_int_equal(b->device.journal.last.outcome, OUTCOME_NONE); // the rejection's is kept
+    // Attempts do not bring back what is not in BOOT_ORDER: confirm without a journal settles.
+    env_sim_put(&b->env.sim, "BOOT_A_LEFT", "3");
+    expect_not_now(b, sentence);
+    use_bootcount(b, "3");
+    expect_not_now(b, sentence);
+}
+
+static void a_running_slot_without_attempts_is_to_be_confirmed_first(void **state)
+{
+    struct error e;
+    struct bench *b = *state;
+    env_sim_put(&b->env.sim, "BOOT_A_LEFT", "0");
+    expect_not_now(b, "slot b boots next, because the running slot a has no boot attempts left: "
+                      "run 'vv-update confirm' first");
+    env_sim_put(&b->env.sim, "BOOT_A_LEFT", "3");
+    struct image_recipe r = recipe("2.0", 2);
+    assert_ok(install(b, &r, &e));
+}
+
+// Each slot would be tried, and which one was good is not known: an install names what runs.
+static void a_lost_environment_is_no_slot_given_up(void **state)
+{
+    struct error e;
+    struct bench *b = *state;
+    struct image_recipe r = recipe("2.0", 2);
+    env_sim_put(&b->env.sim, "BOOT_ORDER", "B A");
+    assert_ok(install(b, &r, &e));
+    use_bootcount(b, NULL);
+    b->config.boot.slots[SLOT_A].bootvalue = "3";
+    b->config.boot.slots[SLOT_B].bootvalue = "2";
+    assert_ok(install(b, &r, &e));
 }
 
 static void an_older_release_than_the_running_one_is_refused(void **state)
@@ -257,8 +336,65 @@ static void somebody_else_holding_a_lock_is_no_failure_to_record(void **state)
     b->seam.fail_at = 2; // the load of the environment
     b->seam.fail_with = ERR_AGAIN;
     assert_fails(ERR_AGAIN, "environment load", bench_install(b, &report, &e));
-    assert_int_equal(b->state.replaced, 1); // the probe
+    assert_int_equal(b->state.replaced, 0);
     assert_int_equal(b->device.journal.last.outcome, OUTCOME_NONE);
+}
+
+static void without_room_for_the_record_the_old_slot_is_not_given_up(void **state)
+{
+    struct error e;
+    struct install_report report;
+    struct bench *b = *state;
+    struct image_recipe r = recipe("2.0", 2);
+    bench_serve(b, &r);
+    b->state.room = (size_t)b->image.header.payload_offset - 1;
+    b->seam.tracing = true;
+    assert_fails(ERR_IO, "the state directory cannot take the record of slot b: ",
+                 bench_install(b, &report, &e));
+    assert_int_equal(e.sys, ENOSPC);
+    assert_int_equal(b->env.sim.stores, 0);
+    assert_false(state_mem_has(&b->state, "slot-b"));
+    assert_null(strstr(b->seam.trace, "b.rootfs"));
+    b->state.room++;
+    assert_ok(bench_install(b, &report, &e));
+    assert_true(report.activated);
+}
+
+static void a_dry_run_asks_for_no_room(void **state)
+{
+    struct error e;
+    struct install_report report;
+    struct bench *b = *state;
+    struct image_recipe r = recipe("2.0", 2);
+    bench_serve(b, &r);
+    b->state.read_only = true;
+    b->options.dry_run = true;
+    assert_ok(bench_install(b, &report, &e));
+}
+
+// The journal has the slot as it is, so it stays as it is: a confirmed slot stays one.
+static void a_damaged_record_of_a_whole_slot_is_written_anew(void **state)
+{
+    struct error e;
+    struct install_report report;
+    struct bench *b = *state;
+    struct image_recipe r = recipe("2.0", 2);
+    bench_serve(b, &r);
+    b->options.no_activate = true;
+    assert_ok(bench_install(b, &report, &e));
+    b->device.journal.slots[SLOT_B].content = CONTENT_CONFIRMED;
+    assert_ok(journal_save(b->device.state, &b->device.journal, &e));
+    state_mem_spoil(&b->state, "slot-b");
+    bench_restart(b);
+    assert_ok(bench_install(b, &report, &e));
+    assert_true(report.nothing_to_do);
+    assert_int_equal(b->state.replaced, 1);
+    assert_int_equal(b->device.journal.slots[SLOT_B].content, CONTENT_CONFIRMED);
+    struct release_id release;
+    assert_ok(activate_verify_slot(&b->device, SLOT_B, &release, &e));
+    bench_restart(b);
+    assert_ok(bench_install(b, &report, &e));
+    assert_int_equal(b->state.replaced, 0);
 }
 
 static void an_install_whose_end_could_not_be_recorded_is_recorded_by_the_next_run(void **state)
@@ -338,7 +474,11 @@ int main(void)
         steps_test(an_image_larger_than_the_slot_is_refused_before_its_table),
         steps_test(the_floor_comes_from_journal_and_environment),
         steps_test(a_damaged_floor_is_told_and_not_obeyed),
-        steps_test(the_confirmed_release_may_be_in_the_other_slot),
+        steps_test(the_confirmed_release_need_not_be_in_a_slot_any_more),
+        steps_test(with_a_lost_journal_the_floor_of_the_environment_is_obeyed),
+        steps_test(the_slot_that_boots_next_is_not_written_after_the_running_one_was_given_up),
+        steps_test(a_running_slot_without_attempts_is_to_be_confirmed_first),
+        steps_test(a_lost_environment_is_no_slot_given_up),
         steps_test(an_older_release_than_the_running_one_is_refused),
         steps_test(the_release_to_come_from_is_the_running_one),
         steps_test(time_is_the_floor_of_the_device),
@@ -348,6 +488,9 @@ int main(void)
         steps_test(what_was_installed_is_kept_with_its_signed_head),
         steps_test(a_failure_that_cannot_be_recorded_does_not_hide_the_first),
         steps_test(somebody_else_holding_a_lock_is_no_failure_to_record),
+        steps_test(without_room_for_the_record_the_old_slot_is_not_given_up),
+        steps_test(a_dry_run_asks_for_no_room),
+        steps_test(a_damaged_record_of_a_whole_slot_is_written_anew),
         steps_test(an_install_whose_end_could_not_be_recorded_is_recorded_by_the_next_run),
         steps_test(a_rejected_release_may_be_tried_again),
         steps_test(asking_for_the_running_release_while_another_waits_installs_it),

@@ -212,6 +212,37 @@ static void bad_ends_a_pending_trial_and_says_why(void **state)
     }
 }
 
+static void bad_does_not_take_the_last_slot_away_when_the_journal_is_lost(void **state)
+{
+    (void)state;
+    struct error e;
+    for (EACH_CONTRACT(i)) {
+        struct trial_bench *t = trial_bench_new(contracts[i]);
+        assert_int_equal(trial_boot(t), SLOT_B);
+        assert_ok(trial_reject(t->device, SLOT_B, "too loud", &e));
+        state_mem_forget(&t->bench->state, "journal");
+        trial_restart(t);
+        assert_fails(ERR_NOT_NOW, "slot a cannot be marked bad: it is the last bootable slot",
+                     mark_run(t->device, MARK_BAD, SLOT_A, &e));
+        assert_int_equal(trial_stores(t), 0);
+        assert_int_equal(trial_boot(t), SLOT_A);
+        trial_bench_free(t);
+    }
+}
+
+static void good_keeps_a_slot_that_went_on_alone(void **state)
+{
+    (void)state;
+    struct error e;
+    struct trial_bench *t = trial_bench_new(CONTRACT_ORDER);
+    assert_int_equal(trial_boot(t), SLOT_B);
+    assert_ok(trial_go_on_alone(t->device, "too loud", &e));
+    mark(t, MARK_GOOD, SLOT_B);
+    assert_int_equal(t->device->journal.slots[SLOT_B].content, CONTENT_CONFIRMED);
+    assert_int_equal(trial_boot_state(t).floor, TRIAL_FLOOR);
+    trial_bench_free(t);
+}
+
 static void bad_leaves_a_partly_written_slot_called_that(void **state)
 {
     (void)state;
@@ -422,6 +453,8 @@ int main(void)
         cmocka_unit_test(good_does_not_undo_a_rejection),
         cmocka_unit_test(bad_takes_the_other_slot_out),
         cmocka_unit_test(bad_ends_a_pending_trial_and_says_why),
+        cmocka_unit_test(bad_does_not_take_the_last_slot_away_when_the_journal_is_lost),
+        cmocka_unit_test(good_keeps_a_slot_that_went_on_alone),
         cmocka_unit_test(bad_leaves_a_partly_written_slot_called_that),
         cmocka_unit_test(bad_does_not_take_away_what_a_running_trial_falls_back_to),
         cmocka_unit_test(bad_does_not_take_away_the_slot_that_a_rejection_left),

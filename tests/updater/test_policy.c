@@ -222,6 +222,31 @@ static void a_floor_above_the_confirmed_release_is_damaged_and_not_obeyed(void *
     assert_true(damaged);
 }
 
+static void copies_that_agree_are_obeyed_whatever_was_confirmed(void **state)
+{
+    (void)state;
+    bool damaged;
+    struct policy_floors f = {
+        .journal = 9, .environment = 9, .confirmed_known = true, .confirmed_index = 6};
+    assert_int_equal(policy_floor(&f, &damaged), 9);
+    assert_false(damaged);
+}
+
+static void without_a_confirmed_release_a_floor_is_obeyed_as_far_as_one_can_reach_it(void **state)
+{
+    (void)state;
+    bool damaged;
+    struct policy_floors f = {.environment = INT64_MAX};
+    assert_int_equal(policy_floor(&f, &damaged), INT64_MAX);
+    assert_false(damaged);
+    f.environment++;
+    assert_int_equal(policy_floor(&f, &damaged), 0);
+    assert_true(damaged);
+    f.journal = f.environment;
+    assert_int_equal(policy_floor(&f, &damaged), 0);
+    assert_true(damaged);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +264,8 @@ int main(void)
         cmocka_unit_test(an_image_larger_than_its_partition_is_refused),
         cmocka_unit_test(the_larger_floor_wins),
         cmocka_unit_test(a_floor_above_the_confirmed_release_is_damaged_and_not_obeyed),
+        cmocka_unit_test(copies_that_agree_are_obeyed_whatever_was_confirmed),
+        cmocka_unit_test(without_a_confirmed_release_a_floor_is_obeyed_as_far_as_one_can_reach_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

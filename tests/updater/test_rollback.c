@@ -53,6 +53,39 @@ static void a_running_trial_that_was_rejected_stays_rejected(void **state)
     }
 }
 
+static void a_slot_given_up_stays_that_without_a_journal(void **state)
+{
+    (void)state;
+    for (EACH_CONTRACT(i)) {
+        struct trial_bench *t = trial_bench_new(contracts[i]);
+        assert_int_equal(trial_boot(t), SLOT_B);
+        roll_back(t, ROLLBACK_REJECTED);
+        state_mem_forget(&t->bench->state, "journal");
+        trial_restart(t);
+        roll_back(t, ROLLBACK_ALREADY);
+        assert_int_equal(trial_stores(t), 0);
+        assert_int_equal(trial_boot(t), SLOT_A);
+        trial_bench_free(t);
+    }
+}
+
+static void a_factory_slot_is_gone_back_to_more_than_once(void **state)
+{
+    (void)state;
+    struct error e;
+    for (EACH_CONTRACT(i)) {
+        struct trial_bench *t = trial_bench_new(contracts[i]);
+        trial_confirmed(t);
+        for (int n = 0; n < 3; n++) {
+            roll_back(t, ROLLBACK_ACTIVATED);
+            assert_int_equal(trial_boot(t), n % 2 == 0 ? SLOT_A : SLOT_B);
+            assert_ok(trial_keep(t->device, &e));
+            trial_restart(t);
+        }
+        trial_bench_free(t);
+    }
+}
+
 static void a_running_trial_above_a_partly_written_slot_is_not_rejected(void **state)
 {
     (void)state;
@@ -213,6 +246,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_running_trial_is_rejected),
         cmocka_unit_test(a_running_trial_that_was_rejected_stays_rejected),
+        cmocka_unit_test(a_slot_given_up_stays_that_without_a_journal),
+        cmocka_unit_test(a_factory_slot_is_gone_back_to_more_than_once),
         cmocka_unit_test(a_running_trial_above_a_partly_written_slot_is_not_rejected),
         cmocka_unit_test(a_pending_trial_is_taken_back),
         cmocka_unit_test(a_factory_slot_that_was_never_written_is_gone_back_to_on_trial),

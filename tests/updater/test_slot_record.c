@@ -40,7 +40,9 @@ static int clear(void **state)
 
 static enum err load(struct stage *s, struct image **ret, struct error *e)
 {
-    struct image_trust trust = device_trust(&s->bench->device);
+    struct image_trust trust;
+    enum err err = device_trust(&s->bench->device, &trust, e);
+    assert_int_equal(err, OK);
     return slot_record_load(s->bench->device.state, "b", &trust.verifier, s->bench->device.hasher,
                             ret, e);
 }
@@ -120,6 +122,43 @@ static void a_record_is_trusted_no_more_than_an_image_from_the_network(void **st
     assert_fails(ERR_TRUST, "slot b: its stored record", load(s, &image, &e));
 }
 
+static void room_for_a_record_is_asked_for_and_nothing_is_written(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct state_store *store = s->bench->device.state;
+    assert_ok(slot_record_mark(store, "b", &e));
+    unsigned before = s->bench->state.replaced;
+    assert_ok(slot_record_check_room(store, "b", s->t.image, &e));
+    s->bench->state.room = (size_t)s->t.image->header.payload_offset;
+    assert_ok(slot_record_check_room(store, "b", s->t.image, &e));
+    s->bench->state.room--;
+    assert_fails(ERR_IO,
+                 "the state directory cannot take the record of slot b: state record slot-b",
+                 slot_record_check_room(store, "b", s->t.image, &e));
+    assert_int_equal(e.sys, ENOSPC);
+    assert_int_equal(s->bench->state.replaced, before);
+}
+
+static void a_record_is_compared_byte_for_byte(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct state_store *store = s->bench->device.state;
+    bool same = true;
+    assert_ok(slot_record_is(store, "b", s->t.image, &same, &e));
+    assert_false(same);
+    assert_ok(slot_record_mark(store, "b", &e));
+    assert_ok(slot_record_is(store, "b", s->t.image, &same, &e));
+    assert_false(same);
+    assert_ok(slot_record_save(store, "b", s->t.image, &e));
+    assert_ok(slot_record_is(store, "b", s->t.image, &same, &e));
+    assert_true(same);
+    state_mem_spoil(&s->bench->state, "slot-b");
+    assert_ok(slot_record_is(store, "b", s->t.image, &same, &e));
+    assert_false(same);
+}
+
 static void errors_of_the_store_come_through(void **state)
 {
     struct stage *s = *state;
@@ -135,6 +174,10 @@ static void errors_of_the_store_come_through(void **state)
     assert_fails(ERR_IO, "state read", slot_record_exists(store, "b", &exists, &e));
     s->bench->seam.fail_at = s->bench->seam.calls + 2;
     assert_fails(ERR_IO, "state replace", slot_record_mark(store, "b", &e));
+    s->bench->seam.fail_at = s->bench->seam.calls + 1;
+    assert_fails(ERR_IO, "slot b: state try", slot_record_check_room(store, "b", s->t.image, &e));
+    s->bench->seam.fail_at = s->bench->seam.calls + 1;
+    assert_fails(ERR_IO, "state compare", slot_record_is(store, "b", s->t.image, &exists, &e));
 }
 
 #define record_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
@@ -148,6 +191,8 @@ int main(void)
         record_test(a_mark_does_not_replace_a_record),
         record_test(a_changed_record_is_refused),
         record_test(a_record_is_trusted_no_more_than_an_image_from_the_network),
+        record_test(room_for_a_record_is_asked_for_and_nothing_is_written),
+        record_test(a_record_is_compared_byte_for_byte),
         record_test(errors_of_the_store_come_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,7 @@ static void what_the_server_asks_to_wait_is_waited(void **state)
         {"status=503,retry-after=120,first=1", 120000, 120000},
         {"status=429,retry-after=90,first=1", 90000, 90000},
         {"status=503,retry-after=+300,first=1", 300000, 300000},
-        {"status=503,retry-after=86400,first=1", 3600000, 3600000},
+        {"status=503,retry-after=1800,first=1", 1800000, 1800000},
         // Not one of those for which RFC 9110 and RFC 6585 define it.
         {"status=500,retry-after=120,first=1", 750, 1250},
     };
@@ -108,6 +108,19 @@ static void what_the_server_asks_to_wait_is_waited(void **state)
         source_close(TAKE_PTR(r->source));
         bad_server_clear(&r->server);
     }
+}
+
+static void a_server_that_asks_for_hours_is_told_with_what_it_asked_for(void **state)
+{
+    struct http_room *r = *state;
+    struct error e;
+    serve_and_open(r, "status=503,retry-after=7200,first=1");
+    assert_fails(ERR_NETWORK, "503 Service Unavailable and asks",
+                 source_start(r->source, 0, 10, &e));
+    assert_contains(e.msg, "the server 127.0.0.1:");
+    assert_contains(e.msg, "asks to be left alone for 2 h; of the 30 min");
+    assert_contains(e.msg, "run install again later: it goes on where it stopped");
+    assert_int_equal(r->clock.count, 0);
 }
 
 static void a_wait_is_for_the_failure_that_asked_for_it_only(void **state)
@@ -357,6 +370,7 @@ int main(void)
         ROOM_TEST(a_status_that_may_change_is_tried_again),
         ROOM_TEST(a_status_that_does_not_change_is_given_up),
         ROOM_TEST(what_the_server_asks_to_wait_is_waited),
+        ROOM_TEST(a_server_that_asks_for_hours_is_told_with_what_it_asked_for),
         ROOM_TEST(a_wait_is_for_the_failure_that_asked_for_it_only),
         ROOM_TEST(a_broken_answer_goes_on_at_the_next_missing_byte),
         ROOM_TEST(an_answer_that_ends_short_of_its_range_goes_on_too),

@@ -5,6 +5,8 @@
 #include "tests/support/temp_dir.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 static struct state_store *open_store(const char *dir)
 {
@@ -67,12 +69,17 @@ static void a_name_that_leaves_the_directory_is_a_bug(void **state)
     struct error e;
     uint8_t *data = NULL;
     size_t len;
+    bool same;
     CLEANUP(cleanup_state_store) struct state_store *s = open_store(*state);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_fails(ERR_INTERNAL, "cannot be the name of a record",
                      state_replace(s, names[i], "x", 1, &e));
         assert_fails(ERR_INTERNAL, "cannot be the name of a record",
                      state_read(s, names[i], 1, &data, &len, &e));
+        assert_fails(ERR_INTERNAL, "cannot be the name of a record",
+                     state_try_replace(s, names[i], NULL, 0, &e));
+        assert_fails(ERR_INTERNAL, "cannot be the name of a record",
+                     state_holds(s, names[i], NULL, 0, &same, &e));
     }
 }
 
@@ -91,16 +98,56 @@ static void a_missing_directory_is_a_configuration_error(void **state)
     assert_null(s);
 }
 
-static void a_writable_directory_passes_the_probe(void **state)
+static void a_writable_directory_passes_the_probe_and_is_as_before(void **state)
 {
     struct error e;
-    char path[512];
-    struct stat st;
     CLEANUP(cleanup_state_store) struct state_store *s = open_store(*state);
     assert_ok(state_check_writable(s, &e));
     assert_ok(state_check_writable(s, &e));
-    assert_int_equal(stat(temp_dir_path(path, sizeof path, *state, "probe"), &st), 0);
-    assert_int_equal(st.st_size, 4096);
+    assert_int_equal(rmdir(*state), 0); // nothing is in it
+    assert_int_equal(mkdir(*state, 0700), 0);
+}
+
+static void a_record_is_made_of_parts_and_compared_with_them(void **state)
+{
+    struct error e;
+    static const struct file_part parts[] = {{"head", 4}, {"table", 5}};
+    static const struct file_part other[] = {{"head", 4}, {"cable", 5}};
+    CLEANUP(cleanup_free) uint8_t *data = NULL;
+    size_t len;
+    bool same = true;
+    CLEANUP(cleanup_state_store) struct state_store *s = open_store(*state);
+    assert_ok(state_holds(s, "slot-a", parts, 2, &same, &e));
+    assert_false(same);
+    assert_ok(state_try_replace(s, "slot-a", parts, 2, &e));
+    assert_ok(state_holds(s, "slot-a", parts, 2, &same, &e));
+    assert_false(same);
+    assert_ok(state_replace_parts(s, "slot-a", parts, 2, &e));
+    assert_ok(state_holds(s, "slot-a", parts, 2, &same, &e));
+    assert_true(same);
+    assert_ok(state_holds(s, "slot-a", other, 2, &same, &e));
+    assert_false(same);
+    assert_ok(state_read(s, "slot-a", 100, &data, &len, &e));
+    assert_string_equal((const char *)data, "headtable");
+}
+
+static void a_directory_that_is_full_says_so_before_anything_is_written(void **state)
+{
+    struct error e;
+    const struct file_part part = {"12345", 5};
+    struct rlimit before;
+    CLEANUP(cleanup_state_store) struct state_store *s = open_store(*state);
+    // The limit of a file's size stands for a full disk: either way write() fails.
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    const struct rlimit tight = {.rlim_cur = 4, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    enum err err = state_try_replace(s, "slot-a", &part, 1, &e);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(err, ERR_IO);
+    assert_contains(e.msg, *state);
+    assert_int_equal(rmdir(*state), 0); // nothing is in it
+    assert_int_equal(mkdir(*state, 0700), 0);
 }
 
 static void a_directory_that_is_gone_fails_the_probe(void **state)
@@ -131,7 +178,9 @@ int main(void)
         WITH_DIR(a_record_larger_than_its_reader_wants_is_refused),
         WITH_DIR(a_name_that_leaves_the_directory_is_a_bug),
         WITH_DIR(a_missing_directory_is_a_configuration_error),
-        WITH_DIR(a_writable_directory_passes_the_probe),
+        WITH_DIR(a_writable_directory_passes_the_probe_and_is_as_before),
+        WITH_DIR(a_record_is_made_of_parts_and_compared_with_them),
+        WITH_DIR(a_directory_that_is_full_says_so_before_anything_is_written),
         WITH_DIR(a_directory_that_is_gone_fails_the_probe),
         cmocka_unit_test(closing_nothing_does_nothing),
     };

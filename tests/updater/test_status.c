@@ -51,7 +51,7 @@ static const struct rule rules[] = {
     {"old release", ORDER, NONE, A, CONTENT_CONFIRMED, true, 3, SLOT_STATE_GOOD},
     {"old release, marked bad", ORDER, NONE, A, CONTENT_CONFIRMED, false, 0, SLOT_STATE_BAD},
     {"old release", COUNT, NONE, A, CONTENT_CONFIRMED, false, 0, SLOT_STATE_GOOD},
-    {"factory, listed", ORDER, NONE, A, CONTENT_UNKNOWN, true, 3, SLOT_STATE_GOOD},
+    {"factory, listed", ORDER, NONE, A, CONTENT_UNKNOWN, true, 3, SLOT_STATE_UNKNOWN},
     {"factory, not listed", ORDER, NONE, A, CONTENT_UNKNOWN, false, 0, SLOT_STATE_UNKNOWN},
     {"factory", COUNT, NONE, A, CONTENT_UNKNOWN, false, 0, SLOT_STATE_UNKNOWN},
     {"other on trial", ORDER, A, A, CONTENT_CONFIRMED, true, 3, SLOT_STATE_GOOD},
@@ -127,6 +127,7 @@ static void begin(const char *dir)
     bench.device.journal.last.slot = NONE;
     bench.device.journal.slots[A].content = CONTENT_CONFIRMED;
     put_release(&bench.device.journal.slots[A].release, "1.0", 10);
+    bench.device.journal.confirmed_max = 10;
 }
 
 static void end(void)
@@ -171,7 +172,7 @@ static void a_quiet_device_says_what_runs_and_boots_next(void **state)
     assert_string_equal(s->summary, "Running 1.0 from slot a. Slot a boots next.");
     assert_int_equal(s->warning_count, 0);
     assert_int_equal(s->slots[A], SLOT_STATE_GOOD);
-    assert_int_equal(s->slots[B], SLOT_STATE_GOOD);
+    assert_int_equal(s->slots[B], SLOT_STATE_UNKNOWN); // a factory slot
     assert_int_equal(s->copies_good, s->copies_total);
     assert_int_equal(bench.env.stores, 0);
     end();
@@ -279,6 +280,17 @@ static void an_install_under_way_is_not_called_interrupted(void **state)
     end();
 }
 
+static void a_slot_that_is_not_whole_is_called_unknown(void **state)
+{
+    begin(*state);
+    install_in_b(CONTENT_PARTIAL);
+    bench.device.running = B;
+    assert_contains(look()->summary, "Running an unknown release from slot b.");
+    bench.device.journal.slots[B].content = CONTENT_UNKNOWN;
+    assert_contains(look()->summary, "Running an unknown release from slot b.");
+    end();
+}
+
 static void a_device_without_a_bootable_slot_is_told(void **state)
 {
     begin(*state);
@@ -336,8 +348,17 @@ static void the_larger_floor_is_in_force_unless_it_cannot_be(void **state)
     env_sim_put(&bench.env, "vv_floor", "11");
     assert_int_equal(look()->floor, 4);
     assert_true(has_warning(look(), "release floor is damaged"));
-    // Nor can there be one that no release reaches.
-    bench.device.journal.slots[A].content = CONTENT_UNKNOWN;
+    // A release on trial has raised no floor yet.
+    install_in_b(CONTENT_INSTALLED);
+    bench.device.running = B;
+    set_order("B A", "3", "2", "b");
+    assert_int_equal(look()->floor, 4);
+    env_sim_put(&bench.env, "vv_trial", NULL);
+    assert_int_equal(look()->floor, 11);
+    // Without a confirmed release nothing can be said against it, but that no release reaches it.
+    bench.device.journal.confirmed_max = 0;
+    bench.device.journal.floor = 0;
+    assert_int_equal(look()->floor, 11);
     env_sim_put(&bench.env, "vv_floor", "9223372036854775808");
     assert_int_equal(look()->floor, 0);
     assert_true(has_warning(look(), "release floor is damaged"));
@@ -368,6 +389,7 @@ int main(void)
         WITH_DIR(an_installed_slot_waits_for_activation),
         WITH_DIR(an_interrupted_install_is_told_with_its_percent),
         WITH_DIR(an_install_under_way_is_not_called_interrupted),
+        WITH_DIR(a_slot_that_is_not_whole_is_called_unknown),
         WITH_DIR(a_device_without_a_bootable_slot_is_told),
         WITH_DIR(another_slot_that_boots_next_without_a_trial_is_told),
         WITH_DIR(an_unreadable_environment_does_not_hide_the_journal),

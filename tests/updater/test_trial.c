@@ -38,6 +38,41 @@ static void a_release_is_known_from_the_journal_or_the_record(void **state)
     trial_bench_free(t);
 }
 
+static void a_partly_written_slot_holds_no_release(void **state)
+{
+    (void)state;
+    char text[TRIAL_TEXT_SIZE];
+    struct trial_bench *t = trial_bench_new(CONTRACT_ORDER);
+    t->device->journal.slots[SLOT_B].content = CONTENT_PARTIAL;
+    assert_string_equal(trial_text(t->device, SLOT_B, text), "slot b");
+    // Of an unknown one the record tells, and nothing else.
+    t->device->journal.slots[SLOT_B].content = CONTENT_UNKNOWN;
+    snprintf(t->device->journal.slots[SLOT_B].release.version, NAME_MAX_LEN, "9.9");
+    assert_string_equal(trial_text(t->device, SLOT_B, text), "release 2.0 in slot b");
+    trial_bench_free(t);
+}
+
+static void a_trial_waits_whatever_attempts_are_configured_now(void **state)
+{
+    (void)state;
+    for (EACH_CONTRACT(i)) {
+        struct trial_bench *t = trial_bench_new(contracts[i]);
+        struct boot_state boot = trial_boot_state(t);
+        t->bench->config.boot.attempts = 5;
+        assert_true(trial_is_pending(t->device, &boot));
+        assert_int_equal(trial_attempts(t->device, &boot), 3);
+        t->bench->config.boot.attempts = 2;
+        assert_true(trial_is_pending(t->device, &boot));
+        (void)trial_boot(t);
+        boot = trial_boot_state(t);
+        assert_false(trial_is_pending(t->device, &boot)); // two of three are left
+        // Without a journal there is only the configuration.
+        t->device->journal.attempts = 0;
+        assert_int_equal(trial_attempts(t->device, &boot), 2);
+        trial_bench_free(t);
+    }
+}
+
 static void a_trial_is_pending_until_its_first_boot(void **state)
 {
     (void)state;
@@ -112,10 +147,69 @@ static void no_floor_is_ever_lowered(void **state)
     t->device->journal.floor = 8;
     t->device->journal.time_floor_s = TRIAL_CREATED_S + 1;
     assert_ok(trial_keep(t->device, &e));
-    assert_int_equal(trial_boot_state(t).floor, 7);
+    // The floor in force goes into both copies.
+    assert_int_equal(trial_boot_state(t).floor, 8);
     assert_int_equal(t->device->journal.floor, 8);
     assert_int_equal(t->device->journal.time_floor_s, TRIAL_CREATED_S + 1);
     trial_bench_free(t);
+}
+
+static void the_newest_release_ever_confirmed_is_remembered(void **state)
+{
+    (void)state;
+    struct error e;
+    struct trial_bench *t = trial_running(CONTRACT_ORDER);
+    assert_ok(trial_keep(t->device, &e));
+    assert_int_equal(t->device->journal.confirmed_max, 2);
+    t->device->journal.confirmed_max = 10;
+    assert_ok(trial_keep(t->device, &e));
+    assert_int_equal(t->device->journal.confirmed_max, 10);
+    trial_bench_free(t);
+}
+
+static void a_floor_from_before_a_lost_journal_stays_in_force(void **state)
+{
+    (void)state;
+    struct error e;
+    uint64_t newest = 0;
+    struct trial_bench *t = trial_running(CONTRACT_ORDER);
+    env_sim_put(&t->bench->env.sim, "vv_floor", "7");
+    assert_ok(trial_keep(t->device, &e));
+    assert_int_equal(trial_boot_state(t).floor, 7);
+    assert_int_equal(t->device->journal.floor, 7);
+    assert_true(journal_newest_confirmed(&t->device->journal, SLOT_B, &newest));
+    assert_int_equal(newest, 7); // else 7 would look damaged from now on
+    trial_bench_free(t);
+}
+
+static void a_damaged_floor_is_not_taken_over(void **state)
+{
+    (void)state;
+    struct error e;
+    struct trial_bench *t = trial_running(CONTRACT_ORDER);
+    t->device->journal.confirmed_max = 2;
+    env_sim_put(&t->bench->env.sim, "vv_floor", "70");
+    assert_ok(trial_keep(t->device, &e));
+    assert_int_equal(t->device->journal.floor, TRIAL_FLOOR);
+    assert_int_equal(t->device->journal.confirmed_max, 2);
+    trial_bench_free(t);
+}
+
+static void a_factory_slot_that_is_kept_stays_a_factory_slot(void **state)
+{
+    (void)state;
+    struct error e;
+    for (EACH_CONTRACT(i)) {
+        struct trial_bench *t = trial_bench_new(contracts[i]);
+        t->device->running = SLOT_A;
+        assert_ok(trial_keep(t->device, &e));
+        assert_int_equal(t->device->journal.slots[SLOT_A].content, CONTENT_UNKNOWN);
+        assert_int_equal(t->device->journal.confirmed_max, 0);
+        assert_int_equal(t->device->journal.last.outcome, OUTCOME_CONFIRMED);
+        assert_int_equal(t->device->journal.last.slot, SLOT_A);
+        assert_int_equal(trial_boot_state(t).next, SLOT_A);
+        trial_bench_free(t);
+    }
 }
 
 static void a_certificate_that_ended_meanwhile_does_not_matter(void **state)
@@ -284,6 +378,31 @@ static void a_trial_taken_back_before_its_first_boot_is_not_bad(void **state)
     }
 }
 
+static void
+a_release_that_worked_before_is_fallen_back_to_after_its_trial_is_taken_back(void **state)
+{
+    (void)state;
+    struct error e;
+    static const enum slot_content worked[] = {CONTENT_CONFIRMED, CONTENT_UNKNOWN};
+    for (EACH_CONTRACT(i)) {
+        for (size_t c = 0; c < 2; c++) {
+            struct trial_bench *t = trial_bench_new(contracts[i]);
+            t->device->journal.slots[SLOT_B].content = worked[c];
+            struct boot_state boot = trial_boot_state(t);
+            assert_ok(trial_take_back(t->device, &boot, &e));
+            assert_int_equal(trial_stores(t), 1);
+            boot = trial_boot_state(t);
+            assert_int_equal(boot.trial, SLOT_NONE);
+            assert_int_equal(boot.next, SLOT_A);
+            // The other contract names one slot only, and keeps no list to be in.
+            assert_int_equal(boot.slots[SLOT_B].bootable, contracts[i] == CONTRACT_ORDER);
+            assert_int_equal(t->device->journal.slots[SLOT_B].content, worked[c]);
+            assert_int_equal(trial_boot(t), SLOT_A);
+            trial_bench_free(t);
+        }
+    }
+}
+
 static void a_trial_taken_back_after_it_failed_to_start_is_bad(void **state)
 {
     (void)state;
@@ -333,8 +452,16 @@ int main(void)
         cmocka_unit_test(a_journal_that_cannot_be_written_does_not_keep_a_bad_system),
         cmocka_unit_test(the_last_bootable_slot_is_not_rejected),
         cmocka_unit_test(a_trial_taken_back_before_its_first_boot_is_not_bad),
+        cmocka_unit_test(
+            a_release_that_worked_before_is_fallen_back_to_after_its_trial_is_taken_back),
         cmocka_unit_test(a_trial_taken_back_after_it_failed_to_start_is_bad),
         cmocka_unit_test(an_end_without_a_record_is_seen_in_the_journal),
+        cmocka_unit_test(a_partly_written_slot_holds_no_release),
+        cmocka_unit_test(a_trial_waits_whatever_attempts_are_configured_now),
+        cmocka_unit_test(the_newest_release_ever_confirmed_is_remembered),
+        cmocka_unit_test(a_floor_from_before_a_lost_journal_stays_in_force),
+        cmocka_unit_test(a_damaged_floor_is_not_taken_over),
+        cmocka_unit_test(a_factory_slot_that_is_kept_stays_a_factory_slot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

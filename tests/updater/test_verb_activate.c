@@ -88,6 +88,37 @@ static void the_reboot_command_runs_when_asked_for(void **state)
     }
 }
 
+// The running slot was given up, and was not left yet.
+static int make_given_up(void **state)
+{
+    static const char *const vars[] = {"BOOT_ORDER=B", "BOOT_A_LEFT=0", "BOOT_B_LEFT=3", NULL};
+    void *dir = NULL;
+    struct stage *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    assert_int_equal(temp_dir_make(&dir), 0);
+    s->dir = dir;
+    file_device_make(&s->device, s->dir, vars, NULL);
+    file_release_prepare(&s->release, &s->device);
+    *state = s;
+    return 0;
+}
+
+static void a_slot_that_boots_next_already_is_not_said_to_be_on_trial(void **state)
+{
+    struct stage *s = *state;
+    for (int json = 0; json < 2; json++) {
+        CLEANUP(verb_run_clear) struct verb_run r;
+        verb_run(&r, verb_activate,
+                 (const char *[]){"-c", s->device.conf, json ? "--json" : NULL, NULL});
+        assert_int_equal(r.err, OK);
+        assert_string_equal(
+            r.out, json ? "{\"result\":\"nothing_to_do\",\"slot\":\"b\",\"version\":null,"
+                          "\"release_index\":null,\"activated\":false}\n"
+                        : "Nothing to do: slot b boots next already, the running slot a was given "
+                          "up.\n");
+    }
+}
+
 static void a_slot_that_was_changed_is_refused(void **state)
 {
     struct stage *s = *state;
@@ -112,6 +143,8 @@ int main(void)
         verb_test(the_installed_slot_is_activated_and_told_in_a_sentence),
         verb_test(with_json_it_is_one_object),
         verb_test(the_reboot_command_runs_when_asked_for),
+        cmocka_unit_test_setup_teardown(a_slot_that_boots_next_already_is_not_said_to_be_on_trial,
+                                        make_given_up, clear),
         verb_test(a_slot_that_was_changed_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,12 +97,12 @@ static void the_same_again_is_nothing_to_do(void **state)
     CLEANUP(verb_run_clear) struct verb_run text;
     install(&text, s, s->image, NULL, NULL);
     assert_int_equal(text.err, OK);
-    assert_string_equal(text.out, "Nothing to do: slot b holds 2.0 (release 2) already. It boots "
-                                  "next, on trial.\n");
+    assert_string_equal(text.out, "Slot b holds 2.0 (release 2) already: nothing was fetched or "
+                                  "written. It boots next, on trial.\n");
     CLEANUP(verb_run_clear) struct verb_run json;
     install(&json, s, s->image, "--json", NULL);
     CLEANUP(cleanup_json) json_t *root = verb_run_json(&json);
-    assert_string_equal(json_string_value(json_object_get(root, "result")), "nothing-to-do");
+    assert_string_equal(json_string_value(json_object_get(root, "result")), "nothing_to_do");
     assert_int_equal(json_integer_value(json_object_get(root, "written_bytes")), 0);
 }
 

@@ -256,7 +256,7 @@ static void a_device_that_cannot_be_opened_is_an_error(void **state)
     status_of(&r, &f, true);
     assert_int_equal(r.err, ERR_NOT_NOW);
     CLEANUP(cleanup_json) json_t *root = verb_run_json(&r);
-    assert_string_equal(text_at(json_object_get(root, "error"), "name"), "not-now");
+    assert_string_equal(text_at(json_object_get(root, "error"), "name"), "not_now");
 }
 
 #define WITH_DIR(test) cmocka_unit_test_setup_teardown(test, temp_dir_make, temp_dir_remove)

@@ -109,8 +109,8 @@ static void every_exit_status_has_a_word(void **state)
         {ERR_TRUST, "trust"},
         {ERR_FORMAT, "format"},
         {ERR_IO, "io"},
-        {ERR_TOO_LARGE, "too-large"},
-        {ERR_NOT_NOW, "not-now"},
+        {ERR_TOO_LARGE, "too_large"},
+        {ERR_NOT_NOW, "not_now"},
         {ERR_HEALTH, "health"},
         {ERR_AGAIN, "again"},
     };
