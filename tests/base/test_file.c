@@ -15,15 +15,9 @@
 // They take the place of those of the C library in this program.
 static struct {
     char order[128];
-    int fail_write;
-    int fail_fchmod;
-    int fail_fsync_file;
-    int fail_fsync_dir;
-    int fail_rename;
-    int fail_read;
-    bool kill_in_fsync;
+    int fail_write, fail_fchmod, fail_fsync_file, fail_fsync_dir, fail_rename, fail_read;
     bool short_calls; // every transfer moves one byte, every other one is interrupted first
-    bool interrupted;
+    bool kill_in_fsync, interrupted;
 } sys;
 
 static void note(const char *what)
