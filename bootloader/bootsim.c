@@ -3,6 +3,7 @@
 // do, through libubootenv, and says which slot runs; so updates can be tried from end to end on
 // plain files.
 #include "base/parse.h"
+#include "base/version.h"
 #include "bootloader/boot_defaults.h"
 #include "bootloader/boot_model.h"
 #include "bootloader/bootenv_uboot.h"
@@ -18,6 +19,7 @@ struct options {
     const char *cmdline_file;
     struct boot_setup setup;
     int slot_count;
+    enum { POWER_ON, SAY_HELP, SAY_VERSION } what;
     char default_bootnames[SLOT_COUNT][NAME_SIZE];
 };
 
@@ -33,7 +35,8 @@ static const char usage[] =
     "      --slot-var NAME               slot variable of bootcount (default rpipart)\n"
     "      --slot NAME=BOOTNAME,BOOTVALUE  a slot; twice (default a=A,2 and b=B,3)\n"
     "      --attempts N                  boots of a trial, 1 to 9 (default 3)\n"
-    "  -h, --help                        this text\n";
+    "  -h, --help                        this text\n"
+    "      --version                     the version\n";
 
 // "a=A,2", cut in place.
 static bool parse_slot(char *text, struct boot_slot *ret)
@@ -103,10 +106,9 @@ static enum err complete(struct options *o, struct error *e)
     return OK;
 }
 
-static enum err parse_options(int argc, char **argv, struct options *o, bool *ret_help,
-                              struct error *e)
+static enum err parse_options(int argc, char **argv, struct options *o, struct error *e)
 {
-    enum { CONTRACT = 256, SLOT_VAR, SLOT, ATTEMPTS };
+    enum { CONTRACT = 256, SLOT_VAR, SLOT, ATTEMPTS, VERSION };
     static const struct option table[] = {
         {"env-config", required_argument, NULL, 'e'},
         {"output", required_argument, NULL, 'o'},
@@ -115,6 +117,7 @@ static enum err parse_options(int argc, char **argv, struct options *o, bool *re
         {"slot", required_argument, NULL, SLOT},
         {"attempts", required_argument, NULL, ATTEMPTS},
         {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, VERSION},
         {0},
     };
     enum err r = OK;
@@ -132,8 +135,8 @@ static enum err parse_options(int argc, char **argv, struct options *o, bool *re
             r = add_slot(o, optarg, e);
         } else if (c == ATTEMPTS) {
             r = set_attempts(o, optarg, e);
-        } else if (c == 'h') {
-            *ret_help = true;
+        } else if (c == 'h' || c == VERSION) {
+            o->what = c == 'h' ? SAY_HELP : SAY_VERSION;
             return OK;
         } else {
             return fail(e, ERR_USAGE, 0, "try vv-bootsim --help");
@@ -182,13 +185,16 @@ int main(int argc, char **argv)
                   .attempts = BOOT_DEFAULT_ATTEMPTS},
     };
     struct error e = {0};
-    bool help = false;
-    if (parse_options(argc, argv, &o, &help, &e) != OK) {
+    if (parse_options(argc, argv, &o, &e) != OK) {
         fprintf(stderr, "vv-bootsim: %s\n", e.msg);
         return ERR_USAGE;
     }
-    if (help) {
+    if (o.what == SAY_HELP) {
         fputs(usage, stdout);
+        return 0;
+    }
+    if (o.what == SAY_VERSION) {
+        printf("vv-bootsim %s\n", vv_version);
         return 0;
     }
     struct boot_outcome outcome;

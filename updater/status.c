@@ -132,6 +132,15 @@ static void look_for_writers(const struct device *d, const struct block_view *vi
     }
 }
 
+// What keeps the next image out is better known before it comes.
+static void look_for_trust(struct device *d, struct status *s)
+{
+    struct error ignored;
+    if (device_load_trust(d, &ignored) != OK) {
+        warn(s, "the trust directory cannot be used: no image can be installed");
+    }
+}
+
 // --- the sentence --------------------------------------------------------------------------------
 
 static void PRINTF_LIKE(2, 3) say(struct status *s, const char *fmt, ...)
@@ -226,6 +235,7 @@ void status_read(struct device *d, struct status *ret)
     read_floor(d, ret);
     read_update(d, ret);
     look_for_writers(d, &block_view_system, ret);
+    look_for_trust(d, ret);
     say_running(d, ret);
     say_next(d, ret);
     say_update(d, ret);

@@ -84,7 +84,9 @@ class BadConfiguration(DeviceTest):
                 self.assertEqual(device.boot(), "b")
                 for pem in trust.iterdir():
                     pem.unlink()
-                self.assertEqual(device.status()["trial"], "b")
+                status = device.status()
+                self.assertEqual(status["trial"], "b")
+                self.assertIn("trust directory", "".join(status["warnings"]))
                 done = device.run(*verb)
                 self.assertEqual(done.returncode, fixtures.HEALTH if verb[0] == "confirm" else 0,
                                  done.stderr)

@@ -113,6 +113,11 @@ class BootSim(unittest.TestCase):
         (device.dir / "fw_env.config").unlink()
         self.check_refused(CONFIG, "fw_env.config", device=device)
 
+    def test_the_version_goes_to_standard_output(self):
+        done = self.boot(self.device(), "--version")
+        self.assertEqual(done.returncode, 0)
+        self.assertRegex(done.stdout, r"^vv-bootsim \d")
+
     def test_help_goes_to_standard_output(self):
         done = self.boot(self.device(), "--help")
         self.assertEqual((done.returncode, done.stderr), (0, ""))

@@ -4,6 +4,7 @@
 #include "tests/support/env_sim.h"
 #include "tests/support/expect.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/test_certs.h"
 #include "updater/lock.h"
 
 // --- the rule ------------------------------------------------------------------------------------
@@ -123,6 +124,11 @@ static void begin(const char *dir)
     env_sim_put(&bench.env, "BOOT_A_LEFT", "3");
     env_sim_put(&bench.env, "BOOT_B_LEFT", "3");
     bench.device = (struct device){.config = &bench.config, .env = &bench.env.base, .running = A};
+    struct error e;
+    struct test_cert root = test_ca("root", NULL);
+    test_cert_write(&root, dir, "root.pem");
+    test_cert_clear(&root);
+    assert_ok(trust_store_load(dir, &bench.device.trust, &e));
     bench.device.journal.slot = NONE;
     bench.device.journal.last.slot = NONE;
     bench.device.journal.slots[A].content = CONTENT_CONFIRMED;
@@ -132,6 +138,7 @@ static void begin(const char *dir)
 
 static void end(void)
 {
+    trust_store_free(bench.device.trust);
     env_sim_free(&bench.env);
 }
 
@@ -163,6 +170,16 @@ static bool has_warning(const struct status *s, const char *part)
         }
     }
     return false;
+}
+
+static void a_trust_directory_without_use_is_told(void **state)
+{
+    begin(*state);
+    trust_store_free(bench.device.trust);
+    bench.device.trust = NULL;
+    bench.config.trust_roots = "/nonexistent";
+    assert_true(has_warning(look(), "trust directory"));
+    end();
 }
 
 static void a_quiet_device_says_what_runs_and_boots_next(void **state)
@@ -382,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_line_of_the_table_of_states_holds),
         cmocka_unit_test(a_trial_that_runs_or_has_attempts_left_did_not_fall_back),
+        WITH_DIR(a_trust_directory_without_use_is_told),
         WITH_DIR(a_quiet_device_says_what_runs_and_boots_next),
         WITH_DIR(a_pending_trial_is_told_with_its_attempts),
         WITH_DIR(a_running_trial_is_told_with_what_ends_it),
