@@ -84,15 +84,21 @@ enum err activate_verify_slot(struct device *d, int slot, struct release_id *ret
     return err;
 }
 
+// An update leaves an entry, so that a slot without one was not written to since.
+static bool journal_knows_updates(const struct device *d)
+{
+    for (int i = 0; i < SLOT_COUNT; i++) {
+        if (d->journal.slots[i].content != CONTENT_UNKNOWN) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // The environment remembers an update, the journal none: the state directory was lost, and with it
 // whether we ever wrote to the slot.
 static bool state_was_lost(const struct device *d, const struct boot_state *boot, int slot)
 {
-    for (int i = 0; i < SLOT_COUNT; i++) {
-        if (d->journal.slots[i].content != CONTENT_UNKNOWN) {
-            return false;
-        }
-    }
     bool shut_out = d->config->boot.contract == CONTRACT_ORDER && !boot->slots[slot].listed;
     return boot->floor > 0 || boot->floor_damaged || boot->trial != SLOT_NONE || shut_out;
 }
@@ -107,9 +113,8 @@ static bool is_zero(const uint8_t *buf, size_t len)
     return true;
 }
 
-// An install that began left zeros there (docs/crash-safety.md, step 5), and so does an empty disk.
-static enum err check_head(struct device *d, int slot, const struct config_partition *partition,
-                           struct error *e)
+static enum err head_is_zero(struct device *d, const struct config_partition *partition, bool *ret,
+                             struct error *e)
 {
     struct blk *blk = NULL;
     CLEANUP(cleanup_free) uint8_t *buf = aligned_alloc(BLK_ALIGN, BLK_ALIGN);
@@ -123,38 +128,46 @@ static enum err check_head(struct device *d, int slot, const struct config_parti
     size_t len = blk->size_bytes < BLK_ALIGN ? (size_t)blk->size_bytes : BLK_ALIGN;
     err = blk_pread(blk, buf, len, 0, e);
     blk_close(blk);
-    if (err == OK && is_zero(buf, len)) {
-        err = fail(e, ERR_NOT_NOW, 0,
-                   "slot %s holds no verified release: partition %s is empty or only partly "
-                   "written; install into it first",
-                   d->config->slots[slot].name, partition->name);
-    }
+    *ret = is_zero(buf, len);
     return err;
 }
 
+// An install that began left zeros at the head of every partition (docs/crash-safety.md, step 5), and
+// so does an empty disk.
 static enum err check_heads(struct device *d, int slot, struct error *e)
 {
     const struct config_slot *s = &d->config->slots[slot];
+    bool zero = true;
     enum err err = OK;
-    for (size_t i = 0; i < s->partition_count && err == OK; i++) {
-        err = check_head(d, slot, &s->partitions[i], e);
+    for (size_t i = 0; i < s->partition_count && err == OK && zero; i++) {
+        err = head_is_zero(d, &s->partitions[i], &zero, e);
+    }
+    if (err == OK && zero) {
+        err = fail(e, ERR_NOT_NOW, 0,
+                   "slot %s holds no verified release: it is empty or only partly written; install "
+                   "into it first",
+                   s->name);
     }
     return err;
 }
 
 // No record is there. The journal's word that we never wrote to the slot is good unless the journal
-// was lost.
+// was lost. One that was gone back to and rejected is still as it left the factory.
 static enum err check_factory(struct device *d, const struct boot_state *boot, int slot,
                               struct error *e)
 {
-    if (d->journal.lost || d->journal.slots[slot].content != CONTENT_UNKNOWN ||
-        state_was_lost(d, boot, slot)) {
+    bool known = journal_knows_updates(d);
+    enum slot_content content = d->journal.slots[slot].content;
+    bool rejected =
+        content == CONTENT_REJECTED && d->journal.slots[slot].release.version[0] == '\0';
+    if (d->journal.lost || (content != CONTENT_UNKNOWN && !rejected) ||
+        (!known && state_was_lost(d, boot, slot))) {
         return fail(e, ERR_NOT_NOW, 0,
                     "slot %s holds no verified release, and is not known to be as it left the "
                     "factory: install into it first",
                     d->config->slots[slot].name);
     }
-    return check_heads(d, slot, e);
+    return known ? OK : check_heads(d, slot, e);
 }
 
 static enum err check_content(struct device *d, const struct boot_state *boot, int slot,

@@ -6,8 +6,9 @@
 // 1. A slot is made bootable only after every byte of it was read and found equal to its stored
 //    chunk table, whose signed head was verified again; else ERR_NOT_NOW, nothing stored.
 //    The one exception is rollback to a factory slot that was never written by us
-//    (ACTIVATE_FACTORY_ALLOWED): no record, unknown to the journal, each partition begins with
-//    something, and the environment has no trace of an update the journal knows nothing of.
+//    (ACTIVATE_FACTORY_ALLOWED): no record, and either the journal knows updates but none of this
+//    slot, or nobody knows of any (nor does the environment) and some partition begins with
+//    something else than zeros.
 // 2. The flip is one store; the journal names it before.
 #ifndef UPDATER_ACTIVATE_H
 #define UPDATER_ACTIVATE_H

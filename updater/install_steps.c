@@ -313,7 +313,9 @@ enum err step_invalidate_target(struct install *in, struct error *e)
 {
     struct device *d = in->device;
     bool stored;
-    return boot_decide(&d->config->boot, d->env, DECIDE_INVALIDATE, in->target, 0, &stored, e);
+    enum err err =
+        boot_decide(&d->config->boot, d->env, DECIDE_INVALIDATE, in->target, 0, &stored, e);
+    return err == OK ? slot_record_forget(d->state, in->slot->name, e) : err;
 }
 
 enum err step_zero_heads(struct install *in, struct error *e)

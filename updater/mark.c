@@ -133,11 +133,12 @@ static enum err check_proven(struct device *d, int slot, struct error *e)
 
 static enum err mark_running_bad(struct device *d, const struct boot_state *boot, struct error *e)
 {
-    int other = other_slot(d->running);
-    if (boot->trial == SLOT_NONE && boot->next == other && trial_is_rejected(d, d->running)) {
+    if (boot_given_up(boot, d->running)) {
         return OK;
     }
-    enum err err = boot->trial == d->running ? OK : check_proven(d, d->running, e);
+    // Decided before; but a lost environment names it again.
+    bool decided = boot->trial == d->running || trial_is_rejected(d, d->running);
+    enum err err = decided ? OK : check_proven(d, d->running, e);
     return err == OK ? trial_reject(d, d->running, reason_bad, e) : err;
 }
 

@@ -35,6 +35,19 @@ enum err slot_record_mark(struct state_store *s, const char *slot_name, struct e
     return err != OK || exists ? err : state_replace(s, name, "", 0, e);
 }
 
+enum err slot_record_forget(struct state_store *s, const char *slot_name, struct error *e)
+{
+    char name[NAME_MAX_LEN + 8];
+    CLEANUP(cleanup_free) uint8_t *bytes = NULL;
+    size_t len;
+    record_name(slot_name, name, sizeof name);
+    // Longer than a mark: a record.
+    enum err err = state_read(s, name, 0, &bytes, &len, e);
+    bool recorded = err == ERR_FORMAT;
+    bool missing = err == ERR_IO && e->sys == ENOENT;
+    return recorded || missing ? state_replace(s, name, "", 0, e) : err;
+}
+
 enum err slot_record_save(struct state_store *s, const char *slot_name, const struct image *image,
                           struct error *e)
 {

@@ -16,6 +16,10 @@
 // that it never counts as a factory slot again, even if the journal is lost. A record that is there
 // stays.
 MUST_CHECK enum err slot_record_mark(struct state_store *s, const char *slot_name, struct error *e);
+// After the slot was shut out of the boot order, before its first byte changes: only the mark is
+// left, because what the record says of the slot is about to be untrue.
+MUST_CHECK enum err slot_record_forget(struct state_store *s, const char *slot_name,
+                                       struct error *e);
 // Whether a record was ever saved, or the slot marked.
 MUST_CHECK enum err slot_record_exists(struct state_store *s, const char *slot_name,
                                        bool *ret_exists, struct error *e);

@@ -211,16 +211,37 @@ static void a_half_written_slot_is_no_factory_slot_even_when_the_journal_is_gone
     expect_nothing_stored(b);
 }
 
-static void an_empty_or_half_written_partition_makes_no_factory_slot(void **state)
+static void an_empty_or_half_written_slot_is_no_factory_slot(void **state)
 {
     struct error e;
     struct bench *b = *state;
+    memset(b->slots[SLOT_B][0].data, 0, 4 * KIB);
     memset(b->slots[SLOT_B][1].data, 0, 4 * KIB);
     assert_fails(ERR_NOT_NOW,
-                 "slot b holds no verified release: partition boot is empty or only partly written",
+                 "slot b holds no verified release: it is empty or only partly written",
                  activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
     expect_nothing_stored(b);
+    // A partition may be empty by design; an install zeroes the head of every one.
     b->slots[SLOT_B][1].data[4 * KIB - 1] = 1;
+    assert_ok(activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
+}
+
+static void a_journal_that_knows_updates_is_believed_of_a_factory_slot_without_a_head(void **state)
+{
+    struct error e;
+    struct bench *b = *state;
+    memset(b->slots[SLOT_B][0].data, 0, 4 * KIB); // btrfs, say
+    memset(b->slots[SLOT_B][1].data, 0, 4 * KIB);
+    b->device.journal.slots[SLOT_A].content = CONTENT_CONFIRMED;
+    assert_ok(activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
+}
+
+static void a_factory_slot_that_was_rejected_once_may_be_tried_again(void **state)
+{
+    struct error e;
+    struct bench *b = *state;
+    b->device.journal.slots[SLOT_A].content = CONTENT_CONFIRMED;
+    b->device.journal.slots[SLOT_B].content = CONTENT_REJECTED;
     assert_ok(activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
 }
 
@@ -337,7 +358,9 @@ int main(void)
         factory_test(a_factory_slot_is_let_by_where_that_is_allowed),
         factory_test(with_a_lost_journal_no_slot_counts_as_a_factory_slot),
         factory_test(a_half_written_slot_is_no_factory_slot_even_when_the_journal_is_gone),
-        factory_test(an_empty_or_half_written_partition_makes_no_factory_slot),
+        factory_test(an_empty_or_half_written_slot_is_no_factory_slot),
+        factory_test(a_journal_that_knows_updates_is_believed_of_a_factory_slot_without_a_head),
+        factory_test(a_factory_slot_that_was_rejected_once_may_be_tried_again),
         factory_test(an_update_that_only_the_environment_remembers_leaves_no_factory_slot),
         activate_test(a_running_slot_that_was_given_up_is_not_revived),
         activate_test(the_running_slot_is_never_put_on_trial),

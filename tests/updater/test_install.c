@@ -258,8 +258,8 @@ static void a_pending_trial_of_another_image_is_installed_over(void **state)
     b->seam.tracing = true;
     assert_ok(bench_install(b, &report, &e));
     bench_content_expect_installed(b, &d);
-    assert_non_null(
-        strstr(b->seam.trace, "journal installing\nenv order=A trial=-\nb.rootfs zero"));
+    assert_non_null(strstr(b->seam.trace,
+                           "journal installing\nenv order=A trial=-\nstate slot-b\nb.rootfs zero"));
     assert_int_equal(b->env.sim.stores, 2);
     bench_free(b);
     bench_content_free(&c);

@@ -290,6 +290,23 @@ static void bad_rejects_a_running_trial(void **state)
     }
 }
 
+static void bad_holds_for_a_rejected_slot_that_a_lost_environment_names_again(void **state)
+{
+    (void)state;
+    struct trial_bench *t = trial_running(CONTRACT_ORDER);
+    struct error e;
+    assert_ok(trial_reject(t->device, SLOT_B, "too loud", &e));
+    env_sim_put(&t->bench->env.sim, "BOOT_ORDER", "A B");
+    env_sim_put(&t->bench->env.sim, "BOOT_B_LEFT", "3");
+    assert_true(trial_boot_state(t).slots[SLOT_B].bootable);
+    mark(t, MARK_BAD, SLOT_B);
+    assert_false(trial_boot_state(t).slots[SLOT_B].bootable);
+    unsigned stores = trial_stores(t);
+    mark(t, MARK_BAD, SLOT_B);
+    assert_int_equal(trial_stores(t), stores);
+    trial_bench_free(t);
+}
+
 static void bad_rejects_the_running_slot_when_the_other_one_is_proven(void **state)
 {
     (void)state;
@@ -459,6 +476,7 @@ int main(void)
         cmocka_unit_test(bad_does_not_take_away_what_a_running_trial_falls_back_to),
         cmocka_unit_test(bad_does_not_take_away_the_slot_that_a_rejection_left),
         cmocka_unit_test(bad_rejects_a_running_trial),
+        cmocka_unit_test(bad_holds_for_a_rejected_slot_that_a_lost_environment_names_again),
         cmocka_unit_test(bad_rejects_the_running_slot_when_the_other_one_is_proven),
         cmocka_unit_test(bad_is_refused_for_the_last_bootable_slot),
         cmocka_unit_test(bad_is_refused_when_a_byte_of_the_other_slot_is_wrong),

@@ -99,6 +99,22 @@ static void a_mark_does_not_replace_a_record(void **state)
     image_free(image);
 }
 
+static void of_a_record_that_is_forgotten_only_the_mark_is_left(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    bool exists;
+    struct image *image = NULL;
+    assert_ok(slot_record_save(s->bench->device.state, "b", s->t.image, &e));
+    assert_ok(slot_record_forget(s->bench->device.state, "b", &e));
+    assert_fails(ERR_NOT_NOW, "slot b holds no verified release", load(s, &image, &e));
+    assert_ok(slot_record_exists(s->bench->device.state, "b", &exists, &e));
+    assert_true(exists);
+    unsigned before = s->bench->state.replaced;
+    assert_ok(slot_record_forget(s->bench->device.state, "b", &e));
+    assert_int_equal(s->bench->state.replaced, before);
+}
+
 static void a_changed_record_is_refused(void **state)
 {
     struct stage *s = *state;
@@ -189,6 +205,7 @@ int main(void)
         record_test(each_slot_has_its_own),
         record_test(a_missing_record_and_a_mark_are_no_release),
         record_test(a_mark_does_not_replace_a_record),
+        record_test(of_a_record_that_is_forgotten_only_the_mark_is_left),
         record_test(a_changed_record_is_refused),
         record_test(a_record_is_trusted_no_more_than_an_image_from_the_network),
         record_test(room_for_a_record_is_asked_for_and_nothing_is_written),
