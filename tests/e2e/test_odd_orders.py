@@ -254,7 +254,7 @@ class OddOrders(DeviceTest):
     def test_an_empty_slot_is_not_rolled_back_to(self):
         device = self.new()
         self.remember(device)
-        self.check_refused_unstored(device, device.run("rollback"), "partition rootfs is empty")
+        self.check_refused_unstored(device, device.run("rollback"), "it is empty")
 
     def test_the_factory_slot_can_be_rolled_back_to_again(self):
         device = self.new()
