@@ -52,9 +52,14 @@ archive  = $(BUILD)/lib$(1).a
 PROGRAMS := vv-update vv-image vv-bootsim
 BINARIES := $(PROGRAMS:%=$(BUILD)/%)
 
-UNIT_SOURCES := $(foreach r,$(ROOMS),$(wildcard tests/$(r)/test_*.c))
+UNIT_SOURCES := $(foreach r,$(ROOMS) sim,$(wildcard tests/$(r)/test_*.c))
 UNIT_TESTS   := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 SUPPORT      := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
+# The crash simulator stands in front of some functions, by the linker's --wrap.
+SIMULATOR    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/sim/crash.c tests/sim/test_%.c, \
+  $(wildcard tests/sim/*.c)))
+SIM_WRAPS    := $(wildcard tests/sim/wraps_*.txt)
+CRASH        := $(BUILD)/tests/sim/crash
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps check check-run unit e2e valgrind demo demo-run lint lint-run fuzz cov \
@@ -124,6 +129,11 @@ $(BUILD)/libsupport.a: $(SUPPORT)
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libsupport.a $(call archive,image-tools) $(DEVICE_LIBS)
 	$(call link,-lcmocka -lubootenv)
+
+$(CRASH) $(filter $(BUILD)/tests/sim/%,$(UNIT_TESTS)): $(BUILD)/tests/sim/%: \
+  $(BUILD)/tests/sim/%.o $(SIMULATOR) $(BUILD)/libsupport.a \
+  $(call archive,image-tools) $(DEVICE_LIBS) $(SIM_WRAPS)
+	$(call link,$(SIM_WRAPS:%=-Wl$(comma)@%) -lcmocka -lubootenv)
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory check-run

@@ -96,7 +96,7 @@ static enum err print_json(const struct config *c, const struct row *rows, FILE 
             return fail_memory(e);
         }
     }
-    CLEANUP(cleanup_free) char *text = json_dumps(all, JSON_INDENT(2));
+    CLEANUP(cleanup_free) char *text = json_print(all, JSON_INDENT(2));
     if (text == NULL) {
         return fail_memory(e);
     }

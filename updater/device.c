@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "bootloader/boot_defaults.h"
 #include "bootloader/bootenv_uboot.h"
+#include "updater/fill.h"
 #include "updater/running_slot.h"
 
 #include <signal.h>
@@ -180,6 +181,7 @@ enum err device_open(struct config *config, enum device_mode mode, struct log *l
     d->clock = clock;
     d->log = log;
     d->progress = *progress;
+    d->sync_bytes = FILL_SYNC;
     d->open_blk = blk_file_open;
     d->reboot = run_reboot_command;
     enum err err = open_parts(d, mode, e);

@@ -37,6 +37,9 @@ struct device {
     const struct clock *clock;
     struct log *log;
     struct progress progress;
+    // Step 6 syncs and sets the resume mark when it has written so much: FILL_SYNC. A simulated
+    // device, whose slots are small, takes less.
+    uint64_t sync_bytes;
     // Opens a partition of a slot: blk_file_open, or a simulated one.
     MUST_CHECK enum err (*open_blk)(const char *path, enum blk_mode mode, struct blk **ret,
                                     struct error *e);

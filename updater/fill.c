@@ -104,7 +104,7 @@ enum err fill_chunks(struct fill *f, const struct chunk_set *differs, struct err
         }
         struct job j = job_for(f, i, differs);
         enum err err = fill_chunk(f, &j, e);
-        if (err == OK && writer_unsynced(f->writer) >= FILL_SYNC) {
+        if (err == OK && writer_unsynced(f->writer) >= f->device->sync_bytes) {
             err = checkpoint(f, i + 1, e);
         }
         if (err != OK) {

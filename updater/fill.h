@@ -5,7 +5,7 @@
 //
 // Invariants
 // 1. Whatever the place, a chunk is hashed in the writer's buffer before it is committed.
-// 2. After every FILL_SYNC bytes written: sync, then the journal's next_chunk, in this order.
+// 2. After every device->sync_bytes written: sync, then the journal's next_chunk, in this order.
 #ifndef UPDATER_FILL_H
 #define UPDATER_FILL_H
 

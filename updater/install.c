@@ -18,6 +18,7 @@ static const step_fn prepare[] = {
     step_check_room,      // 1  the state directory can take the slot's record
     step_plan,            // 2  which chunks differ: by their hashes
     step_hold_heads,      // 2  the first 4 KiB of each partition, where they are right already
+    step_check_restarts,  // 2  refuse what was cut off again and again
     step_try_first_chunk, // 2  fetch, stored hash, decode, raw hash
     NULL,
 };
@@ -72,14 +73,25 @@ static void name_image(const struct install *in, struct error *e)
     }
 }
 
-// For people and the fleet. The first error is the one that is told, whatever happens here.
+// For people and the fleet, and so that it is not taken for a cut. An install that failed before its
+// own step 3 says nothing of the one in the journal. The first error is the one that is told,
+// whatever happens here.
 static void record_failure(struct install *in, const struct error *first)
 {
     struct error e;
-    bool recorded = in->recordable && first->code != ERR_AGAIN && first->code != ERR_USAGE;
-    if (recorded && device_record_result(in->device, OUTCOME_FAILED, in->target,
-                                         &in->report.release, first->msg, &e) != OK) {
-        log_warn(in->device->log, "the failure could not be recorded: %s", e.msg);
+    struct device *d = in->device;
+    enum err err = OK;
+    if (in->begun) {
+        d->journal.open = false;
+    }
+    if (in->recordable && first->code != ERR_AGAIN && first->code != ERR_USAGE) {
+        err = device_record_result(d, OUTCOME_FAILED, in->target, &in->report.release, first->msg,
+                                   &e);
+    } else if (in->begun) {
+        err = journal_save(d->state, &d->journal, &e);
+    }
+    if (err != OK) {
+        log_warn(d->log, "the failure could not be recorded: %s", e.msg);
     }
 }
 

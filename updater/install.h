@@ -17,6 +17,7 @@
 struct install_options {
     bool dry_run;     // verify and plan, change nothing
     bool no_activate; // stop after step 9
+    bool again;       // begin anew what was cut off RESTARTS_MAX times; all is verified as ever
 };
 
 struct install_report {

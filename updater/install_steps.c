@@ -271,6 +271,40 @@ enum err step_hold_heads(struct install *in, struct error *e)
     return OK;
 }
 
+// What step 6 has to write, be it fetched, copied or zeros. Chunks with a part in a head are left
+// out: from step 5 on they differ whatever was written, and would hide what was got done.
+static uint64_t bytes_left(const struct install *in)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < chunk_table_count(in->image->table); i++) {
+        uint64_t off;
+        struct chunk c = chunk_table_get(in->image->table, i, &off);
+        sum += off >= HEAD_SIZE && chunk_set_has(in->plan->differs, i) ? c.raw_len : 0;
+    }
+    return sum;
+}
+
+enum err step_check_restarts(struct install *in, struct error *e)
+{
+    struct device *d = in->device;
+    if (in->whole) {
+        return OK;
+    }
+    in->next = d->journal;
+    journal_begin(&in->next, in->target, &in->report.release, bytes_left(in), in->options.again);
+    if (in->next.restarts < RESTARTS_MAX) {
+        return OK;
+    }
+    // The last cut is counted now, and by no later start.
+    d->journal.restarts = in->next.restarts;
+    d->journal.open = false;
+    return fail(e, ERR_NOT_NOW, 0,
+                "slot %s: the installation of %s was cut off %" PRIu32
+                " times in a row without getting further: find out why (power supply, memory, worn "
+                "medium), then install another release or use 'vv-update install --again'",
+                in->slot->name, in->report.release.version, in->next.restarts);
+}
+
 enum err step_try_first_chunk(struct install *in, struct error *e)
 {
     if (in->whole) {
@@ -294,19 +328,13 @@ static enum err save_journal(struct device *d, const struct journal *next, struc
 enum err step_journal_installing(struct install *in, struct error *e)
 {
     struct device *d = in->device;
-    struct journal next = d->journal;
-    bool again = next.step == STEP_INSTALLING && next.slot == in->target &&
-                 same_release(&next.release, &in->report.release);
-    next.restarts = again ? next.restarts + 1 : 0;
-    next.step = STEP_INSTALLING;
-    next.slot = in->target;
-    next.release = in->report.release;
-    next.next_chunk = 0;
-    next.chunk_count = chunk_table_count(in->image->table);
-    next.slots[in->target].content = CONTENT_PARTIAL;
-    next.slots[in->target].release = in->report.release;
+    in->next.chunk_count = chunk_table_count(in->image->table);
     enum err err = slot_record_mark(d->state, in->slot->name, e);
-    return err == OK ? save_journal(d, &next, e) : err;
+    if (err == OK) {
+        err = save_journal(d, &in->next, e);
+    }
+    in->begun = err == OK;
+    return err;
 }
 
 enum err step_invalidate_target(struct install *in, struct error *e)
@@ -381,6 +409,7 @@ enum err step_keep_record(struct install *in, struct error *e)
     d->journal.step = STEP_INSTALLED;
     d->journal.slot = in->target;
     d->journal.release = in->report.release;
+    journal_count_anew(&d->journal);
     d->journal.slots[in->target].content = CONTENT_INSTALLED;
     d->journal.slots[in->target].release = in->report.release;
     err = device_record_result(d, OUTCOME_INSTALLED, in->target, &in->report.release, "", e);

@@ -28,9 +28,11 @@ struct install {
     struct writer *writer;
     struct fetcher *fetcher;
     struct decoder *decoder;
-    bool recordable; // the state directory can be written
-    bool finished;   // there is nothing left to be done
-    bool whole;      // no chunk of the target differs: steps 3 to 8 have no work
+    struct journal next; // as step 3 writes it
+    bool recordable;     // the state directory can be written
+    bool begun;          // step 3 was done
+    bool finished;       // there is nothing left to be done
+    bool whole;          // no chunk of the target differs: steps 3 to 8 have no work
     struct install_report report;
 };
 
@@ -45,6 +47,7 @@ MUST_CHECK enum err step_verify_table(struct install *in, struct error *e);     
 MUST_CHECK enum err step_check_room(struct install *in, struct error *e);         // 1
 MUST_CHECK enum err step_plan(struct install *in, struct error *e);               // 2
 MUST_CHECK enum err step_hold_heads(struct install *in, struct error *e);         // 2
+MUST_CHECK enum err step_check_restarts(struct install *in, struct error *e);     // 2
 MUST_CHECK enum err step_try_first_chunk(struct install *in, struct error *e);    // 2
 MUST_CHECK enum err step_journal_installing(struct install *in, struct error *e); // 3
 MUST_CHECK enum err step_invalidate_target(struct install *in, struct error *e);  // 4

@@ -8,7 +8,8 @@
 #include <string.h>
 
 // The record: one line of canonical JSON, then one line "crc32c " and 8 hex digits over the first
-// line with its end.
+// line with its end. RECORD_VERSION is that of released programs; a record with other members than
+// these does not fit, and is lost like a damaged one.
 enum { RECORD_VERSION = 1, RECORD_MAX = 16 * 1024, TRAILER_LEN = 7 + 8 + 1 };
 
 static const char record_name[] = "journal";
@@ -64,6 +65,33 @@ bool journal_newest_confirmed(const struct journal *j, int settled, uint64_t *re
     return true;
 }
 
+void journal_count_anew(struct journal *j)
+{
+    j->restarts = 0;
+    j->left_bytes = 0;
+    j->open = false;
+}
+
+void journal_begin(struct journal *j, int slot, const struct release_id *release,
+                   uint64_t left_bytes, bool anew)
+{
+    bool again = !anew && j->step == STEP_INSTALLING && j->slot == slot &&
+                 memcmp(j->release.manifest_sha256, release->manifest_sha256, SHA256_SIZE) == 0;
+    if (!again || left_bytes < j->left_bytes) {
+        j->restarts = 0;
+        j->left_bytes = left_bytes;
+    } else if (j->open && j->restarts < UINT32_MAX) {
+        j->restarts++;
+    }
+    j->open = true;
+    j->step = STEP_INSTALLING;
+    j->slot = slot;
+    j->release = *release;
+    j->next_chunk = 0;
+    j->slots[slot].content = CONTENT_PARTIAL;
+    j->slots[slot].release = *release;
+}
+
 static struct journal fresh_journal(bool lost)
 {
     return (struct journal){.lost = lost, .slot = SLOT_NONE, .last = {.slot = SLOT_NONE}};
@@ -109,6 +137,13 @@ static bool read_u32(const json_t *obj, const char *key, uint32_t *ret)
     }
     *ret = (uint32_t)v;
     return true;
+}
+
+static bool read_bool(const json_t *obj, const char *key, bool *ret)
+{
+    const json_t *v = json_object_get(obj, key);
+    *ret = json_is_true(v);
+    return json_is_boolean(v);
 }
 
 static bool read_text(const json_t *obj, const char *key, char *ret, size_t size)
@@ -175,8 +210,9 @@ static bool read_journal(const json_t *root, struct journal *j)
     return read_slot(root, &j->slot) && read_release(root, &j->release) &&
            read_u32(root, "next_chunk", &j->next_chunk) &&
            read_u32(root, "chunk_count", &j->chunk_count) &&
-           read_u32(root, "restarts", &j->restarts) && read_u32(root, "attempts", &j->attempts) &&
-           read_slots(root, j) && read_last(root, j) &&
+           read_u32(root, "restarts", &j->restarts) &&
+           read_u64(root, "left_bytes", &j->left_bytes) && read_bool(root, "open", &j->open) &&
+           read_u32(root, "attempts", &j->attempts) && read_slots(root, j) && read_last(root, j) &&
            read_u64(root, "confirmed_max", &j->confirmed_max) &&
            read_u64(root, "floor", &j->floor) && read_u64(root, "time_floor", &j->time_floor_s);
 }
@@ -187,7 +223,7 @@ static void write_trailer(const void *line, size_t len, char ret[TRAILER_LEN + 1
 }
 
 // Nothing is parsed before the checksum holds.
-static bool read_record(const uint8_t *data, size_t len, struct journal *ret)
+static bool is_whole(const uint8_t *data, size_t len)
 {
     if (len < TRAILER_LEN + 1) {
         return false;
@@ -195,13 +231,21 @@ static bool read_record(const uint8_t *data, size_t len, struct journal *ret)
     size_t line = len - TRAILER_LEN;
     char trailer[TRAILER_LEN + 1];
     write_trailer(data, line, trailer);
-    if (memcmp(data + line, trailer, TRAILER_LEN) != 0 || data[line - 1] != '\n') {
-        return false;
+    return memcmp(data + line, trailer, TRAILER_LEN) == 0 && data[line - 1] == '\n';
+}
+
+// ERR_FORMAT: the record is lost. Anything else is no fault of the record (invariant 2).
+static enum err read_record(const uint8_t *data, size_t len, struct journal *ret, struct error *e)
+{
+    if (!is_whole(data, len)) {
+        return fail(e, ERR_FORMAT, 0, "journal: its checksum does not hold");
     }
-    struct error ignored;
     CLEANUP(cleanup_json) json_t *root = NULL;
-    return json_parse_canonical((const char *)data, line - 1, &root, &ignored) == OK &&
-           read_journal(root, ret);
+    enum err err = json_parse_canonical((const char *)data, len - TRAILER_LEN - 1, &root, e);
+    if (err == OK && !read_journal(root, ret)) {
+        err = fail(e, ERR_FORMAT, 0, "journal: a member is missing or impossible");
+    }
+    return err;
 }
 
 enum err journal_load(struct state_store *s, struct journal *ret, struct error *e)
@@ -213,17 +257,19 @@ enum err journal_load(struct state_store *s, struct journal *ret, struct error *
         *ret = fresh_journal(false);
         return OK;
     }
+    struct journal j = fresh_journal(false);
+    if (err == OK) {
+        err = read_record(data, len, &j, e);
+    }
     // A bad block under the record is damage like any other (invariant 2).
     if (err == ERR_FORMAT || (err == ERR_IO && e->sys == EIO)) {
         *ret = fresh_journal(true);
         return OK;
     }
-    if (err != OK) {
-        return err;
+    if (err == OK) {
+        *ret = j;
     }
-    struct journal j = fresh_journal(false);
-    *ret = read_record(data, len, &j) ? j : fresh_journal(true);
-    return OK;
+    return err;
 }
 
 // --- writing -------------------------------------------------------------------------------------
@@ -257,20 +303,21 @@ static json_t *journal_json(const struct journal *j)
         json_pack("{s:s, s:i, s:o, s:o, s:I}", "outcome", outcome_names[j->last.outcome], "slot",
                   j->last.slot, "release", release_json(&j->last.release), "reason",
                   json_text(j->last.reason), "time", (json_int_t)j->last.time_s);
-    return json_pack("{s:i, s:s, s:i, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:I}", "format",
-                     RECORD_VERSION, "step", step_names[j->step], "slot", j->slot, "release",
-                     release_json(&j->release), "next_chunk", (json_int_t)j->next_chunk,
+    return json_pack("{s:i, s:s, s:i, s:o, s:I, s:I, s:I, s:I, s:b, s:I, s:o, s:o, s:I, s:I, s:I}",
+                     "format", RECORD_VERSION, "step", step_names[j->step], "slot", j->slot,
+                     "release", release_json(&j->release), "next_chunk", (json_int_t)j->next_chunk,
                      "chunk_count", (json_int_t)j->chunk_count, "restarts", (json_int_t)j->restarts,
-                     "attempts", (json_int_t)j->attempts, "slots", slots_json(j), "last", last,
-                     "confirmed_max", (json_int_t)j->confirmed_max, "floor", (json_int_t)j->floor,
-                     "time_floor", (json_int_t)j->time_floor_s);
+                     "left_bytes", (json_int_t)j->left_bytes, "open", (int)j->open, "attempts",
+                     (json_int_t)j->attempts, "slots", slots_json(j), "last", last, "confirmed_max",
+                     (json_int_t)j->confirmed_max, "floor", (json_int_t)j->floor, "time_floor",
+                     (json_int_t)j->time_floor_s);
 }
 
 // JSON integers end at 2^63 - 1. Manifests do too, so a larger number is a bug.
 static bool fits(const struct journal *j)
 {
     uint64_t all = j->release.release_index | j->last.release.release_index | j->last.time_s |
-                   j->confirmed_max | j->floor | j->time_floor_s;
+                   j->confirmed_max | j->floor | j->time_floor_s | j->left_bytes;
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         all |= j->slots[i].release.release_index;
     }

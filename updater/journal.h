@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // What this device was doing: written before it acts, read after a restart.
 //
-//   step found         | what it means                    | what the next run does
-//   -------------------+----------------------------------+--------------------------------------
-//   idle               | nothing under way                | begin afresh
-//   installing         | the slot is partly written       | install again: chunks that are already
-//                      |                                  |   right are kept (by hash)
-//   installed          | whole and read back              | activate
-//   activating         | the flip may have been stored    | activate again (idempotent)
-//   trial              | the flip was stored              | confirm, or see the fallback
+// After a restart, in short; docs/crash-safety.md has it step by step, and is what counts.
+//
+//   step found | cut in | what it means                 | what the next run does
+//   -----------+--------+-------------------------------+----------------------------------------
+//   idle       | 1-3    | nothing was changed           | begin afresh
+//   installing | 3-9    | the slot is partly written,   | install again: chunks that are right are
+//              |        |   or was not touched yet      |   kept (by hash); after RESTARTS_MAX cuts
+//              |        |                               |   without getting further: refuse
+//   installed  | 9, 10  | whole and read back           | activate
+//   activating | 10     | the flip may have been stored | activate again (idempotent)
+//   trial      | 10-12  | the flip was stored           | confirm, or see the fallback
+//   idle       | 12     | how the trial ended is in     | confirm: store that decision again
+//              |        |   `last`                      |
 //
 // Invariants
 // 1. The journal is a hint for people and for saving work. Losing or corrupting it costs work or
@@ -16,6 +21,8 @@
 //    hashes.
 // 2. A record whose checksum does not hold is treated as absent; `lost` says so.
 // 3. next_chunk never claims a chunk whose bytes are not synced.
+// 4. While one install is begun again and again, left_bytes never grows and restarts goes back to 0
+//    only when left_bytes becomes less, so that there is an end to the starts.
 #ifndef UPDATER_JOURNAL_H
 #define UPDATER_JOURNAL_H
 
@@ -46,6 +53,12 @@ enum journal_outcome {
     OUTCOME_FAILED,
 };
 
+// An install that was cut off so often in a row without getting further is not begun again by itself:
+// what is wrong is the device, not the moment. People who switch the power off do not get there:
+// every 8 MiB are synced, and that is progress. Twenty starts without it write some 20 x 8 MiB at
+// most, which is about one image and no wear to speak of.
+enum { RESTARTS_MAX = 20 };
+
 struct release_id {
     uint8_t manifest_sha256[SHA256_SIZE];
     char version[NAME_MAX_LEN + 1];
@@ -59,7 +72,9 @@ struct journal {
     struct release_id release; // what the step is about
     uint32_t next_chunk;       // resume hint while installing
     uint32_t chunk_count;      // records of its chunk table; 0: not known yet
-    uint32_t restarts;         // times this install was begun again
+    uint32_t restarts;         // times it was cut off while installing, without getting further
+    uint64_t left_bytes;       // the least that any of these starts had to write
+    bool open;                 // the last of them has not told its end: it runs, or was cut off
     uint32_t attempts;         // the trial of `slot` began with so many; 0: not known
     struct {
         enum slot_content content;
@@ -79,6 +94,14 @@ struct journal {
 
 MUST_CHECK enum err journal_load(struct state_store *s, struct journal *ret, struct error *e);
 MUST_CHECK enum err journal_save(struct state_store *s, const struct journal *j, struct error *e);
+
+// Step 3: an install of `release` into `slot` begins, with `left_bytes` to be written. It was cut off
+// before if the journal has the same install, still open: one more restart, unless less is left than
+// ever before. `anew` forgets what was counted. The caller saves it.
+void journal_begin(struct journal *j, int slot, const struct release_id *release,
+                   uint64_t left_bytes, bool anew);
+// No install is under way nor was one cut off.
+void journal_count_anew(struct journal *j);
 
 // The newest release that can have raised the floor, whether its slot still holds it or not: one
 // that was confirmed, or that runs without being on trial (`settled`, SLOT_NONE: the running one is)

@@ -5,6 +5,7 @@
 #include "updater/lock.h"
 #include "updater/policy.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 const char *slot_state_name(enum slot_state state)
@@ -94,6 +95,12 @@ static void read_floor(const struct device *d, struct status *s)
     }
 }
 
+// The next start is refused, see journal.h.
+static bool is_given_up(const struct journal *j, const struct status *s)
+{
+    return j->step == STEP_INSTALLING && j->restarts >= RESTARTS_MAX && !s->under_way;
+}
+
 static void read_update(const struct device *d, struct status *s)
 {
     const struct journal *j = &d->journal;
@@ -107,7 +114,9 @@ static void read_update(const struct device *d, struct status *s)
     if (j->lost) {
         warn(s, "the journal was damaged: what earlier updates did is not known any more");
     }
-    if (j->step == STEP_INSTALLING && !s->under_way) {
+    if (is_given_up(j, s)) {
+        warn(s, "an installation was interrupted too often and is not begun again by itself");
+    } else if (j->step == STEP_INSTALLING && !s->under_way) {
         warn(s, "an installation was interrupted; run it again");
     }
 }
@@ -204,14 +213,21 @@ static void say_next(const struct device *d, struct status *s)
 static void say_install(const struct device *d, struct status *s)
 {
     const struct journal *j = &d->journal;
-    char percent[32] = "";
-    if (s->percent >= 0) {
-        snprintf(percent, sizeof percent, " at %d %%", s->percent);
-    }
-    say(s, " The installation of %s into slot %s %s%s%s.",
+    say(s, " The installation of %s into slot %s %s",
         j->release.version[0] != '\0' ? j->release.version : "a release", slot_name(d, j->slot),
-        s->under_way ? "is under way" : "was interrupted", percent,
-        s->under_way ? "" : "; run it again to go on");
+        s->under_way ? "is under way" : "was interrupted");
+    if (s->percent >= 0) {
+        say(s, " at %d %%", s->percent);
+    }
+    if (j->restarts > 0) {
+        say(s, ", cut off %" PRIu32 " times in a row without getting further", j->restarts);
+    }
+    if (is_given_up(j, s)) {
+        say(s, "; install another release, or this one with 'vv-update install --again'");
+    } else if (!s->under_way) {
+        say(s, "; run it again to go on");
+    }
+    say(s, ".");
 }
 
 static void say_update(const struct device *d, struct status *s)

@@ -129,8 +129,8 @@ static void journal_idle(struct journal *j)
     j->release = (struct release_id){0};
     j->next_chunk = 0;
     j->chunk_count = 0;
-    j->restarts = 0;
     j->attempts = 0;
+    journal_count_anew(j);
 }
 
 // --- what the journal has wrong -----------------------------------------------------------------

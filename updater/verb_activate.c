@@ -21,7 +21,7 @@ static enum err print_json(const struct activated *a, FILE *out, struct error *e
         a->slot, "version", json_text_or_null(known ? a->release.version : NULL), "release_index",
         known ? json_integer((json_int_t)a->release.release_index) : json_null(), "activated",
         a->on_trial);
-    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
+    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_print(root, JSON_COMPACT);
     if (text == NULL) {
         return fail_memory(e);
     }

@@ -40,7 +40,7 @@ static enum err print_json(const struct device *d, const struct install_options 
                   (json_int_t)r->planned_bytes, "fetched_bytes", (json_int_t)r->fetched_bytes,
                   "written_bytes", (json_int_t)r->written_bytes, "reused_bytes",
                   (json_int_t)r->reused_bytes, "activated", r->activated);
-    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
+    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_print(root, JSON_COMPACT);
     if (text == NULL) {
         return fail_memory(e);
     }
@@ -95,6 +95,7 @@ enum err verb_install(void *app, const struct parsed *args, struct error *e)
     const struct install_options options = {
         .dry_run = parsed_option(args, "dry-run") != NULL,
         .no_activate = parsed_option(args, "no-activate") != NULL,
+        .again = parsed_option(args, "again") != NULL,
     };
     // Who only looks needs no lock: a dry run may be made beside an install.
     enum err err = app_open_device(a, args, options.dry_run ? DEVICE_LOOK : DEVICE_CHANGE, &d, e);

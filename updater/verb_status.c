@@ -70,10 +70,10 @@ static json_t *update_json(const struct device *d, const struct status *s)
     if (j->step == STEP_IDLE) {
         return json_null();
     }
-    return json_pack("{s:s, s:o, s:o, s:o, s:b}", "step", journal_step_name(j->step), "slot",
+    return json_pack("{s:s, s:o, s:o, s:o, s:b, s:I}", "step", journal_step_name(j->step), "slot",
                      name_json(d, j->slot), "version", version_json(&j->release), "percent",
                      s->percent >= 0 ? json_integer(s->percent) : json_null(), "under_way",
-                     s->under_way);
+                     s->under_way, "restarts", (json_int_t)j->restarts);
 }
 
 static json_t *warnings_json(const struct status *s)
@@ -109,7 +109,7 @@ static enum err print_json(const struct device *d, const struct status *s, FILE 
                            struct error *e)
 {
     CLEANUP(cleanup_json) json_t *root = status_json(d, s);
-    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_dumps(root, JSON_INDENT(2));
+    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_print(root, JSON_INDENT(2));
     if (text == NULL) {
         return fail_memory(e);
     }

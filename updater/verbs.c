@@ -71,7 +71,7 @@ void app_report_error(struct app *app, bool json, const struct error *e)
         return;
     }
     CLEANUP(cleanup_json) json_t *root = json_pack("{s:o}", "error", app_error_json(e));
-    CLEANUP(cleanup_free) char *line = root == NULL ? NULL : json_dumps(root, JSON_COMPACT);
+    CLEANUP(cleanup_free) char *line = root == NULL ? NULL : json_print(root, JSON_COMPACT);
     if (line != NULL) {
         fprintf(app->out, "%s\n", line);
         fflush(app->out);

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+// The proof against power cuts: every life, every cut. Prints what was tried, by the numbered steps
+// of the order of operations, and what was violated; exit status 1 if anything was.
+#include "tests/sim/explore.h"
+#include "tests/sim/sim_memory.h"
+#include "tests/support/expect.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { WORKERS_MAX = 64, SUBJECTS_MAX = 256, SUBJECT_NAME_SIZE = 64 };
+
+static const uint32_t even_cuts[] = {1024, 0};
+static const uint32_t odd_cuts[] = {701, 2100, 5, 1024, 333, 3000, 0};
+
+// Shapes of a device; the kit has images of that many kinds of chunks.
+static const struct {
+    const char *name;
+    uint32_t sector_bytes;
+    bool lies, real_env;
+    unsigned kit;
+    unsigned share; // per mille of the outcomes that others try
+} shapes[] = {
+    {"512", 512, false, false, 0, 1000},
+    {"512odd", 512, false, false, 1, 1000},
+    {"4096", 4096, false, false, 1, 1000},
+    {"lies", 512, true, false, 0, 300},
+    {"real", 512, false, true, 0, 50},
+};
+enum { SHAPES = sizeof shapes / sizeof shapes[0], KITS = 2 };
+
+struct plan {
+    struct explore_options options;
+    unsigned workers;
+    const char *only; // subjects whose name contains it
+    size_t count;
+    struct subject subjects[SUBJECTS_MAX];
+    unsigned share[SUBJECTS_MAX];
+};
+
+// Shared by the workers.
+struct shared {
+    atomic_size_t next;
+    struct tally tallies[WORKERS_MAX];
+};
+
+static void make_subjects(struct plan *p, struct sim_kit *const kits[KITS])
+{
+    for (size_t shape = 0; shape < SHAPES; shape++) {
+        for (size_t life = 0; life < lives_count; life++) {
+            for (int contract = 0; contract < 2; contract++) {
+                char name[SUBJECT_NAME_SIZE];
+                struct subject s = {
+                    .life = &lives[life],
+                    .shape = {(enum contract)contract, shapes[shape].sector_bytes,
+                              shapes[shape].lies, shapes[shape].real_env},
+                    .shape_name = shapes[shape].name,
+                    .kit = kits[shapes[shape].kit],
+                };
+                subject_name(&s, name, sizeof name);
+                if (p->only == NULL || strstr(name, p->only) != NULL) {
+                    p->share[p->count] = shapes[shape].share;
+                    p->subjects[p->count++] = s;
+                }
+            }
+        }
+    }
+}
+
+// --- all of them ----------------------------------------------------------------------------------
+
+static void work(const struct plan *p, struct shared *shared, struct tally *tally)
+{
+    for (;;) {
+        size_t i = atomic_fetch_add(&shared->next, 1);
+        if (i >= p->count) {
+            return;
+        }
+        struct explore_options options = p->options;
+        options.per_mille = options.per_mille * p->share[i] / 1000 + 1;
+        explore(&p->subjects[i], &options, tally);
+    }
+}
+
+static void add(struct tally *sum, const struct tally *t)
+{
+    for (int i = 0; i <= STEPS; i++) {
+        sum->states[i] += t->states[i];
+        sum->cuts[i] += t->cuts[i];
+        sum->nested[i] += t->nested[i];
+        sum->failures[i] += t->failures[i];
+    }
+    sum->real_states += t->real_states;
+    for (int i = 0; i <= FINDING_INVARIANTS; i++) {
+        sum->violations[i] += t->violations[i];
+    }
+}
+
+// False: a worker crashed.
+static bool work_in_parallel(const struct plan *p, struct tally *ret)
+{
+    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    bool good = true;
+    assert_true(shared != MAP_FAILED);
+    fflush(stdout);
+    for (unsigned i = 0; i < p->workers; i++) {
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            work(p, shared, &shared->tallies[i]);
+            fflush(stdout);
+            _exit(0);
+        }
+    }
+    for (unsigned i = 0; i < p->workers; i++) {
+        int status;
+        assert_true(wait(&status) > 0);
+        good = good && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    }
+    for (unsigned i = 0; i < p->workers; i++) {
+        add(ret, &shared->tallies[i]);
+    }
+    munmap(shared, sizeof *shared);
+    return good;
+}
+
+// --- what was found -------------------------------------------------------------------------------
+
+static uint64_t sum_of(const uint64_t *counts)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i <= STEPS; i++) {
+        sum += counts[i];
+    }
+    return sum;
+}
+
+static uint64_t print_violations(const struct tally *t)
+{
+    uint64_t sum = 0;
+    for (int i = 1; i <= FINDING_INVARIANTS; i++) {
+        sum += t->violations[i];
+        if (t->violations[i] > 0) {
+            printf("I%d: %" PRIu64 " violations\n", i, t->violations[i]);
+        }
+    }
+    return sum;
+}
+
+static uint64_t print_tally(const struct tally *t, uint64_t seed)
+{
+    static const char *const names[STEPS + 1] = {
+        "between steps",     "1 verify, policy",   "2 plan, first chunk", "3 journal: installing",
+        "4 invalidate",      "5 zero the heads",   "6 write",             "7 read back",
+        "8 write the heads", "9 keep the record",  "10 activate",         "11 boot",
+        "12 confirm, reject"};
+    printf("%-22s %9s %8s %8s %8s\n", "step", "states", "cuts", "nested", "failures");
+    for (int i = 1; i <= STEPS + 1; i++) {
+        int step = i % (STEPS + 1); // the nameless one last
+        printf("%-22s %9" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "\n", names[step],
+               t->states[step], t->cuts[step], t->nested[step], t->failures[step]);
+    }
+    uint64_t violations = print_violations(t);
+    printf("crash: %" PRIu64 " states, %" PRIu64 " cuts, %" PRIu64 " nested, %" PRIu64
+           " failing calls, %" PRIu64 " through libubootenv, seed %" PRIu64 ", %" PRIu64
+           " violations\n",
+           sum_of(t->states), sum_of(t->cuts), sum_of(t->nested), sum_of(t->failures),
+           t->real_states, seed, violations);
+    return violations;
+}
+
+static int replay(const struct plan *p, const char *token)
+{
+    struct tally tally = {0};
+    const char *state = strchr(token, ':');
+    for (size_t i = 0; state != NULL && i < p->count; i++) {
+        char name[SUBJECT_NAME_SIZE];
+        subject_name(&p->subjects[i], name, sizeof name);
+        if (strlen(name) == (size_t)(state - token) &&
+            strncmp(name, token, strlen(name)) == 0 &&
+            explore_again(&p->subjects[i], &p->options, state + 1, &tally)) {
+            return print_violations(&tally) > 0;
+        }
+    }
+    fprintf(stderr, "crash: there is no state '%s' (LIFE:MOMENT.OUTCOME or LIFE:!SEAM.CALL.ERRNO)\n",
+            token);
+    return 2;
+}
+
+// --- what was asked for ---------------------------------------------------------------------------
+
+static const char usage[] =
+    "usage: crash [--slice] [--seed N] [--jobs N] [--only WORD] [--replay TOKEN]\n"
+    "  --slice    a small part of the states, spread over all of them\n"
+    "  --seed     of everything that is left to chance (1)\n"
+    "  --jobs     processes (as many as there are processors)\n"
+    "  --only     the lives whose name contains WORD\n"
+    "  --replay   one state, as a violation named it; with the same seed\n";
+
+static struct plan plan_from(int argc, char **argv, const char **ret_token)
+{
+    static const struct option options[] = {
+        {"slice", no_argument, NULL, 's'},         {"seed", required_argument, NULL, 'd'},
+        {"jobs", required_argument, NULL, 'j'},    {"only", required_argument, NULL, 'o'},
+        {"replay", required_argument, NULL, 'r'},  {NULL, 0, NULL, 0},
+    };
+    struct plan p = {
+        .options = {.seed = 1, .per_mille = 1000, .nest_per_mille = 60, .failure_stride = 1,
+                    .memory = true},
+        .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+    };
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case 's':
+            p.options.per_mille = 30;
+            p.options.failure_stride = 29;
+            break;
+        case 'd':
+            p.options.seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'j':
+            p.workers = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case 'o':
+            p.only = optarg;
+            break;
+        case 'r':
+            *ret_token = optarg;
+            break;
+        default:
+            fputs(usage, stderr);
+            exit(2);
+        }
+    }
+    p.workers = p.workers < 1 ? 1 : p.workers > WORKERS_MAX ? WORKERS_MAX : p.workers;
+    return p;
+}
+
+int main(int argc, char **argv)
+{
+    const char *token = NULL;
+    struct tally tally = {0};
+    sim_memory_keep();
+    static struct plan p;
+    p = plan_from(argc, argv, &token);
+    struct sim_kit *kits[KITS] = {sim_kit_make(even_cuts), sim_kit_make(odd_cuts)};
+    make_subjects(&p, kits);
+    int status;
+    if (token != NULL) {
+        status = replay(&p, token);
+    } else {
+        bool good = work_in_parallel(&p, &tally);
+        status = print_tally(&tally, p.options.seed) > 0 || !good;
+        if (!good) {
+            fputs("crash: a worker crashed\n", stderr);
+        }
+    }
+    for (size_t i = 0; i < KITS; i++) {
+        sim_kit_free(kits[i]);
+    }
+    return status;
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/life.h"
+
+#include "tests/sim/invariants.h"
+#include "updater/heads.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Release 1 is in slot b, confirmed; slot a still holds the factory's system.
+#define FIRST_UPDATE {OP_BOOT, 0}, {OP_INSTALL, 1}, {OP_BOOT, 0}, {OP_CONFIRM, 0}
+
+const struct life lives[] = {
+    {
+        .name = "first",
+        .setup = {{OP_BOOT, 0}},
+        .steps = {{OP_INSTALL, 1}, {OP_BOOT, 0}, {OP_CONFIRM, 0}},
+        .wish = {OP_INSTALL, 1},
+        .ends_with = {1, 1},
+    },
+    {
+        .name = "update",
+        .setup = {FIRST_UPDATE},
+        .steps = {{OP_INSTALL, 2}, {OP_BOOT, 0}, {OP_CONFIRM, 0}},
+        .wish = {OP_INSTALL, 2},
+        .ends_with = {2, 2},
+    },
+    {
+        .name = "reject",
+        .setup = {FIRST_UPDATE},
+        .steps = {{OP_INSTALL, 2}, {OP_BOOT, 0}, {OP_CONFIRM, 0}, {OP_BOOT, 0}, {OP_CONFIRM, 0}},
+        .wish = {OP_INSTALL, 2},
+        .sick = 2,
+        .ends_with = {1, 1},
+    },
+    {
+        .name = "hang",
+        .setup = {FIRST_UPDATE},
+        .steps = {{OP_INSTALL, 2},
+                  {OP_BOOT, 0},
+                  {OP_BOOT, 0},
+                  {OP_BOOT, 0},
+                  {OP_BOOT, 0},
+                  {OP_CONFIRM, 0}},
+        .wish = {OP_INSTALL, 2},
+        .sick = 2,
+        .hangs = true,
+        .ends_with = {1, 1},
+    },
+    {
+        .name = "dead",
+        .setup = {FIRST_UPDATE},
+        .steps = {{OP_INSTALL, 2}, {OP_BOOT, 0}, {OP_CONFIRM, 0}},
+        .wish = {OP_INSTALL, 2},
+        .dead = 2,
+        .ends_with = {1, 1},
+    },
+    {
+        .name = "twice",
+        .setup = {FIRST_UPDATE},
+        .steps = {{OP_INSTALL, 2}, {OP_INSTALL, 3}, {OP_BOOT, 0}, {OP_CONFIRM, 0}},
+        .wish = {OP_INSTALL, 3},
+        .ends_with = {3, 3},
+    },
+    {
+        .name = "staged",
+        .setup = {FIRST_UPDATE},
+        .steps = {{OP_STAGE, 2}, {OP_ACTIVATE, 0}, {OP_BOOT, 0}, {OP_MARK_GOOD, 0}},
+        .wish = {OP_INSTALL, 2},
+        .ends_with = {2, 2},
+    },
+    {
+        .name = "rollback",
+        .setup = {FIRST_UPDATE, {OP_INSTALL, 2}, {OP_BOOT, 0}, {OP_CONFIRM, 0}},
+        .steps = {{OP_ROLLBACK, 0}, {OP_BOOT, 0}, {OP_CONFIRM, 0}},
+        .wish = {OP_ROLLBACK, 1},
+        .ends_with = {1, 1},
+    },
+    {
+        .name = "taken-back",
+        .setup = {FIRST_UPDATE},
+        .steps = {{OP_INSTALL, 2}, {OP_ROLLBACK, 0}, {OP_BOOT, 0}, {OP_CONFIRM, 0}},
+        .ends_with = {1, 2},
+    },
+    {
+        .name = "marked-bad",
+        .setup = {FIRST_UPDATE, {OP_INSTALL, 2}, {OP_BOOT, 0}, {OP_CONFIRM, 0}},
+        .steps = {{OP_MARK_BAD, 0}, {OP_BOOT, 0}, {OP_CONFIRM, 0}, {OP_INSTALL, 3}, {OP_BOOT, 0},
+                  {OP_CONFIRM, 0}},
+        .wish = {OP_INSTALL, 3},
+        .ends_with = {3, 3},
+    },
+};
+const size_t lives_count = sizeof lives / sizeof lives[0];
+
+// --- the story ------------------------------------------------------------------------------------
+
+static enum err confirm(struct world *w, struct error *e)
+{
+    enum confirm_outcome outcome;
+    enum err err = world_confirm(w, &outcome, e);
+    return err == ERR_HEALTH ? OK : err;
+}
+
+enum err life_step(struct world *w, const struct life_step *s, bool must, struct error *e)
+{
+    struct install_report report;
+    enum err err = OK;
+    switch (s->op) {
+    case OP_END:
+        break;
+    case OP_INSTALL:
+    case OP_STAGE:
+        err = world_install(w, s->release, s->op == OP_INSTALL, &report, e);
+        break;
+    case OP_ACTIVATE:
+        err = world_activate(w, e);
+        break;
+    case OP_BOOT:
+        err = world_boot(w) ? OK : fail(e, ERR_IO, 0, "nothing boots");
+        break;
+    case OP_CONFIRM:
+        err = confirm(w, e);
+        break;
+    case OP_ROLLBACK:
+        err = world_rollback(w, e);
+        break;
+    case OP_MARK_GOOD:
+    case OP_MARK_BAD:
+        err = world_mark(w, s->op == OP_MARK_GOOD, e);
+        break;
+    }
+    if (err != OK && must) {
+        violated(w, 9, "operation %d fails: %s", (int)s->op, e->msg);
+    }
+    return err;
+}
+
+int life_tell(struct world *w, const struct life *l, bool must)
+{
+    struct error e;
+    for (int i = 0; i < LIFE_STEPS_MAX && l->steps[i].op != OP_END; i++) {
+        if (life_step(w, &l->steps[i], must, &e) != OK) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+struct world *life_begin(const struct life *l, const struct world_shape *shape,
+                         const struct sim_kit *kit, struct findings *findings)
+{
+    struct error e;
+    struct world *w = world_new(shape, kit, findings);
+    for (size_t i = 0; i < LIFE_STEPS_MAX && l->setup[i].op != OP_END; i++) {
+        (void)life_step(w, &l->setup[i], true, &e);
+    }
+    // Known from now on only: whoever set the device up had a good release.
+    w->sick = l->sick > 0 ? l->sick : SIM_UNKNOWN;
+    w->dead = l->dead > 0 ? l->dead : SIM_UNKNOWN;
+    return w;
+}
+
+// --- after a cut ----------------------------------------------------------------------------------
+
+enum { BOOTS_MAX = 4 * SIM_ATTEMPTS };
+
+// Boots and confirms until nothing is on trial any more. False: that was violated.
+static bool come_to_rest(struct world *w, const struct life *l)
+{
+    struct error e;
+    struct boot_state boot;
+    for (int i = 0; i < BOOTS_MAX; i++) {
+        if (!world_boot(w)) {
+            return false;
+        }
+        if (l->hangs && w->m.truth.release == w->sick && world_boot_state(w, &boot) &&
+            boot.trial == w->m.truth.running) {
+            continue; // until the watchdog resets it
+        }
+        enum err err = confirm(w, &e);
+        if (err != OK) {
+            violated(w, 9, "confirm fails: %s", e.msg);
+            return false;
+        }
+        if (w->reboots == 0 && world_boot_state(w, &boot) && boot.trial == SLOT_NONE) {
+            return true;
+        }
+    }
+    violated(w, 5, "a trial that does not end in %d boots", BOOTS_MAX);
+    return false;
+}
+
+// The wish is fulfilled, or was found to be impossible. With its records the device has lost the
+// knowledge of that: then it is done once more.
+static bool is_done(struct world *w, const struct life *l)
+{
+    struct journal j;
+    const struct truth *t = &w->m.truth;
+    if (l->wish.op == OP_INSTALL && t->state_lost) {
+        return false;
+    }
+    if (l->wish.op == OP_END || t->release == l->wish.release) {
+        return true;
+    }
+    bool refused = l->wish.release == l->sick || l->wish.release == l->dead;
+    return refused && world_journal(w, &j) && j.last.outcome == OUTCOME_ROLLED_BACK &&
+           sim_kit_find(w->kit, j.last.release.manifest_sha256) == l->wish.release;
+}
+
+// A sector of garbage or a wrong byte costs no more than a cut: what was not synced, a chunk under
+// way, and the chunks that the held-back heads are part of.
+static void check_fetched(struct world *w, const struct life *l)
+{
+    enum { CHUNK_MAX = 3 * 1024 };
+    const struct truth *t = &w->m.truth;
+    uint64_t again_max = SIM_SYNC_BYTES + CHUNK_MAX + SIM_PARTITIONS * (HEAD_SIZE + CHUNK_MAX);
+    if (l->wish.op != OP_INSTALL || t->env_lost || w->shape.lies) {
+        return;
+    }
+    uint64_t fetched = t->fetched_bytes[l->wish.release];
+    uint64_t planned = t->planned_bytes[l->wish.release];
+    if (fetched > planned + t->cuts * again_max) {
+        violated(w, 10, "%" PRIu64 " bytes fetched for an update of %" PRIu64 ", after %u cuts",
+                 fetched, planned, t->cuts);
+    }
+}
+
+static uint64_t written(const struct world *w)
+{
+    uint64_t sum = 0;
+    for (size_t s = 0; s < SLOT_COUNT; s++) {
+        for (size_t p = 0; p < SIM_PARTITIONS; p++) {
+            sum += w->m.slots[s][p].written_bytes;
+        }
+    }
+    return sum;
+}
+
+static void check_again(struct world *w, const struct life *l)
+{
+    struct error e;
+    if (l->wish.op == OP_INSTALL && w->m.truth.release == l->wish.release) {
+        if (life_step(w, &l->wish, true, &e) != OK) {
+            return;
+        }
+    } else if (confirm(w, &e) != OK) {
+        violated(w, 9, "confirm, run again, fails: %s", e.msg);
+    }
+    if (written(w) > 0 || w->env.stores > 0) {
+        violated(w, 9, "run again, it writes %" PRIu64 " bytes and stores %u times", written(w),
+                 w->env.stores);
+    }
+}
+
+static void check_end(struct world *w, const struct life *l)
+{
+    const struct truth *t = &w->m.truth;
+    int release = t->release;
+    // Without its environment the boot loader starts what it finds: whole, but maybe not the one
+    // that was chosen, and nobody knows any more that another was on trial.
+    if (!t->env_lost && release != l->ends_with[0] && release != l->ends_with[1]) {
+        violated(w, 5, "release %s runs in the end", w->kit->releases[release].version);
+        return;
+    }
+    check_fetched(w, l);
+    check_again(w, l);
+    if (world_boot(w) && t->release != release) {
+        violated(w, 5, "release %s ran in the end, and after another boot %s",
+                 w->kit->releases[release].version, w->kit->releases[t->release].version);
+    }
+}
+
+void life_recover(struct world *w, const struct life *l)
+{
+    struct error e;
+    if (!come_to_rest(w, l)) {
+        return;
+    }
+    if (!is_done(w, l)) {
+        if (life_step(w, &l->wish, true, &e) != OK || !come_to_rest(w, l)) {
+            return;
+        }
+    }
+    check_end(w, l);
+}

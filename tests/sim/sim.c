@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/sim.h"
+
+#include <string.h>
+
+int sim_call(struct sim *s, enum sim_seam seam)
+{
+    s->calls[seam]++;
+    if (s->on_moment != NULL && seam != SIM_MEMORY) {
+        s->on_moment(s, false);
+    }
+    if (s->fail_at == 0 || seam != s->fail_seam || s->calls[seam] != s->fail_at) {
+        return 0;
+    }
+    s->failed = true;
+    s->failed_step = s->step;
+    return s->fail_sys;
+}
+
+void sim_changed(struct sim *s)
+{
+    if (s->on_moment != NULL) {
+        s->on_moment(s, true);
+    }
+}
+
+void sim_reset(struct sim *s)
+{
+    memset(s->calls, 0, sizeof s->calls);
+    s->fail_at = 0;
+    s->fail_sys = 0;
+    s->fail_short = s->failed = false;
+}
+
+// splitmix64, public domain (Sebastiano Vigna).
+uint64_t sim_random(uint64_t *state)
+{
+    *state += 0x9e3779b97f4a7c15u;
+    uint64_t z = *state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+void sim_garbage(void *buf, size_t len, uint64_t seed)
+{
+    uint8_t *p = buf;
+    for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
+        uint64_t word = sim_random(&seed);
+        memcpy(p + i, &word, len - i < sizeof word ? len - i : sizeof word);
+    }
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/sim/sim_kit.h"
+
+#include "tests/sim/sim_disk.h"
+#include "tests/support/expect.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/test_data.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { KIB = 1024, SIGNATURE_ROOM = 2 * KIB, CREATED_S = 1700000000 };
+
+const struct sim_shape sim_shapes[SIM_PARTITIONS] = {
+    {"rootfs", 24 * KIB, 22 * KIB + 333, 1024},
+    {"boot", 8 * KIB, 5 * KIB + 1, 0},
+};
+
+// --- content --------------------------------------------------------------------------------------
+
+static void put_superblock(uint8_t *content, const struct sim_shape *shape, unsigned release)
+{
+    uint8_t *sector = content + shape->superblock_off;
+    memset(content, 0, shape->superblock_off);
+    fill_random(sector, SIM_SECTOR_MIN, 7000 + release);
+    snprintf((char *)sector, 64, "superblock of %s, release %u", shape->name, release);
+}
+
+// What every release has alike, then what this one has for itself.
+static uint8_t *make_content(size_t partition, unsigned release)
+{
+    const struct sim_shape *shape = &sim_shapes[partition];
+    uint8_t *c = malloc(shape->size_bytes);
+    assert_non_null(c);
+    fill_text(c, shape->image_bytes, 100 + partition);
+    memset(c + shape->image_bytes, 0, shape->size_bytes - shape->image_bytes);
+    if (partition == 0) {
+        memset(c + 8 * KIB, 0, 3 * KIB);
+        fill_random(c + 12 * KIB, 3 * KIB, 200);
+        fill_random(c + 5 * KIB, KIB, 300 + release);
+        fill_random(c + 15 * KIB, 2 * KIB, 400 + release);
+        fill_random(c + 19 * KIB, KIB, 500 + release);
+        memcpy(c + 20 * KIB, c + 12 * KIB, KIB);
+    } else {
+        fill_random(c + 4 * KIB, KIB, 600 + release);
+    }
+    put_superblock(c, shape, release);
+    return c;
+}
+
+// --- images ---------------------------------------------------------------------------------------
+
+static void sign(const struct sim_kit *k, struct built_image *built)
+{
+    struct signature_record record = test_cms(&k->signer, "SHA256", 0, NULL, built->bytes,
+                                              header_signed_size(&built->header));
+    built_image_attach(built, record.type, record.data, record.len);
+    test_record_clear(&record);
+}
+
+static void build(struct sim_kit *k, struct sim_release *r, const uint32_t *cuts)
+{
+    struct error e;
+    struct image_recipe recipe = image_recipe_default();
+    recipe.cuts = cuts;
+    recipe.signature_room = SIGNATURE_ROOM;
+    snprintf(recipe.manifest.version, sizeof recipe.manifest.version, "%s", r->version);
+    recipe.manifest.release_index = r->index;
+    recipe.manifest.min_release_index = r->floor;
+    recipe.manifest.created = CREATED_S;
+    recipe.manifest.allow_downgrade = true;
+    for (size_t p = 0; p < SIM_PARTITIONS; p++) {
+        image_recipe_add(&recipe, sim_shapes[p].name, r->content[p], sim_shapes[p].image_bytes);
+    }
+    r->built = image_build(&recipe);
+    sign(k, &r->built);
+    struct image_trust trust = image_trust_with(k->trust, 1, 0);
+    assert_ok(image_open_prefix(r->built.bytes, (size_t)r->built.header.payload_offset,
+                                &trust.verifier, k->hasher, &r->image, &e));
+    memcpy(r->manifest_sha256, r->image->header.manifest_sha256, SHA256_SIZE);
+}
+
+static void make_trust(struct sim_kit *k)
+{
+    struct error e;
+    void *dir = NULL;
+    assert_int_equal(temp_dir_make(&dir), 0);
+    k->dir = dir;
+    k->root = test_ca("simulated root", NULL);
+    k->signer = test_signer("simulated signer", &k->root);
+    test_cert_write(&k->root, k->dir, "root.pem");
+    assert_ok(trust_store_load(k->dir, &k->trust, &e));
+}
+
+struct sim_kit *sim_kit_make(const uint32_t *cuts)
+{
+    static const char *const versions[SIM_RELEASES] = {"factory", "1.0", "2.0", "3.0"};
+    struct error e;
+    struct sim_kit *k = calloc(1, sizeof *k);
+    assert_non_null(k);
+    make_trust(k);
+    assert_ok(hasher_new(&k->hasher, &e));
+    for (unsigned i = 0; i < SIM_RELEASES; i++) {
+        struct sim_release *r = &k->releases[i];
+        r->version = versions[i];
+        // The floor follows one release behind.
+        r->index = 10 * i;
+        r->floor = i > 0 ? 10 * (i - 1) : 0;
+        for (size_t p = 0; p < SIM_PARTITIONS; p++) {
+            r->content[p] = make_content(p, i);
+        }
+        if (i != SIM_FACTORY) {
+            build(k, r, cuts);
+        }
+    }
+    return k;
+}
+
+void sim_kit_free(struct sim_kit *k)
+{
+    void *dir = k->dir;
+    for (size_t i = 0; i < SIM_RELEASES; i++) {
+        for (size_t p = 0; p < SIM_PARTITIONS; p++) {
+            free(k->releases[i].content[p]);
+        }
+        built_image_free(&k->releases[i].built);
+        image_free(k->releases[i].image);
+    }
+    hasher_free(k->hasher);
+    trust_store_free(k->trust);
+    test_cert_clear(&k->signer);
+    test_cert_clear(&k->root);
+    assert_int_equal(temp_dir_remove(&dir), 0);
+    free(k);
+}
+
+// --- what bytes are -------------------------------------------------------------------------------
+
+int sim_kit_identify(const struct sim_kit *k, size_t partition, const uint8_t *bytes)
+{
+    for (int i = 0; i < SIM_RELEASES; i++) {
+        if (memcmp(bytes, k->releases[i].content[partition], sim_shapes[partition].image_bytes) ==
+            0) {
+            return i;
+        }
+    }
+    return SIM_UNKNOWN;
+}
+
+bool sim_kit_mountable(const struct sim_kit *k, size_t partition, const uint8_t *bytes)
+{
+    size_t off = sim_shapes[partition].superblock_off;
+    for (int i = 0; i < SIM_RELEASES; i++) {
+        if (memcmp(bytes + off, k->releases[i].content[partition] + off, SIM_SECTOR_MIN) ==
+            0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int sim_kit_find(const struct sim_kit *k, const uint8_t manifest_sha256[SHA256_SIZE])
+{
+    for (int i = SIM_FACTORY + 1; i < SIM_RELEASES; i++) {
+        if (memcmp(manifest_sha256, k->releases[i].manifest_sha256, SHA256_SIZE) == 0) {
+            return i;
+        }
+    }
+    return SIM_UNKNOWN;
+}

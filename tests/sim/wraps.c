@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the linker puts in front of the updater's own functions (wraps_steps.txt): a note of the
+// numbered step that begins, and the verdict of health checks, which is the world's to give.
+#include "tests/sim/world.h"
+#include "updater/activate.h"
+#include "updater/health.h"
+#include "updater/install_steps.h"
+
+#include <stdio.h>
+
+#define NUMBERED_STEP(name, number)                                                                \
+    enum err __real_##name(struct install *in, struct error *e);                                   \
+    enum err __wrap_##name(struct install *in, struct error *e);                                   \
+    enum err __wrap_##name(struct install *in, struct error *e)                                    \
+    {                                                                                              \
+        world_active->sim.step = number;                                                           \
+        return __real_##name(in, e);                                                               \
+    }
+
+NUMBERED_STEP(step_check_state, 1)
+NUMBERED_STEP(step_check_running, 1)
+NUMBERED_STEP(step_verify_head, 1)
+NUMBERED_STEP(step_apply_policy, 1)
+NUMBERED_STEP(step_open_target, 1)
+NUMBERED_STEP(step_verify_table, 1)
+NUMBERED_STEP(step_check_room, 1)
+NUMBERED_STEP(step_plan, 2)
+NUMBERED_STEP(step_hold_heads, 2)
+NUMBERED_STEP(step_try_first_chunk, 2)
+NUMBERED_STEP(step_journal_installing, 3)
+NUMBERED_STEP(step_invalidate_target, 4)
+NUMBERED_STEP(step_zero_heads, 5)
+NUMBERED_STEP(step_fill, 6)
+NUMBERED_STEP(step_read_back, 7)
+NUMBERED_STEP(step_write_heads, 8)
+NUMBERED_STEP(step_keep_record, 9)
+NUMBERED_STEP(step_activate, 10)
+
+enum err __real_activate_slot(struct device *d, int slot, enum activate_mode mode, struct error *e);
+enum err __wrap_activate_slot(struct device *d, int slot, enum activate_mode mode, struct error *e);
+enum err __wrap_activate_slot(struct device *d, int slot, enum activate_mode mode, struct error *e)
+{
+    world_active->sim.step = 10;
+    return __real_activate_slot(d, slot, mode, e);
+}
+
+enum err __wrap_health_decide(const struct config *c, const struct clock *clock, struct log *log,
+                              struct health_report *ret, struct error *e);
+enum err __wrap_health_decide(const struct config *c, const struct clock *clock, struct log *log,
+                              struct health_report *ret, struct error *e)
+{
+    (void)c;
+    (void)clock;
+    (void)log;
+    (void)e;
+    bool sick = world_active->m.truth.release == world_active->sick;
+    *ret = (struct health_report){.verdict = sick ? HEALTH_BAD : HEALTH_GOOD};
+    snprintf(ret->reason, sizeof ret->reason, "%s", sick ? "check tv_api: simulated" : "");
+    return OK;
+}
