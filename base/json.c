@@ -105,7 +105,7 @@ enum err json_parse(const char *text, size_t len, json_t **ret_root, struct erro
     return OK;
 }
 
-enum err json_parse_canonical(const char *text, size_t len, json_t **ret_root, struct error *e)
+static enum err parse_canonical(const char *text, size_t len, json_t **ret_root, struct error *e)
 {
     CLEANUP(cleanup_json) json_t *root = NULL;
     enum err err = json_parse(text, len, &root, e);
@@ -127,9 +127,64 @@ enum err json_parse_canonical(const char *text, size_t len, json_t **ret_root, s
     return OK;
 }
 
+static bool has_memory_for(const char *text, size_t len)
+{
+    CLEANUP(cleanup_json) json_t *copy = json_stringn_nocheck(text, len);
+    return copy != NULL;
+}
+
+// When an allocation fails, jansson calls the text bad, or drops the byte for which the buffer of a
+// token could not grow. So a refusal counts only when it comes twice and memory is there.
+enum err json_parse_canonical(const char *text, size_t len, json_t **ret_root, struct error *e)
+{
+    enum err err = parse_canonical(text, len, ret_root, e);
+    if (err == ERR_FORMAT) {
+        err = parse_canonical(text, len, ret_root, e);
+    }
+    return err == ERR_FORMAT && !has_memory_for(text, len) ? fail_memory(e) : err;
+}
+
+struct printed {
+    char *text;
+    size_t len;
+    size_t room;
+    bool failed;
+};
+
+static int append(const char *bytes, size_t len, void *data)
+{
+    struct printed *p = data;
+    if (!p->failed && p->room - p->len < len + 1) {
+        size_t room = 2 * (p->len + len + 1);
+        char *bigger = realloc(p->text, room);
+        p->failed = bigger == NULL;
+        p->text = p->failed ? p->text : bigger;
+        p->room = p->failed ? p->room : room;
+    }
+    if (p->failed) {
+        return -1;
+    }
+    memcpy(p->text + p->len, bytes, len);
+    p->len += len;
+    p->text[p->len] = '\0';
+    return 0;
+}
+
+// Not json_dumps(): it leaves out the key for which its buffer cannot grow, and says nothing.
+// Whether all of the text is there is told by `failed`, whatever jansson made of it.
+char *json_print(const json_t *value, size_t flags)
+{
+    struct printed p = {0};
+    if (json_dump_callback(value, append, &p, flags) != 0 || p.failed) {
+        free(p.text);
+        return NULL;
+    }
+    return p.text;
+}
+
 char *json_canonical(const json_t *value)
 {
-    return json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    return json_print(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 }
 
 static enum err get(const json_t *obj, const char *key, const json_t **ret, struct error *e)

@@ -24,11 +24,16 @@ DEFINE_CLEANUP(json, json_t *, json_decref)
 // space. Errors are ERR_FORMAT and name the line and column. The caller owns `*ret_root`.
 MUST_CHECK enum err json_parse(const char *text, size_t len, json_t **ret_root, struct error *e);
 
-// The same, and the text must be its own canonical form.
+// The same, and the text must be its own canonical form. Memory that ran out is never called an
+// error of the text here; jansson alone cannot tell the two apart.
 MUST_CHECK enum err json_parse_canonical(const char *text, size_t len, json_t **ret_root,
                                          struct error *e);
 
-// Keys sorted, no white space. malloced, NUL behind it; NULL when out of memory.
+// The text of a value, with jansson's flags of json_dumps(). malloced, NUL behind it; whole, or NULL
+// when out of memory.
+char *json_print(const json_t *value, size_t flags);
+
+// The same with keys sorted and no white space.
 char *json_canonical(const json_t *value);
 
 // Members of an object, each with the kind checked; a missing or mistyped one is ERR_FORMAT and

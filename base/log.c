@@ -46,7 +46,7 @@ static char *json_line(enum log_level level, char *text)
     CLEANUP(cleanup_json)
     json_t *event = json_pack("{s:s, s:s, s:o*}", "event", "log", "level", levels[level].json,
                               "message", string_or_ascii(text));
-    return event == NULL ? NULL : json_dumps(event, JSON_COMPACT);
+    return event == NULL ? NULL : json_print(event, JSON_COMPACT);
 }
 
 static void PRINTF_LIKE(3, 0)

@@ -128,6 +128,7 @@ static MUST_CHECK enum err add_entry(struct trust_store *t, const char *dir, con
 {
     CLEANUP(cleanup_free) char *path = NULL;
     if (asprintf(&path, "%s/%s", dir, name) < 0) {
+        path = NULL;
         return fail_memory(e);
     }
     return add_file(t, path, e);

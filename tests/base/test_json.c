@@ -3,6 +3,9 @@
 
 #include "tests/support/expect.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 static enum err parse(const char *text, json_t **ret_root, struct error *e)
 {
     return json_parse(text, strlen(text), ret_root, e);
@@ -273,6 +276,116 @@ static void a_string_with_a_nul_made_elsewhere_is_refused(void **state)
     assert_fails(ERR_FORMAT, "\"s\" is not a string", json_get_string(root, "s", &s, &e));
 }
 
+// --- jansson without memory ---
+
+// The allocation with number `fail_from` fails, and with `for_good` every later one too.
+static struct {
+    unsigned count, fail_from;
+    bool for_good;
+} heap;
+
+static void *heap_take(size_t len)
+{
+    heap.count++;
+    bool fails = heap.for_good ? heap.count >= heap.fail_from : heap.count == heap.fail_from;
+    return fails ? NULL : malloc(len);
+}
+
+static void heap_begin(unsigned fail_from, bool for_good)
+{
+    heap.count = 0;
+    heap.fail_from = fail_from;
+    heap.for_good = for_good;
+    json_set_alloc_funcs(heap_take, free);
+}
+
+static int heap_end(void **state)
+{
+    (void)state;
+    json_set_alloc_funcs(malloc, free);
+    return 0;
+}
+
+// The long text is read into a buffer that has to grow. A number of 15 digits or more would be too,
+// but there jansson 2.14 ends the program: it asserts that the byte it lost is there.
+static const char frugal_text[] =
+    "{\"a\":[12345678901234,\"a text longer than the first buffer\"],\"b\":{\"c\":true}}";
+
+// True when memory was enough.
+static bool parse_frugally(unsigned fail_from, bool for_good)
+{
+    struct error e = {0};
+    CLEANUP(cleanup_json) json_t *root = NULL;
+    heap_begin(fail_from, for_good);
+    enum err err = json_parse_canonical(frugal_text, strlen(frugal_text), &root, &e);
+    bool enough = heap.count < fail_from;
+    heap_end(NULL);
+    if (err != OK && e.sys != ENOMEM) {
+        fail_msg("allocation %u: expected no memory, got: %s", fail_from, e.msg);
+    }
+    assert_int_equal(root != NULL, err == OK);
+    if (err == OK) {
+        CLEANUP(cleanup_free) char *back = json_canonical(root);
+        assert_string_equal(back, frugal_text);
+    }
+    return enough;
+}
+
+static void a_text_is_not_called_bad_when_memory_ran_out(void **state)
+{
+    (void)state;
+    unsigned n = 1;
+    while (!parse_frugally(n, false)) {
+        n++;
+    }
+    assert_true(n > 20);
+    for (n = 1; !parse_frugally(n, true);) {
+        n++;
+    }
+    assert_true(n > 20);
+}
+
+// True when memory was enough.
+static bool print_frugally(const json_t *value, const char *want, unsigned fail_from, bool for_good)
+{
+    heap_begin(fail_from, for_good);
+    CLEANUP(cleanup_free) char *text = json_canonical(value);
+    bool enough = heap.count < fail_from;
+    heap_end(NULL);
+    assert_true(text != NULL || !enough);
+    if (text != NULL) {
+        assert_string_equal(text, want);
+    }
+    return enough;
+}
+
+// json_dumps() loses a key for which its buffer cannot grow, and says nothing.
+static void a_text_is_whole_or_not_there_when_memory_ran_out(void **state)
+{
+    (void)state;
+    char key[] = "a key that is longer than all else";
+    CLEANUP(cleanup_json) json_t *root = json_object();
+    for (; key[0] <= 'z'; key[0]++) {
+        assert_int_equal(json_object_set_new(root, key, json_integer(1)), 0);
+    }
+    CLEANUP(cleanup_free) char *want = json_canonical(root);
+    assert_int_equal(strlen(want), ('z' - 'a' + 1) * (sizeof key + 4) + 1);
+    for (unsigned n = 1; !print_frugally(root, want, n, false); n++) {
+    }
+    for (unsigned n = 1; !print_frugally(root, want, n, true); n++) {
+    }
+}
+
+static void a_text_that_is_bad_is_called_so_with_memory_enough(void **state)
+{
+    (void)state;
+    struct error e;
+    json_t *root = NULL;
+    assert_fails(ERR_FORMAT, "line 1", json_parse_canonical("{\"a\":}", 6, &root, &e));
+    assert_fails(ERR_FORMAT, "not in canonical form", json_parse_canonical("{ }", 3, &root, &e));
+    assert_null(root);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +408,9 @@ int main(void)
         cmocka_unit_test(a_missing_member_is_named),
         cmocka_unit_test(a_member_of_another_kind_is_refused_and_named),
         cmocka_unit_test(a_string_with_a_nul_made_elsewhere_is_refused),
+        cmocka_unit_test_teardown(a_text_is_not_called_bad_when_memory_ran_out, heap_end),
+        cmocka_unit_test_teardown(a_text_is_whole_or_not_there_when_memory_ran_out, heap_end),
+        cmocka_unit_test(a_text_that_is_bad_is_called_so_with_memory_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,14 @@ def workspace():
     return pathlib.Path(folder)
 
 
+def fast_folder(size):
+    """A folder for `size` bytes that are written often: in memory where there is room for twice
+    that, else in the workspace. The caller removes it."""
+    memory = pathlib.Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 * size
+    return pathlib.Path(tempfile.mkdtemp(prefix="vv-e2e-", dir=memory if roomy else workspace()))
+
+
 @functools.cache
 def keys():
     """What `vv-image keygen` makes."""

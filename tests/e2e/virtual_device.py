@@ -6,6 +6,7 @@ environment, the slot it picks has its file system extracted *from the slot file
 of the system are started from there, with that system's own interpreter and libraries.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -61,6 +62,47 @@ def write_env_copy(path, offset, flag, variables):
     with open(path, "r+b") as stream:
         stream.seek(offset)
         stream.write(zlib.crc32(data).to_bytes(4, "little") + bytes([flag]) + data)
+
+
+def environment_copies(path):
+    """[(flag, variables) or None where the checksum is wrong] of both copies, read by nobody
+    else's code."""
+    copies = []
+    data = path.read_bytes()
+    for offset in ENV_OFFSETS:
+        copy = data[offset:offset + ENV_SIZE]
+        if zlib.crc32(copy[5:]).to_bytes(4, "little") != copy[:4]:
+            copies.append(None)
+            continue
+        text = copy[5:copy.index(b"\0\0", 5)].decode()
+        copies.append((copy[4], dict(line.split("=", 1) for line in text.split("\0"))))
+    return copies
+
+
+def current_copy(copies):
+    """The variables U-Boot would take: of the valid copy that was written last, else None."""
+    first, second = copies
+    if first is None or second is None:
+        return (first or second or (0, None))[1]
+    newer = (second[0] - first[0]) % 256
+    return second[1] if 0 < newer < 128 else first[1]
+
+
+@functools.cache
+def _crc32c_table():
+    """Of the reflected polynomial 0x82f63b78."""
+    table = list(range(256))
+    for _ in range(8):
+        table = [value >> 1 ^ (0x82f63b78 if value & 1 else 0) for value in table]
+    return table
+
+
+def crc32c(data):
+    """The checksum at the end of the journal."""
+    table, crc = _crc32c_table(), 0xffffffff
+    for byte in data:
+        crc = table[(crc ^ byte) & 0xff] ^ crc >> 8
+    return crc ^ 0xffffffff
 
 
 class VirtualDevice:
@@ -123,6 +165,16 @@ class VirtualDevice:
             ["fw_printenv", "-c", str(self.dir / "fw_env.config")],
             stdout=subprocess.PIPE, check=True, text=True).stdout
         return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    def journal(self):
+        """The journal's record, None when there is none; fails when it is damaged."""
+        path = self.dir / "state/journal"
+        if not path.exists():
+            return None
+        line, _, trailer = path.read_bytes().rpartition(b"crc32c ")
+        if trailer != b"%08x\n" % crc32c(line):
+            raise AssertionError(f"the journal is damaged: {line!r} {trailer!r}")
+        return json.loads(line)
 
     def set_cmdline(self, slot):
         """What the kernel was started with."""

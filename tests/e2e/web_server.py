@@ -137,6 +137,9 @@ class BadServer:
         self.process.stdout.close()
 
 
+PIECE = 4096
+
+
 class _CountingHandler(http.server.BaseHTTPRequestHandler):
     """Answers single ranges of one file in small pieces, telling the server of each."""
 
@@ -144,31 +147,39 @@ class _CountingHandler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):  # pylint: disable=invalid-name
         """One range, or the whole file."""
-        data = (self.server.root / self.path.lstrip("/")).read_bytes()
-        first, last = 0, len(data) - 1
-        wanted = self.headers.get("Range")
-        if wanted:
-            begin, _, end = wanted.removeprefix("bytes=").partition("-")
-            first, last = int(begin), min(int(end or last), last)
-        self.send_response(206 if wanted else 200)
-        self.send_header("Content-Length", str(last - first + 1))
-        if wanted:
-            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
-        self.end_headers()
-        try:
-            for at in range(first, last + 1, 4096):
-                piece = data[at:min(at + 4096, last + 1)]
-                self.wfile.write(piece)
-                self.server.count(len(piece))
-        except OSError:
-            self.close_connection = True
+        with open(self.server.file(self.path), "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            first, last = 0, size - 1
+            wanted = self.headers.get("Range")
+            if wanted:
+                begin, _, end = wanted.removeprefix("bytes=").partition("-")
+                first, last = int(begin), min(int(end or last), last)
+            self.send_response(206 if wanted else 200)
+            self.send_header("Content-Length", str(last - first + 1))
+            if wanted:
+                self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+            self.end_headers()
+            try:
+                self.send_pieces(stream, first, last + 1)
+            except OSError:
+                self.close_connection = True
+
+    def send_pieces(self, stream, at, end):
+        """Each ends where a block of the file ends."""
+        stream.seek(at)
+        while at < end:
+            piece = stream.read(min(PIECE - at % PIECE, end - at))
+            self.wfile.write(piece)
+            self.server.count(at, len(piece))
+            at += len(piece)
 
     def log_message(self, *_):  # pylint: disable=arguments-differ
         """Quiet."""
 
 
 class CountingServer(http.server.ThreadingHTTPServer):
-    """A server that calls `hook(total)` after each piece of a body it sent."""
+    """A server that calls `hook(total)` after each piece of a body it sent; an OSError from there
+    ends the connection."""
 
     daemon_threads = True
 
@@ -183,8 +194,12 @@ class CountingServer(http.server.ThreadingHTTPServer):
         self.thread = threading.Thread(target=self.serve_forever, daemon=True)
         self.thread.start()
 
-    def count(self, length):
-        """One more piece went out."""
+    def file(self, url_path):
+        """What a request asks for."""
+        return self.root / url_path.lstrip("/")
+
+    def count(self, _at, length):
+        """One more piece went out, of these bytes of the file."""
         self.total += length
         self.hook(self.total)
 

@@ -398,7 +398,7 @@ bool explore_again(const struct subject *subject, const struct explore_options *
     struct explorer x;
     begin(&x, subject, options, tally);
     tell_story(&x);
-    x.findings.verbose = true;
+    x.findings.verbose = true; // from here on
     snprintf(x.findings.token, sizeof x.findings.token, "%s", state);
     bool found = *state == '!' ? again_failure(&x, state) : again_cuts(&x, state);
     end(&x);

@@ -27,6 +27,19 @@ void violated(struct world *w, int invariant, const char *fmt, ...)
     fflush(stdout);
 }
 
+void narrate(const struct world *w, const char *fmt, ...)
+{
+    if (!w->findings->verbose) {
+        return;
+    }
+    va_list args;
+    va_start(args, fmt);
+    printf("  ");
+    vprintf(fmt, args);
+    printf("\n");
+    va_end(args);
+}
+
 static const char *slot_name(const struct world *w, int slot)
 {
     return w->config.slots[slot].name;
@@ -173,6 +186,10 @@ void check_process(struct world *w, unsigned decisions)
 void check_flip(struct world *w, int slot)
 {
     int release = world_content(w, slot, false);
+    const struct truth *t = &w->m.truth;
+    if (t->env_lost && t->state_lost) {
+        release = SIM_FACTORY; // nobody knows better
+    }
     if (release == SIM_UNKNOWN) {
         violated(w, 8, "slot %s is made bootable, and is not one release", slot_name(w, slot));
         return;

@@ -36,6 +36,9 @@ struct findings {
 
 void violated(struct world *w, int invariant, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+// What happens, for who replays a state.
+void narrate(const struct world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 // After a cut, when nothing runs yet: I2, I3, I4, I6.
 void check_media(struct world *w);
 // When the boot loader has started a slot, or none: I1.

@@ -192,13 +192,13 @@ static bool come_to_rest(struct world *w, const struct life *l)
     return false;
 }
 
-// The wish is fulfilled, or was found to be impossible. With its records the device has lost the
-// knowledge of that: then it is done once more.
+// The wish is fulfilled, or was found to be impossible. With its environment or its records the
+// device has lost the knowledge of that: then it is done once more.
 static bool is_done(struct world *w, const struct life *l)
 {
     struct journal j;
     const struct truth *t = &w->m.truth;
-    if (l->wish.op == OP_INSTALL && t->state_lost) {
+    if (l->wish.op == OP_INSTALL && (t->state_lost || t->env_lost)) {
         return false;
     }
     if (l->wish.op == OP_END || t->release == l->wish.release) {
@@ -241,7 +241,8 @@ static uint64_t written(const struct world *w)
 static void check_again(struct world *w, const struct life *l)
 {
     struct error e;
-    if (l->wish.op == OP_INSTALL && w->m.truth.release == l->wish.release) {
+    int release = w->m.truth.release;
+    if (l->wish.op == OP_INSTALL && release == l->wish.release && release != w->sick) {
         if (life_step(w, &l->wish, true, &e) != OK) {
             return;
         }
@@ -278,10 +279,10 @@ void life_recover(struct world *w, const struct life *l)
     if (!come_to_rest(w, l)) {
         return;
     }
-    if (!is_done(w, l)) {
-        if (life_step(w, &l->wish, true, &e) != OK || !come_to_rest(w, l)) {
-            return;
-        }
+    // Without its records the device may refuse to go back, for it cannot know what is there.
+    bool must = l->wish.op != OP_ROLLBACK || !w->m.truth.state_lost;
+    if (!is_done(w, l) && (life_step(w, &l->wish, must, &e) != OK || !come_to_rest(w, l))) {
+        return;
     }
     check_end(w, l);
 }

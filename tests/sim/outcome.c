@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/sim/outcome.h"
 
+#include "tests/sim/invariants.h"
+
 #include <string.h>
 
 enum { ALL_MAX = 729, SUBSET_PIECES = 10, SEEDED = 200 };
@@ -8,6 +10,16 @@ enum { ALL_MAX = 729, SUBSET_PIECES = 10, SEEDED = 200 };
 // What is damaged beside the cut, in this order, each as often as it stands here.
 enum damage { DAMAGE_ENV, DAMAGE_ENV_COPY_0, DAMAGE_ENV_COPY_1, DAMAGE_JOURNAL, DAMAGE_SPOIL,
               DAMAGE_STATE, DAMAGE_ALL, DAMAGES };
+
+static const char *const damage_names[DAMAGES] = {
+    [DAMAGE_ENV] = "both copies of the environment",
+    [DAMAGE_ENV_COPY_0] = "copy 0 of the environment",
+    [DAMAGE_ENV_COPY_1] = "copy 1 of the environment",
+    [DAMAGE_JOURNAL] = "journal lost",
+    [DAMAGE_SPOIL] = "journal spoilt",
+    [DAMAGE_STATE] = "all records lost",
+    [DAMAGE_ALL] = "environment and all records lost",
+};
 
 static struct sim_disk *disk_of(struct media *m, size_t i)
 {
@@ -106,7 +118,10 @@ void outcome_apply(struct world *w, const struct outcomes *o, uint32_t index, ui
     sim_fs_cut(&w->m.fs, fates + at, seed + SIM_DISKS);
     w->m.truth.running = SLOT_NONE;
     w->m.truth.cuts++;
+    narrate(w, "cut in step %d, with %zu pending pieces, outcome %u of %u", w->sim.step, o->pieces,
+            index, o->count);
     if (index >= o->damage) {
+        narrate(w, "damaged: %s", damage_names[index - o->damage]);
         apply_damage(w, (enum damage)(index - o->damage), seed);
     }
 }

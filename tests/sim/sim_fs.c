@@ -183,13 +183,14 @@ size_t sim_fs_pieces(const struct sim_fs *fs, struct sim_piece *pieces, size_t m
 {
     unsigned bits = reachable(fs);
     size_t n = 0;
-    insist(max > SIM_FS_FILES, "too many pieces");
     if (fs->pending > 0) {
+        insist(n < max, "too many pieces");
         pieces[n++] = (struct sim_piece){(uint8_t)(fs->pending + 1), (uint8_t)fs->pending};
     }
     for (size_t i = 0; i < SIM_FS_FILES; i++) {
         uint8_t fates = (bits & 1u << i) != 0 ? sim_fs_file_fates(&fs->files[i]) : 0;
         if (fates > 0) {
+            insist(n < max, "too many pieces");
             pieces[n++] = (struct sim_piece){fates, (uint8_t)(fates - 2)};
         }
     }
@@ -261,7 +262,6 @@ void sim_fs_put(struct sim_fs *fs, const char *name, const void *data, size_t le
     sim_fs_file_empty(f);
     sim_fs_file_write(f, data, len, 0);
     sync_all(fs);
-    f->stale = false;
 }
 
 bool sim_fs_remove(struct sim_fs *fs, const char *name)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A simulated file system of one directory that the real updater/state_dir.c and
-// base/file.c work on: what they did since the last fsync is pending, and a cut decides about it.
+// A simulated file system of one directory that the real updater/state_dir.c and base/file.c work
+// on: what they did since the last fsync is pending, and a cut decides about it.
 //
 // It promises what POSIX and fsync(2) promise, and no more. Real file systems mostly do better:
 // ext4 flushes a file that is renamed over another one, unless mounted noauto_da_alloc (ext4(5)).

@@ -45,11 +45,7 @@ static struct sim *armed;
 
 static bool fails(void)
 {
-    if (__builtin_expect(armed == NULL, 1)) {
-        return false;
-    }
-    int sys = sim_call(armed, SIM_MEMORY);
-    if (sys == 0) {
+    if (__builtin_expect(armed == NULL, 1) || sim_call(armed, SIM_MEMORY) == 0) {
         return false;
     }
     errno = ENOMEM;

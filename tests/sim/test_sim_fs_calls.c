@@ -4,6 +4,7 @@
 #include "tests/sim/sim_fs.h"
 #include "tests/support/expect.h"
 #include "tests/support/temp_dir.h"
+#include "updater/state_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,6 +86,18 @@ static void without_a_mount_the_directory_is_not_there(void **state)
     assert_refused(ENOENT, stat(SIM_FS_DIR, &st));
     assert_refused(EBADF, close(fd));
     assert_refused(EBADF, fsync(fd));
+}
+
+static void only_the_one_directory_is_there(void **state)
+{
+    (void)state;
+    struct error e;
+    struct state_store *s = NULL;
+    assert_int_equal(close(open_new("a")), 0);
+    assert_fails(ERR_CONFIG, "/sim/states", state_dir_open("/sim/states", &s, &e));
+    assert_fails(ERR_CONFIG, "not a directory", state_dir_open(SIM_FS_DIR "/a", &s, &e));
+    sim_fs_mount(NULL);
+    assert_fails(ERR_CONFIG, SIM_FS_DIR, state_dir_open(SIM_FS_DIR, &s, &e));
 }
 
 // --- counted, failing, short ----------------------------------------------------------------------
@@ -236,7 +249,7 @@ static void the_oldest_operations_make_room_for_new_ones(void **state)
 
 // One call of a random sequence; what is left open is known by its place.
 struct order {
-    enum { OPEN, CLOSE, READ, WRITE, FSYNC, RENAME, UNLINK, STAT, FSTAT, FCHMOD, KINDS } kind;
+    enum kind { OPEN, CLOSE, READ, WRITE, FSYNC, RENAME, UNLINK, STAT, FSTAT, FCHMOD, KINDS } kind;
     const char *name, *to;
     int flags;
     size_t place;
@@ -255,7 +268,7 @@ static struct order roll_order(uint64_t *dice)
     static const int extra[] = {0,       0,        O_CREAT,           O_CREAT | O_EXCL,
                                 O_TRUNC, O_APPEND, O_CREAT | O_TRUNC, O_DIRECTORY};
     struct order o = {
-        .kind = (int)roll(dice, KINDS),
+        .kind = (enum kind)roll(dice, KINDS),
         .name = names[roll(dice, 7)],
         .to = names[roll(dice, 6)],
         .flags = (int)roll(dice, 3) | extra[roll(dice, 8)],
@@ -374,18 +387,18 @@ static void assert_same_content(const char *dir)
 // What is seen is what an orderly end makes durable.
 static void assert_settles_as_seen(void)
 {
-    static struct sim_fs seen;
-    sim_fs_copy(&seen, &fs);
-    sim_fs_settle(&fs);
-    assert_int_equal(fs.durable.count, seen.view.count);
-    for (size_t i = 0; i < seen.view.count; i++) {
-        const char *name = seen.view.names[i].name;
+    static struct sim_fs settled;
+    sim_fs_copy(&settled, &fs);
+    sim_fs_settle(&settled);
+    assert_int_equal(settled.durable.count, fs.view.count);
+    for (size_t i = 0; i < fs.view.count; i++) {
+        const char *name = fs.view.names[i].name;
         const uint8_t *data = NULL;
         const uint8_t *durable = NULL;
         size_t len = 0;
         size_t durable_len = 0;
-        assert_true(sim_fs_lookup(&seen, name, &data, &len));
-        assert_true(sim_fs_lookup(&fs, name, &durable, &durable_len));
+        assert_true(sim_fs_lookup(&fs, name, &data, &len));
+        assert_true(sim_fs_lookup(&settled, name, &durable, &durable_len));
         assert_int_equal(durable_len, len);
         assert_memory_equal(durable, data, len);
     }
@@ -407,12 +420,12 @@ static void a_random_sequence_of_calls_is_answered_as_by_a_real_file_system(void
             carry_out(&o, *state, real, expected);
             carry_out(&o, SIM_FS_DIR, simulated, told);
             assert_string_equal(told, expected);
+            assert_settles_as_seen();
         }
         for (size_t i = 0; i < OPEN_MAX_AT_A_TIME; i++) {
             assert_int_equal(close(real[i]), close(simulated[i]));
         }
         assert_same_content(*state);
-        assert_settles_as_seen();
     }
 }
 
@@ -422,6 +435,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FRESH(what_is_elsewhere_goes_to_the_real_system),
+        FRESH(only_the_one_directory_is_there),
         FRESH(without_a_mount_the_directory_is_not_there),
         FRESH(every_call_but_close_is_counted_and_a_change_is_told),
         FRESH(each_call_fails_with_the_error_that_was_ordered),

@@ -69,7 +69,8 @@ static void *call_asprintf_chk(void)
     return __asprintf_chk(&text, 1, "%d", 5) < 0 ? NULL : text;
 }
 
-static void *print(int (*vprint)(char **, const char *, va_list), const char *fmt, ...)
+static void *PRINTF_LIKE(2, 3)
+    print(int (*vprint)(char **, const char *, va_list), const char *fmt, ...)
 {
     char *text;
     va_list args;
@@ -79,12 +80,12 @@ static void *print(int (*vprint)(char **, const char *, va_list), const char *fm
     return n < 0 ? NULL : text;
 }
 
-static int vprint(char **ret, const char *fmt, va_list args)
+static int PRINTF_LIKE(2, 0) vprint(char **ret, const char *fmt, va_list args)
 {
     return vasprintf(ret, fmt, args);
 }
 
-static int vprint_chk(char **ret, const char *fmt, va_list args)
+static int PRINTF_LIKE(2, 0) vprint_chk(char **ret, const char *fmt, va_list args)
 {
     return __vasprintf_chk(ret, 1, fmt, args);
 }

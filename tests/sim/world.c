@@ -278,6 +278,8 @@ bool world_boot(struct world *w)
     t->running = outcome.slot;
     check_boot(w);
     t->release = outcome.slot == SLOT_NONE ? SIM_UNKNOWN : world_content(w, outcome.slot, true);
+    narrate(w, "boot: slot %d runs, release %s", t->running,
+            t->release == SIM_UNKNOWN ? "unknown" : w->kit->releases[t->release].version);
     return t->release != SIM_UNKNOWN;
 }
 
@@ -301,10 +303,24 @@ static enum err begin(struct world *w, struct error *e)
     return journal_load(w->device.state, &w->device.journal, e);
 }
 
-static enum err end(struct world *w, unsigned decisions, enum err err)
+static void tell(struct world *w, const char *verb, enum err err, const struct error *e)
+{
+    struct boot_state boot = {.next = SLOT_NONE, .trial = SLOT_NONE};
+    if (!w->findings->verbose) {
+        return;
+    }
+    bool readable = world_boot_state(w, &boot);
+    narrate(w, "%s: %s; the environment %s, boots slot %d next, on trial is %d", verb,
+            err == OK ? "done" : e->msg, readable ? "is readable" : "is lost", boot.next,
+            boot.trial);
+}
+
+static enum err end(struct world *w, unsigned decisions, const char *verb, enum err err,
+                    const struct error *e)
 {
     sim_memory_disarm();
     check_process(w, decisions);
+    tell(w, verb, err, e);
     w->sim.step = 0;
     return err;
 }
@@ -346,7 +362,7 @@ enum err world_install(struct world *w, int release, bool activate, struct insta
     }
     t->fetched_bytes[release] += w->source.payload_bytes;
     w->source.payload_bytes = 0;
-    return end(w, 2, err);
+    return end(w, 2, "install", err, e);
 }
 
 enum err world_activate(struct world *w, struct error *e)
@@ -356,7 +372,7 @@ enum err world_activate(struct world *w, struct error *e)
     if (err == OK) {
         err = activate_slot(&w->device, other_slot(w->device.running), ACTIVATE_VERIFY, e);
     }
-    return end(w, 1, err);
+    return end(w, 1, "activate", err, e);
 }
 
 // What is found healthy may be confirmed from now on, and so raise the floor.
@@ -378,7 +394,7 @@ enum err world_confirm(struct world *w, enum confirm_outcome *ret, struct error 
     if (err == OK) {
         err = confirm_run(&w->device, ret, e);
     }
-    return end(w, 1, err);
+    return end(w, 1, "confirm", err, e);
 }
 
 enum err world_rollback(struct world *w, struct error *e)
@@ -389,7 +405,7 @@ enum err world_rollback(struct world *w, struct error *e)
     if (err == OK) {
         err = rollback_run(&w->device, &outcome, e);
     }
-    return end(w, 1, err);
+    return end(w, 1, "rollback", err, e);
 }
 
 enum err world_mark(struct world *w, bool good, struct error *e)
@@ -402,5 +418,5 @@ enum err world_mark(struct world *w, bool good, struct error *e)
     if (err == OK) {
         err = mark_run(&w->device, good ? MARK_GOOD : MARK_BAD, w->device.running, e);
     }
-    return end(w, 1, err);
+    return end(w, 1, "mark", err, e);
 }

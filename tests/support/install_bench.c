@@ -150,6 +150,7 @@ static void make_device(struct bench *b)
     d->lock_fd = -1;
     d->clock = &b->clock.base;
     d->log = &b->log;
+    d->sync_bytes = FILL_SYNC;
     d->open_blk = blk_mem_open;
     d->reboot = count_reboot;
     assert_ok(journal_load(d->state, &d->journal, &e));

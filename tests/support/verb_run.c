@@ -6,8 +6,9 @@
 static const struct option_spec options[] = {
     {.name = "config", .letter = 'c', .value = "CONF", .help = ""},
     {.name = "json", .help = ""},
-    {.name = "dry-run", .help = ""}, // these three: of install
+    {.name = "dry-run", .help = ""}, // these four: of install
     {.name = "no-activate", .help = ""},
+    {.name = "again", .help = ""},
     {.name = "reboot", .help = ""},
     {0},
 };

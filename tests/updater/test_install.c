@@ -202,29 +202,6 @@ static void a_large_install_goes_on_where_it_was_even_without_its_journal(void *
     free(data);
 }
 
-static void restarts_of_one_install_are_counted(void **state)
-{
-    (void)state;
-    struct error e;
-    struct install_report report;
-    struct bench_content c = bench_content_make(1);
-    struct bench *b = bench_content_serve(&c, bench_even_cuts);
-    for (unsigned i = 0; i < 3; i++) {
-        b->slots[SLOT_B][1].spoil_off = 4000; // a byte that never arrives
-        b->slots[SLOT_B][0].spoil_off = 8192;
-        b->slots[SLOT_B][0].spoil_times = 100;
-        assert_fails(ERR_IO, "do not read back", bench_install(b, &report, &e));
-        assert_int_equal(b->device.journal.restarts, i);
-        bench_restart(b);
-    }
-    struct image_recipe r = bench_content_recipe(&c, "2.1", 3, bench_even_cuts);
-    bench_serve(b, &r);
-    assert_fails(ERR_IO, "do not read back", bench_install(b, &report, &e));
-    assert_int_equal(b->device.journal.restarts, 0);
-    bench_free(b);
-    bench_content_free(&c);
-}
-
 // --- other slots, other states ---
 
 static void while_the_running_slot_is_on_trial_nothing_is_installed(void **state)
@@ -417,7 +394,6 @@ int main(void)
         cmocka_unit_test(only_chunks_that_differ_are_fetched_and_written),
         cmocka_unit_test(odd_chunks_leave_their_neighbours_untouched),
         cmocka_unit_test(a_large_install_goes_on_where_it_was_even_without_its_journal),
-        cmocka_unit_test(restarts_of_one_install_are_counted),
         cmocka_unit_test(while_the_running_slot_is_on_trial_nothing_is_installed),
         cmocka_unit_test(a_pending_trial_of_another_image_is_installed_over),
         cmocka_unit_test(a_dry_run_verifies_and_changes_nothing),

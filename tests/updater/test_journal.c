@@ -72,6 +72,8 @@ static struct journal full_journal(void)
     j.next_chunk = 17;
     j.chunk_count = 100;
     j.restarts = 2;
+    j.left_bytes = INT64_MAX;
+    j.open = true;
     j.attempts = 3;
     j.confirmed_max = 12;
     j.slots[0].content = CONTENT_CONFIRMED;
@@ -163,6 +165,8 @@ static void everything_saved_is_loaded_again(void **state)
     assert_int_equal(got.next_chunk, want.next_chunk);
     assert_int_equal(got.chunk_count, want.chunk_count);
     assert_int_equal(got.restarts, want.restarts);
+    assert_int_equal(got.left_bytes, want.left_bytes);
+    assert_int_equal(got.open, want.open);
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         assert_int_equal(got.slots[i].content, want.slots[i].content);
         assert_release_equal(&got.slots[i].release, &want.slots[i].release);
@@ -272,6 +276,8 @@ static void a_record_with_an_impossible_value_is_lost(void **state)
         {"\"next_chunk\":17", "\"next_chunk\":4294967296"},
         {"\"next_chunk\":17", "\"next_chunk\":-1"},
         {"\"restarts\":2", "\"restarts\":\"2\""},
+        {"\"left_bytes\":9223372036854775807", "\"left_bytes\":-1"},
+        {"\"open\":true", "\"open\":1"},
         {"\"floor\":10", "\"floor\":-10"},
         {"\"time\":1700000000", "\"time\":true"},
         {"\"version\":\"2.0\"", "\"version\":"
@@ -281,6 +287,8 @@ static void a_record_with_an_impossible_value_is_lost(void **state)
         {"\"manifest\":\"ab", "\"manifest\":\""},
         {"{\"content\":\"confirmed\"", "{},{\"content\":\"confirmed\""},
         {",\"floor\":10", ""},
+        {",\"left_bytes\":9223372036854775807", ""}, // nor is one from before there was a count
+        {"\"open\":true,", ""},
     };
     struct one_record store = empty_store();
     (void)state;
@@ -350,7 +358,7 @@ static void a_number_that_json_cannot_hold_is_a_bug(void **state)
     struct error e;
     struct one_record store = empty_store();
     (void)state;
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         struct journal j = full_journal();
         uint64_t *numbers[] = {&j.release.release_index,
                                &j.slots[0].release.release_index,
@@ -358,7 +366,8 @@ static void a_number_that_json_cannot_hold_is_a_bug(void **state)
                                &j.last.release.release_index,
                                &j.last.time_s,
                                &j.floor,
-                               &j.time_floor_s};
+                               &j.time_floor_s,
+                               &j.left_bytes};
         *numbers[i] = (uint64_t)INT64_MAX + 1;
         assert_fails(ERR_INTERNAL, "too large", journal_save(&store.base, &j, &e));
         assert_int_equal(store.len, 0);
@@ -376,6 +385,88 @@ static void a_lost_record_is_whole_again_after_the_next_save(void **state)
     assert_true(j.lost);
     save(&store, &j);
     assert_false(load(&store).lost);
+}
+
+static void an_install_that_begins_is_what_the_journal_tells(void **state)
+{
+    struct journal j = full_journal();
+    struct journal before = j;
+    const struct release_id other = release("3.0", 30, 0xcd);
+    (void)state;
+    journal_begin(&j, 1, &other, 500, false);
+    assert_int_equal(j.step, STEP_INSTALLING);
+    assert_int_equal(j.slot, 1);
+    assert_release_equal(&j.release, &other);
+    assert_int_equal(j.next_chunk, 0);
+    assert_int_equal(j.slots[1].content, CONTENT_PARTIAL);
+    assert_release_equal(&j.slots[1].release, &other);
+    assert_true(j.open);
+    // All else stays.
+    assert_memory_equal(&j.slots[0], &before.slots[0], sizeof j.slots[0]);
+    assert_memory_equal(&j.last, &before.last, sizeof j.last);
+    assert_int_equal(j.floor, before.floor);
+}
+
+struct begin_case {
+    const char *what;
+    enum journal_step step;
+    int slot;
+    uint8_t hash;
+    bool open;
+    uint64_t left_bytes;
+    bool anew;
+    uint32_t want_restarts;
+    uint64_t want_left;
+};
+
+// The journal has release 0xab in slot 1, 3 restarts, 100 bytes left.
+static const struct begin_case begin_cases[] = {
+    {"cut off, as much left", STEP_INSTALLING, 1, 0xab, true, 100, false, 4, 100},
+    {"cut off, more left", STEP_INSTALLING, 1, 0xab, true, 101, false, 4, 100},
+    {"cut off, less left", STEP_INSTALLING, 1, 0xab, true, 99, false, 0, 99},
+    {"told its end, as much left", STEP_INSTALLING, 1, 0xab, false, 100, false, 3, 100},
+    {"told its end, less left", STEP_INSTALLING, 1, 0xab, false, 99, false, 0, 99},
+    {"the operator says so", STEP_INSTALLING, 1, 0xab, true, 101, true, 0, 101},
+    {"another slot", STEP_INSTALLING, 0, 0xab, true, 101, false, 0, 101},
+    {"another release", STEP_INSTALLING, 1, 0xac, true, 101, false, 0, 101},
+    {"it was finished since", STEP_INSTALLED, 1, 0xab, true, 101, false, 0, 101},
+    {"nothing was under way", STEP_IDLE, 1, 0xab, true, 101, false, 0, 101},
+};
+
+static void only_a_cut_without_progress_is_one_more_restart(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof begin_cases / sizeof begin_cases[0]; i++) {
+        const struct begin_case *c = &begin_cases[i];
+        struct journal j = {.step = c->step, .slot = 1, .restarts = 3, .left_bytes = 100};
+        const struct release_id r = release("2.0", 20, c->hash);
+        j.release = release("2.0", 20, 0xab);
+        j.open = c->open;
+        journal_begin(&j, c->slot, &r, c->left_bytes, c->anew);
+        if (j.restarts != c->want_restarts || j.left_bytes != c->want_left || !j.open) {
+            fail_msg("%s: expected %u restarts and %u left, got %u and %u", c->what,
+                     c->want_restarts, (unsigned)c->want_left, j.restarts, (unsigned)j.left_bytes);
+        }
+    }
+}
+
+static void the_count_does_not_begin_anew_by_growing(void **state)
+{
+    struct journal j = {.step = STEP_INSTALLING, .open = true, .restarts = UINT32_MAX};
+    const struct release_id r = {0};
+    (void)state;
+    journal_begin(&j, 0, &r, 0, false);
+    assert_int_equal(j.restarts, UINT32_MAX);
+}
+
+static void counting_anew_leaves_nothing_counted(void **state)
+{
+    struct journal j = full_journal();
+    (void)state;
+    journal_count_anew(&j);
+    assert_int_equal(j.restarts, 0);
+    assert_int_equal(j.left_bytes, 0);
+    assert_false(j.open);
 }
 
 static void the_newest_confirmed_release_is_found(void **state)
@@ -425,6 +516,10 @@ int main(void)
         cmocka_unit_test(a_reason_that_is_no_utf8_is_kept_as_ascii),
         cmocka_unit_test(a_number_that_json_cannot_hold_is_a_bug),
         cmocka_unit_test(a_lost_record_is_whole_again_after_the_next_save),
+        cmocka_unit_test(an_install_that_begins_is_what_the_journal_tells),
+        cmocka_unit_test(only_a_cut_without_progress_is_one_more_restart),
+        cmocka_unit_test(the_count_does_not_begin_anew_by_growing),
+        cmocka_unit_test(counting_anew_leaves_nothing_counted),
         cmocka_unit_test(the_newest_confirmed_release_is_found),
         cmocka_unit_test(names_are_those_of_the_manual),
     };

@@ -278,6 +278,33 @@ static void an_interrupted_install_is_told_with_its_percent(void **state)
     end();
 }
 
+static void restarts_without_progress_are_told_until_nothing_is_begun_any_more(void **state)
+{
+    begin(*state);
+    install_in_b(CONTENT_PARTIAL);
+    struct journal *j = &bench.device.journal;
+    j->step = STEP_INSTALLING;
+    j->slot = B;
+    put_release(&j->release, "2.0", 20);
+    j->next_chunk = 43;
+    j->chunk_count = 100;
+    j->restarts = RESTARTS_MAX - 1;
+    const struct status *s = look();
+    assert_contains(s->summary,
+                    "was interrupted at 43 %, cut off 19 times in a row without getting "
+                    "further; run it again to go on.");
+    assert_true(has_warning(s, "run it again"));
+    j->restarts = RESTARTS_MAX;
+    s = look();
+    assert_contains(s->summary,
+                    "was interrupted at 43 %, cut off 20 times in a row without getting "
+                    "further; install another release, or this one with 'vv-update "
+                    "install --again'.");
+    assert_true(has_warning(s, "interrupted too often and is not begun again by itself"));
+    assert_int_equal(s->warning_count, 1);
+    end();
+}
+
 static void an_install_under_way_is_not_called_interrupted(void **state)
 {
     struct error e;
@@ -293,6 +320,11 @@ static void an_install_under_way_is_not_called_interrupted(void **state)
     const struct status *s = look();
     assert_true(s->under_way);
     assert_contains(s->summary, "The installation of a release into slot b is under way at 50 %.");
+    assert_int_equal(s->warning_count, 0);
+    j->restarts = RESTARTS_MAX; // of what was cut off before it was begun anew
+    s = look();
+    assert_contains(s->summary,
+                    "is under way at 50 %, cut off 20 times in a row without getting further.");
     assert_int_equal(s->warning_count, 0);
     end();
 }
@@ -406,6 +438,7 @@ int main(void)
         WITH_DIR(a_fallback_is_told_as_one),
         WITH_DIR(an_installed_slot_waits_for_activation),
         WITH_DIR(an_interrupted_install_is_told_with_its_percent),
+        WITH_DIR(restarts_without_progress_are_told_until_nothing_is_begun_any_more),
         WITH_DIR(an_install_under_way_is_not_called_interrupted),
         WITH_DIR(a_slot_that_is_not_whole_is_called_unknown),
         WITH_DIR(a_device_without_a_bootable_slot_is_told),

@@ -155,6 +155,48 @@ static void it_reboots_only_into_an_activated_slot(void **state)
     assert_true(reboots(s, "--json"));
 }
 
+// As after cuts in the read-back: nothing but the first chunks is left.
+static void cut_off_20_times(const struct stage *s)
+{
+    struct error e;
+    struct journal j;
+    CLEANUP(cleanup_state_store) struct state_store *state = NULL;
+    assert_ok(state_dir_open(s->device.state, &state, &e));
+    assert_ok(journal_load(state, &j, &e));
+    j.step = STEP_INSTALLING;
+    j.slot = 1;
+    j.restarts = RESTARTS_MAX;
+    j.left_bytes = 0;
+    assert_ok(journal_save(state, &j, &e));
+}
+
+static void what_was_cut_off_too_often_is_begun_with_again_only(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct journal j;
+    CLEANUP(cleanup_state_store) struct state_store *store = NULL;
+    CLEANUP(verb_run_clear) struct verb_run first;
+    install(&first, s, s->image, "--no-activate", NULL);
+    char slot[512];
+    FILE *f = fopen(temp_dir_path(slot, sizeof slot, s->dir, "slot-b"), "r+b");
+    assert_non_null(f);
+    assert_int_equal(fputc(0xee, f), 0xee);
+    assert_int_equal(fclose(f), 0);
+    cut_off_20_times(s);
+    CLEANUP(verb_run_clear) struct verb_run refused;
+    install(&refused, s, s->image, NULL, NULL);
+    assert_int_equal(refused.err, ERR_NOT_NOW);
+    assert_contains(refused.log, "the installation of 2.0 was cut off 20 times in a row");
+    CLEANUP(verb_run_clear) struct verb_run again;
+    install(&again, s, s->image, "--again", NULL);
+    assert_int_equal(again.err, OK);
+    file_release_expect_in_slot_b(&s->release);
+    assert_ok(state_dir_open(s->device.state, &store, &e));
+    assert_ok(journal_load(store, &j, &e));
+    assert_int_equal(j.restarts, 0);
+}
+
 static void another_kind_of_url_is_a_usage_error(void **state)
 {
     struct stage *s = *state;
@@ -218,6 +260,7 @@ int main(void)
         verb_test(a_dry_run_says_what_would_be_done),
         verb_test(without_activation_it_says_how_to_go_on),
         verb_test(it_reboots_only_into_an_activated_slot),
+        verb_test(what_was_cut_off_too_often_is_begun_with_again_only),
         verb_test(another_kind_of_url_is_a_usage_error),
         verb_test(a_missing_file_is_an_input_error),
         verb_test(an_url_is_fetched_and_not_opened),

@@ -112,6 +112,7 @@ static void json_says_the_same(void **state)
     assert_string_equal(text_at(update, "slot"), "b");
     assert_string_equal(text_at(update, "version"), "2.0");
     assert_int_equal(number_at(update, "percent"), 100);
+    assert_int_equal(number_at(update, "restarts"), 0);
     assert_int_equal(json_array_size(json_object_get(root, "warnings")), 0);
     assert_contains(text_at(root, "summary"), "Running 1.0 from slot a.");
     assert_null(json_object_get(root, "error"));
@@ -160,7 +161,25 @@ static void a_half_written_slot_has_no_version_but_the_update_has(void **state)
     CLEANUP(verb_run_clear) struct verb_run text;
     status_of(&text, &f, false);
     assert_contains(text.log, "warning: an installation was interrupted; run it again\n");
-    assert_contains(text.out, "was interrupted at 25 %");
+    assert_contains(text.out, "was interrupted at 25 %; run it again");
+}
+
+static void an_install_that_is_cut_off_again_and_again_is_told(void **state)
+{
+    struct file_device f;
+    struct journal j = two_releases();
+    j.step = STEP_INSTALLING;
+    j.slots[1].content = CONTENT_PARTIAL;
+    j.restarts = 7;
+    file_device_make(&f, *state, installed_vars, NULL);
+    save(&f, &j);
+    CLEANUP(verb_run_clear) struct verb_run json;
+    status_of(&json, &f, true);
+    CLEANUP(cleanup_json) json_t *root = verb_run_json(&json);
+    assert_int_equal(number_at(json_object_get(root, "update"), "restarts"), 7);
+    CLEANUP(verb_run_clear) struct verb_run text;
+    status_of(&text, &f, false);
+    assert_contains(text.out, "cut off 7 times in a row without getting further");
 }
 
 static void a_failure_is_told_with_its_reason(void **state)
@@ -268,6 +287,7 @@ int main(void)
         WITH_DIR(json_says_the_same),
         WITH_DIR(a_factory_device_has_nulls_where_nothing_is_known),
         WITH_DIR(a_half_written_slot_has_no_version_but_the_update_has),
+        WITH_DIR(an_install_that_is_cut_off_again_and_again_is_told),
         WITH_DIR(a_failure_is_told_with_its_reason),
         WITH_DIR(one_damaged_copy_of_the_environment_is_warned_of),
         WITH_DIR(two_damaged_copies_end_in_exit_7_with_all_that_is_known),
