@@ -372,6 +372,7 @@ class KillLoop(unittest.TestCase):
         self.numbers = itertools.count()
         self.kills, self.found = collections.Counter(), collections.Counter()
         self.begun = self.ended = 0
+        self.failed = False
 
     def life(self, number):
         """A life that was not lived yet."""
@@ -393,6 +394,7 @@ class KillLoop(unittest.TestCase):
         try:
             life.live()
         except Exception as why:
+            self.failed = True
             raise AssertionError(
                 f"seed {self.seed}, life {number} ({life.contract}), kill "
                 f"{life.kills.total()} of it, step {life.step_number}: {life.doing}: {why}\n"
@@ -404,10 +406,10 @@ class KillLoop(unittest.TestCase):
             self.ended += 1
 
     def live_on(self, durations):
-        """Life after life until enough kills have hit."""
+        """Life after life until enough kills have hit, or something is wrong."""
         while True:
             with self.lock:
-                if self.kills.total() >= KILLS:
+                if self.failed or self.kills.total() >= KILLS:
                     return
                 number = next(self.numbers)
                 self.begun += 1
