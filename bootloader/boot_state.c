@@ -63,6 +63,7 @@ static enum err check_setup(const struct boot_setup *setup, int slot, struct err
 static void read_floor(const struct bootenv *env, struct boot_state *state)
 {
     const char *text = bootenv_get(env, "vv_floor");
+    state->floor_stored = text != NULL;
     state->floor_damaged = text != NULL && !parse_u64(text, &state->floor);
 }
 
@@ -109,7 +110,7 @@ bool boot_worn_out(const struct boot_state *boot, int slot)
 static enum err raise_floor(struct bootenv *env, const struct boot_state *state, uint64_t floor,
                             struct error *e)
 {
-    if (!state->floor_damaged && floor <= state->floor) {
+    if (state->floor_stored && !state->floor_damaged && floor <= state->floor) {
         return OK;
     }
     char text[24];
@@ -133,6 +134,10 @@ static enum err set_decision(const struct boot_setup *setup, struct bootenv *env
     const struct contract_ops *ops = ops_of(setup);
     switch (decision) {
     case DECIDE_INVALIDATE:
+        // The copy that is not in force may be from a time when `slot` was the good one.
+        env->both_copies = true;
+        r = ops->keep_only(setup, env, contract_other(slot), e);
+        return r != OK ? r : end_trial(env, e);
     case DECIDE_REJECT:
         r = ops->keep_only(setup, env, contract_other(slot), e);
         return r != OK ? r : end_trial(env, e);

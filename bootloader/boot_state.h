@@ -26,7 +26,8 @@
 // 2. No decision leaves the environment without a bootable slot.
 // 3. BOOT_x_LEFT and bootcount stay within 0..9, where hexadecimal (RAUC's script) and decimal
 //    (U-Boot's RAUC boot method) agree.
-// 4. vv_floor is raised by confirm only and never lowered.
+// 4. vv_floor is raised by confirm only and never lowered. Every confirm leaves one, if only 0: that
+//    it is gone says that the environment was lost since.
 #ifndef BOOTLOADER_BOOT_STATE_H
 #define BOOTLOADER_BOOT_STATE_H
 
@@ -61,6 +62,7 @@ struct boot_state {
         unsigned attempts_left; // 0..ATTEMPTS_MAX
     } slots[SLOT_COUNT];
     uint64_t floor;     // vv_floor; 0 when absent
+    bool floor_stored;  // vv_floor is there: every confirmation leaves one
     bool floor_damaged; // vv_floor is there but is no number
 };
 

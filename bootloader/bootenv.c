@@ -3,6 +3,7 @@
 
 enum err bootenv_load(struct bootenv *env, struct error *e)
 {
+    env->both_copies = false;
     return env->ops->load(env, e);
 }
 
@@ -18,7 +19,9 @@ enum err bootenv_set(struct bootenv *env, const char *name, const char *value, s
 
 enum err bootenv_commit(struct bootenv *env, bool *ret_stored, struct error *e)
 {
-    return env->ops->commit(env, ret_stored, e);
+    enum err r = env->ops->commit(env, ret_stored, e);
+    env->both_copies = false;
+    return r;
 }
 
 void bootenv_close(struct bootenv *env)

@@ -369,9 +369,11 @@ static enum err uboot_commit(struct bootenv *env, bool *ret_stored, struct error
     if (!u->loaded) {
         return fail(e, ERR_IO, 0, "the boot environment was not read; nothing was written");
     }
-    if (env_vars_difference(&u->found, &u->meant) == NULL) {
+    bool said = false;
+    enum err r = env_copies_say(&u->copies, &u->found, &u->meant, env->both_copies, &said, e);
+    if (r != OK || said) {
         *ret_stored = false;
-        return OK;
+        return r;
     }
     int unreadable = env_copies_unreadable(&u->copies);
     if (unreadable >= 0) {
@@ -386,7 +388,7 @@ static enum err uboot_commit(struct bootenv *env, bool *ret_stored, struct error
                     u->config.size_bytes);
     }
     bool touched = false;
-    enum err r = rehearse_store(u, e);
+    r = rehearse_store(u, e);
     if (r == OK) {
         r = store_and_prove(u, &touched, e);
     }

@@ -124,3 +124,23 @@ enum err env_copies_parse(const struct env_copies *copies, struct env_vars *ret,
     }
     return OK;
 }
+
+enum err env_copies_say(const struct env_copies *copies, const struct env_vars *found,
+                        const struct env_vars *meant, bool both, bool *ret, struct error *e)
+{
+    CLEANUP(env_vars_clear) struct env_vars vars = {0};
+    int other = FW_ENV_COPIES - 1 - copies->current;
+    bool same = env_vars_difference(found, meant) == NULL;
+    if (same && both) {
+        same = copies->copies[other].whole;
+    }
+    if (same && both) {
+        enum err r = env_image_parse(copies->copies[other].image, copies->size_bytes, &vars, e);
+        if (r != OK) {
+            return r;
+        }
+        same = env_vars_difference(&vars, meant) == NULL;
+    }
+    *ret = same;
+    return OK;
+}

@@ -146,7 +146,9 @@ static enum err no_trial(struct device *d, const struct boot_state *boot,
         return reject_running(d, reason_lost, ret_outcome, e);
     }
     if (unrecorded) {
-        return keep_running(d, ret_outcome, e);
+        // A confirmation would have left vv_floor: without it the trial was not ended, but forgotten.
+        return boot->floor_stored ? keep_running(d, ret_outcome, e)
+                                  : running_on_trial(d, ret_outcome, e);
     }
     if (j->step == STEP_TRIAL && j->slot == other) {
         enum err err = trial_reject(d, other, reason_lost, e);

@@ -14,6 +14,8 @@
 //   K boots next  |   try R                     |
 //   no trial      | about to try R              | R was confirmed and the journal is behind:
 //                 |                             |   confirmed again (stores nothing new)
+//   no trial, no  | about to try R              | the environment was lost, and with it the trial:
+//   vv_floor      |                             |   health checks decide
 //   no trial      | K on trial                  | K was given up and the journal is behind:
 //                 |                             |   rejected
 //   no trial      | activating K                | the flip was never stored: attempts put right

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/fill.h"
 
+#include "base/checked.h"
 #include "updater/decode.h"
 #include "updater/plan.h"
 
@@ -86,13 +87,31 @@ static enum err fill_chunk(struct fill *f, const struct job *j, struct error *e)
     return done ? OK : fill_from_source(f, j, e);
 }
 
+// How many of the first `count` chunks will not be touched any more. The last block of what was
+// written is written again with what follows, and a cut may spoil all of it.
+static uint32_t untouched_from_now_on(const struct fill *f, uint32_t count)
+{
+    uint64_t off;
+    struct chunk last = chunk_table_get(f->table, count - 1, &off);
+    uint64_t done = u64_align_down(off + last.raw_len, BLK_ALIGN);
+    uint32_t first = f->slot->partitions[slot_find(f->slot, count - 1)].info->first;
+    while (count > first) {
+        struct chunk c = chunk_table_get(f->table, count - 1, &off);
+        if (off + c.raw_len <= done) {
+            break;
+        }
+        count--;
+    }
+    return count;
+}
+
 static enum err checkpoint(struct fill *f, uint32_t next_chunk, struct error *e)
 {
     enum err err = writer_sync(f->writer, e);
     if (err != OK) {
         return err;
     }
-    f->device->journal.next_chunk = next_chunk;
+    f->device->journal.next_chunk = untouched_from_now_on(f, next_chunk);
     return journal_save(f->device->state, &f->device->journal, e);
 }
 

@@ -198,7 +198,7 @@ static bool is_done(struct world *w, const struct life *l)
 {
     struct journal j;
     const struct truth *t = &w->m.truth;
-    if (l->wish.op == OP_INSTALL && (t->state_lost || t->env_lost)) {
+    if (l->wish.op == OP_INSTALL && (t->state_lost || t->env_lost || t->env_copy_lost)) {
         return false;
     }
     if (l->wish.op == OP_END || t->release == l->wish.release) {

@@ -298,9 +298,12 @@ static enum err sim_env_commit(struct bootenv *env, bool *ret_stored, struct err
     if (!s->loaded) {
         return fail(e, ERR_IO, 0, "the boot environment was not read; nothing was written");
     }
-    if (env_vars_difference(&s->found, &s->meant) == NULL) {
+    bool said = false;
+    enum err r = env_copies_say(&s->readings[s->held].copies, &s->found, &s->meant,
+                                env->both_copies, &said, e);
+    if (r != OK || said) {
         *ret_stored = false;
-        return OK;
+        return r;
     }
     if (env_copies_unreadable(&s->readings[s->held].copies) >= 0) {
         return fail(e, ERR_IO, 0, "a copy of the boot environment cannot be read; repair it first");
@@ -309,7 +312,7 @@ static enum err sim_env_commit(struct bootenv *env, bool *ret_stored, struct err
         return fail(e, ERR_IO, 0, "the boot environment of %d bytes is full; nothing was written",
                     SIM_ENV_SIZE);
     }
-    enum err r = check_unchanged(s, e);
+    r = check_unchanged(s, e);
     if (r != OK) {
         return r;
     }

@@ -152,6 +152,7 @@ static enum err real_commit(struct bootenv *env, bool *ret_stored, struct error 
         return r;
     }
     bool stored = false;
+    s->inner->both_copies = env->both_copies;
     enum err committed = bootenv_commit(s->inner, &stored, e);
     // The real code may fail behind its store, and then the medium has the store all the same.
     struct error later = {0};

@@ -108,6 +108,7 @@ static enum err env_commit(struct bootenv *env, bool *ret_stored, struct error *
 {
     struct world_env *l = layer(env);
     look_at_flip(l);
+    l->below->both_copies = env->both_copies;
     enum err err = bootenv_commit(l->below, ret_stored, e);
     if (err == OK && *ret_stored) {
         l->stores++;

@@ -39,6 +39,7 @@ static enum err env_commit(struct bootenv *env, bool *ret_stored, struct error *
     struct bench_env *b = (struct bench_env *)env;
     enum err err = seam_call(b->seam, "environment store", e);
     if (err == OK) {
+        b->sim.base.both_copies = env->both_copies;
         err = bootenv_commit(&b->sim.base, ret_stored, e);
     }
     if (err == OK && *ret_stored) {
