@@ -11,10 +11,14 @@
 //                vv_trial=T
 //   confirm T    | BOOT_ORDER=T K T_LEFT=N -vv_trial vv_floor   | slot_var=T upgrade_available=0
 //                |                                             |   bootcount=0 -vv_trial vv_floor
-//   reject T     | as invalidate T                             | as invalidate T
+//   reject T     | as invalidate T, but see below              | as invalidate T
 //   settle K     | K_LEFT=N, only if different                 | nothing
 //
 // (T: the slot the decision is about; K: the other one, which is kept; N: attempts.)
+//
+// invalidate also stores when all of this is so already, but the copy of the environment that is not
+// in force says something else: T is about to be overwritten, and losing the newer copy must not
+// bring back the word of a time when T was the good one.
 //
 // confirm is about the slot that runs. When that slot is not on trial (confirmed before, or the
 // environment was lost), K stays in BOOT_ORDER only if it was there: what K holds is not known

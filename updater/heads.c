@@ -120,11 +120,45 @@ static size_t head_span(const struct slot_partition *p)
     return p->blk->size_bytes < HEAD_SIZE ? (size_t)p->blk->size_bytes : HEAD_SIZE;
 }
 
-enum err heads_zero(const struct slot *s, struct error *e)
+// A superblock stands in one sector of 512, which is written as a whole: at the beginning (FAT, XFS,
+// squashfs) or at 1024 (ext4, erofs, f2fs). It is taken away before anything else of its partition,
+// and comes back behind everything else, each with a sync of its own: so that whatever a cut leaves
+// of a head, what could be mounted is complete.
+enum { SECTOR = 512 };
+static const size_t superblock_off[] = {0, 1024};
+enum { SUPERBLOCKS = sizeof superblock_off / sizeof superblock_off[0] };
+
+// How much of `len` bytes at `off` the head of the partition has.
+static size_t clipped(const struct slot_partition *p, size_t off, size_t len)
+{
+    size_t span = head_span(p);
+    size_t room = off < span ? span - off : 0;
+    return len < room ? len : room;
+}
+
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+    static const uint8_t zeros[SECTOR];
+    return memcmp(bytes, zeros, len) == 0;
+}
+
+// What cannot be read is not known to be zero.
+static bool reads_as_zero(const struct slot_partition *p, size_t off, size_t len)
+{
+    uint8_t sector[SECTOR];
+    struct error ignored;
+    return len <= sizeof sector && blk_pread(p->blk, sector, len, off, &ignored) == OK &&
+           is_zero(sector, len);
+}
+
+// A sector that is zero already is left alone: where a superblock stands elsewhere, a cut in a
+// needless write could spoil a head that can be mounted.
+static enum err zero_everywhere(const struct slot *s, size_t off, size_t len, struct error *e)
 {
     for (size_t part = 0; part < s->count; part++) {
         const struct slot_partition *p = &s->partitions[part];
-        enum err err = blk_zero_range(p->blk, 0, head_span(p), e);
+        size_t n = clipped(p, off, len);
+        enum err err = reads_as_zero(p, off, n) ? OK : blk_zero_range(p->blk, off, n, e);
         if (err != OK) {
             return error_context(e, "slot %s, partition %s", s->name, p->info->name);
         }
@@ -132,20 +166,53 @@ enum err heads_zero(const struct slot *s, struct error *e)
     return slot_sync(s, e);
 }
 
-static enum err write_all_heads(const struct heads *h, const struct slot *s, uint64_t *ret_written,
-                                struct error *e)
+enum err heads_zero(const struct slot *s, struct error *e)
 {
-    uint64_t written = 0;
-    for (size_t part = 0; part < s->count; part++) {
-        const struct slot_partition *p = &s->partitions[part];
-        enum err err = blk_pwrite(p->blk, head_at(h, part, 0), head_span(p), 0, e);
+    for (size_t i = 0; i < SUPERBLOCKS; i++) {
+        enum err err = zero_everywhere(s, superblock_off[i], SECTOR, e);
         if (err != OK) {
-            return error_context(e, "slot %s, partition %s", s->name, p->info->name);
+            return err;
         }
-        written += head_span(p);
     }
-    *ret_written = written;
-    return OK;
+    return zero_everywhere(s, 0, HEAD_SIZE, e);
+}
+
+// [off, off + n) of the partition's head, from `bytes`, the heads of all partitions.
+static enum err write_head(const uint8_t *bytes, const struct slot *s, size_t part, size_t off,
+                           size_t n, struct error *e)
+{
+    const struct slot_partition *p = &s->partitions[part];
+    enum err err = blk_pwrite(p->blk, bytes + part * HEAD_SIZE + off, n, off, e);
+    return err == OK ? OK : error_context(e, "slot %s, partition %s", s->name, p->info->name);
+}
+
+// All but the superblocks, for which zeros are written.
+static enum err write_bodies(const struct heads *h, uint8_t *buf, const struct slot *s,
+                             struct error *e)
+{
+    enum err err = OK;
+    memcpy(buf, h->bytes, h->count * HEAD_SIZE);
+    for (size_t part = 0; err == OK && part < s->count; part++) {
+        for (size_t i = 0; i < SUPERBLOCKS; i++) {
+            memset(buf + part * HEAD_SIZE + superblock_off[i], 0, SECTOR);
+        }
+        err = write_head(buf, s, part, 0, head_span(&s->partitions[part]), e);
+    }
+    return err == OK ? slot_sync(s, e) : err;
+}
+
+// Where zeros belong, zeros are: see zero_everywhere().
+static enum err write_superblocks(const struct heads *h, size_t off, const struct slot *s,
+                                  struct error *e)
+{
+    enum err err = OK;
+    for (size_t part = 0; err == OK && part < s->count; part++) {
+        size_t n = clipped(&s->partitions[part], off, SECTOR);
+        if (!is_zero(head_at(h, part, off), n)) {
+            err = write_head(h->bytes, s, part, off, n, e);
+        }
+    }
+    return err == OK ? slot_sync(s, e) : err;
 }
 
 static enum err check_head(const struct heads *h, const struct slot *s, size_t part, uint8_t *buf,
@@ -159,23 +226,27 @@ static enum err check_head(const struct heads *h, const struct slot *s, size_t p
     return err == OK ? OK : error_context(e, "slot %s, partition %s", s->name, p->info->name);
 }
 
-enum err heads_write(const struct heads *h, const struct slot *s, uint64_t *ret_written,
-                     struct error *e)
+enum err heads_write(const struct heads *h, const struct slot *s, struct error *e)
 {
-    CLEANUP(cleanup_free) uint8_t *buf = aligned_alloc(BLK_ALIGN, HEAD_SIZE);
+    CLEANUP(cleanup_free) uint8_t *buf = aligned_alloc(BLK_ALIGN, h->count * HEAD_SIZE);
     if (buf == NULL) {
         return fail_memory(e);
     }
-    uint64_t written = 0;
-    enum err err = write_all_heads(h, s, &written, e);
-    if (err == OK) {
-        err = slot_sync(s, e);
+    enum err err = write_bodies(h, buf, s, e);
+    for (size_t i = SUPERBLOCKS; err == OK && i-- > 0;) {
+        err = write_superblocks(h, superblock_off[i], s, e);
     }
     for (size_t part = 0; err == OK && part < s->count; part++) {
         err = check_head(h, s, part, buf, e);
     }
-    if (err == OK) {
-        *ret_written = written;
-    }
     return err;
+}
+
+uint64_t heads_bytes(const struct slot *s)
+{
+    uint64_t sum = 0;
+    for (size_t part = 0; part < s->count; part++) {
+        sum += head_span(&s->partitions[part]);
+    }
+    return sum;
 }

@@ -5,6 +5,8 @@
 // Invariants
 // 1. Bytes get in only after the chunk they are part of was hashed in memory.
 // 2. Behind the end of a shorter image stand zeros.
+// 3. Whatever a cut leaves of heads_zero() or heads_write(), in whatever order sectors of 512 reach
+//    the medium: a partition with a superblock has all of its head.
 #ifndef UPDATER_HEADS_H
 #define UPDATER_HEADS_H
 
@@ -41,11 +43,12 @@ MUST_CHECK enum err heads_take_present(struct heads *h, const struct slot *s,
                                        const struct chunk_table *table, struct hasher *hasher,
                                        uint8_t *buf, struct chunk_set *differs, struct error *e);
 
-// Step 5: the head of every partition becomes zeros on the medium; synced.
+// Step 5: the head of every partition becomes zeros on the medium, the superblocks first; synced.
 MUST_CHECK enum err heads_zero(const struct slot *s, struct error *e);
-// Step 8: every head to the medium, synced, read back. ERR_IO names slot and partition.
-// `*ret_written` is what was written.
-MUST_CHECK enum err heads_write(const struct heads *h, const struct slot *s, uint64_t *ret_written,
-                                struct error *e);
+// Step 8: every head to the medium, the superblocks last; synced, read back. ERR_IO names slot and
+// partition.
+MUST_CHECK enum err heads_write(const struct heads *h, const struct slot *s, struct error *e);
+// How many bytes the heads of a slot have.
+uint64_t heads_bytes(const struct slot *s);
 
 #endif

@@ -369,10 +369,9 @@ enum err step_read_back(struct install *in, struct error *e)
 
 enum err step_write_heads(struct install *in, struct error *e)
 {
-    uint64_t written;
-    enum err err = heads_write(in->heads, in->slot, &written, e);
+    enum err err = heads_write(in->heads, in->slot, e);
     if (err == OK) {
-        in->report.written_bytes = writer_written(in->writer) + written;
+        in->report.written_bytes = writer_written(in->writer) + heads_bytes(in->slot);
     }
     return err;
 }

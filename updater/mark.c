@@ -110,7 +110,7 @@ static enum err mark_other_bad(struct device *d, const struct boot_state *boot, 
         return err;
     }
     bool stored;
-    return boot_decide(&d->config->boot, d->env, DECIDE_INVALIDATE, slot, 0, &stored, e);
+    return boot_decide(&d->config->boot, d->env, DECIDE_REJECT, slot, 0, &stored, e);
 }
 
 // Whether a slot will boot is known only of one that did, and whose bytes are still those.

@@ -287,7 +287,7 @@ enum err trial_go_on_alone(struct device *d, const char *reason, struct error *e
         log_warn(d->log, "%s: that slot %s is not healthy is not kept", ignored.msg,
                  d->config->slots[d->running].name);
     }
-    return boot_decide(&d->config->boot, d->env, DECIDE_INVALIDATE, other_slot(d->running), 0,
+    return boot_decide(&d->config->boot, d->env, DECIDE_REJECT, other_slot(d->running), 0,
                        &stored, e);
 }
 

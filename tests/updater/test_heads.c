@@ -109,28 +109,43 @@ static void a_chunk_that_is_no_longer_in_place_is_added_to_those_that_differ(voi
     assert_memory_equal(s->t.heads->bytes + HEAD_SIZE, s->boot, BOOT_LEN);
 }
 
-static void heads_are_zeroed_and_synced(void **state)
+static void heads_are_zeroed_superblocks_first_and_synced(void **state)
 {
     struct stage *s = *state;
     struct error e;
     assert_ok(heads_zero(s->t.slot, &e));
-    assert_string_equal(s->bench->seam.trace, "b.rootfs zero 0+4096\n"
+    assert_string_equal(s->bench->seam.trace, "b.rootfs zero 0+512\n"
+                                              "b.boot zero 0+512\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n"
+                                              "b.rootfs zero 1024+512\n"
+                                              "b.boot zero 1024+512\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n"
+                                              "b.rootfs zero 0+4096\n"
                                               "b.boot zero 0+3000\n"
                                               "b.rootfs sync\n"
                                               "b.boot sync\n");
 }
 
-static void heads_are_written_synced_and_read_back(void **state)
+static void heads_are_written_superblocks_last_synced_and_read_back(void **state)
 {
     struct stage *s = *state;
     struct error e;
-    uint64_t written = 0;
     heads_put(s->t.heads, 0, 0, s->rootfs, ROOTFS_LEN);
     heads_put(s->t.heads, 1, 0, s->boot, BOOT_LEN);
-    assert_ok(heads_write(s->t.heads, s->t.slot, &written, &e));
-    assert_int_equal(written, 4096 + 3000);
+    assert_ok(heads_write(s->t.heads, s->t.slot, &e));
+    assert_int_equal(heads_bytes(s->t.slot), 4096 + 3000);
     assert_string_equal(s->bench->seam.trace, "b.rootfs write 0+4096\n"
                                               "b.boot write 0+3000\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n"
+                                              "b.rootfs write 1024+512\n"
+                                              "b.boot write 1024+512\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n"
+                                              "b.rootfs write 0+512\n"
+                                              "b.boot write 0+512\n"
                                               "b.rootfs sync\n"
                                               "b.boot sync\n");
     assert_memory_equal(s->bench->slots[SLOT_B][0].data, s->rootfs, HEAD_SIZE);
@@ -141,29 +156,62 @@ static void a_head_that_does_not_read_back_is_an_error(void **state)
 {
     struct stage *s = *state;
     struct error e;
-    uint64_t written;
     heads_put(s->t.heads, 0, 0, s->rootfs, ROOTFS_LEN);
     s->bench->slots[SLOT_B][1].spoil_off = 2999;
     s->bench->slots[SLOT_B][1].spoil_times = 1;
     assert_fails(ERR_IO, "slot b, partition boot: offset 0: what was written does not read back",
-                 heads_write(s->t.heads, s->t.slot, &written, &e));
+                 heads_write(s->t.heads, s->t.slot, &e));
 }
 
-static void a_call_that_fails_names_slot_and_partition(void **state)
+static void a_write_that_fails_names_slot_and_partition(void **state)
 {
     struct stage *s = *state;
     struct error e;
-    uint64_t written;
-    for (unsigned n = 1; n <= 6; n++) {
+    heads_put(s->t.heads, 0, 0, s->rootfs, ROOTFS_LEN);
+    heads_put(s->t.heads, 1, 0, s->boot, BOOT_LEN);
+    for (unsigned n = 1; n <= 14; n++) {
         s->bench->seam.fail_at = s->bench->seam.calls + n;
         assert_fails(ERR_IO, n % 2 == 1 ? "slot b, partition rootfs" : "slot b, partition boot",
-                     heads_write(s->t.heads, s->t.slot, &written, &e));
+                     heads_write(s->t.heads, s->t.slot, &e));
     }
-    for (unsigned n = 1; n <= 4; n++) {
-        s->bench->seam.fail_at = s->bench->seam.calls + n;
-        assert_fails(ERR_IO, n % 2 == 1 ? "slot b, partition rootfs" : "slot b, partition boot",
-                     heads_zero(s->t.slot, &e));
+}
+
+// Both superblocks: is it zero, zero it, for both partitions; sync both. Then all, without asking.
+static void a_zeroing_that_fails_names_slot_and_partition(void **state)
+{
+    static const char *const rootfs = "slot b, partition rootfs";
+    static const char *const boot = "slot b, partition boot";
+    const char *const wanted[] = {NULL, rootfs, NULL,   boot, rootfs, boot, NULL,   rootfs,
+                                  NULL, boot,   rootfs, boot, rootfs, boot, rootfs, boot};
+    struct stage *s = *state;
+    struct error e;
+    for (unsigned n = 0; n < sizeof wanted / sizeof wanted[0]; n++) {
+        memcpy(s->bench->slots[SLOT_B][0].data, s->rootfs, HEAD_SIZE);
+        memcpy(s->bench->slots[SLOT_B][1].data, s->boot, BOOT_LEN);
+        s->bench->seam.fail_at = s->bench->seam.calls + n + 1;
+        if (wanted[n] == NULL) {
+            assert_ok(heads_zero(s->t.slot, &e)); // what cannot be read is zeroed
+        } else {
+            assert_fails(ERR_IO, wanted[n], heads_zero(s->t.slot, &e));
+        }
     }
+}
+
+static void a_sector_that_is_zero_or_is_to_be_is_not_written_by_itself(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    memset(s->rootfs, 0, 1024); // as ext4 has it
+    heads_put(s->t.heads, 0, 0, s->rootfs, ROOTFS_LEN);
+    heads_put(s->t.heads, 1, 0, s->boot, BOOT_LEN);
+    assert_ok(heads_write(s->t.heads, s->t.slot, &e));
+    assert_null(strstr(s->bench->seam.trace, "b.rootfs write 0+512\n"));
+    assert_contains(s->bench->seam.trace, "b.rootfs write 1024+512\n");
+    assert_contains(s->bench->seam.trace, "b.boot write 0+512\n");
+    assert_memory_equal(s->bench->slots[SLOT_B][0].data, s->rootfs, HEAD_SIZE);
+    assert_ok(heads_zero(s->t.slot, &e));
+    assert_null(strstr(s->bench->seam.trace, "b.rootfs zero 0+512\n"));
+    assert_contains(s->bench->seam.trace, "b.boot zero 0+512\n");
 }
 
 #define heads_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
@@ -175,10 +223,12 @@ int main(void)
         heads_test(each_partition_has_its_own),
         heads_test(chunks_in_place_are_taken_and_need_not_be_fetched),
         heads_test(a_chunk_that_is_no_longer_in_place_is_added_to_those_that_differ),
-        heads_test(heads_are_zeroed_and_synced),
-        heads_test(heads_are_written_synced_and_read_back),
+        heads_test(heads_are_zeroed_superblocks_first_and_synced),
+        heads_test(heads_are_written_superblocks_last_synced_and_read_back),
         heads_test(a_head_that_does_not_read_back_is_an_error),
-        heads_test(a_call_that_fails_names_slot_and_partition),
+        heads_test(a_write_that_fails_names_slot_and_partition),
+        heads_test(a_zeroing_that_fails_names_slot_and_partition),
+        heads_test(a_sector_that_is_zero_or_is_to_be_is_not_written_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
