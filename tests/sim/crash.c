@@ -27,10 +27,8 @@ static const struct {
     unsigned kit;
     unsigned share; // per mille of the outcomes that others try
 } shapes[] = {
-    {"512", 512, false, false, 0, 1000},
-    {"512odd", 512, false, false, 1, 1000},
-    {"4096", 4096, false, false, 1, 1000},
-    {"lies", 512, true, false, 0, 300},
+    {"512", 512, false, false, 0, 1000},   {"512odd", 512, false, false, 1, 1000},
+    {"4096", 4096, false, false, 1, 1000}, {"lies", 512, true, false, 0, 300},
     {"real", 512, false, true, 0, 50},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0], KITS = 2 };
@@ -105,8 +103,8 @@ static void add(struct tally *sum, const struct tally *t)
 // False: a worker crashed.
 static bool work_in_parallel(const struct plan *p, struct tally *ret)
 {
-    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
-                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct shared *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     bool good = true;
     assert_true(shared != MAP_FAILED);
     fflush(stdout);
@@ -156,11 +154,19 @@ static uint64_t print_violations(const struct tally *t)
 
 static uint64_t print_tally(const struct tally *t, uint64_t seed)
 {
-    static const char *const names[STEPS + 1] = {
-        "between steps",     "1 verify, policy",   "2 plan, first chunk", "3 journal: installing",
-        "4 invalidate",      "5 zero the heads",   "6 write",             "7 read back",
-        "8 write the heads", "9 keep the record",  "10 activate",         "11 boot",
-        "12 confirm, reject"};
+    static const char *const names[STEPS + 1] = {"between steps",
+                                                 "1 verify, policy",
+                                                 "2 plan, first chunk",
+                                                 "3 journal: installing",
+                                                 "4 invalidate",
+                                                 "5 zero the heads",
+                                                 "6 write",
+                                                 "7 read back",
+                                                 "8 write the heads",
+                                                 "9 keep the record",
+                                                 "10 activate",
+                                                 "11 boot",
+                                                 "12 confirm, reject"};
     printf("%-22s %9s %8s %8s %8s\n", "step", "states", "cuts", "nested", "failures");
     for (int i = 1; i <= STEPS + 1; i++) {
         int step = i % (STEPS + 1); // the nameless one last
@@ -183,13 +189,13 @@ static int replay(const struct plan *p, const char *token)
     for (size_t i = 0; state != NULL && i < p->count; i++) {
         char name[SUBJECT_NAME_SIZE];
         subject_name(&p->subjects[i], name, sizeof name);
-        if (strlen(name) == (size_t)(state - token) &&
-            strncmp(name, token, strlen(name)) == 0 &&
+        if (strlen(name) == (size_t)(state - token) && strncmp(name, token, strlen(name)) == 0 &&
             explore_again(&p->subjects[i], &p->options, state + 1, &tally)) {
             return print_violations(&tally) > 0;
         }
     }
-    fprintf(stderr, "crash: there is no state '%s' (LIFE:MOMENT.OUTCOME or LIFE:!SEAM.CALL.ERRNO)\n",
+    fprintf(stderr,
+            "crash: there is no state '%s' (LIFE:MOMENT.OUTCOME or LIFE:!SEAM.CALL.ERRNO)\n",
             token);
     return 2;
 }
@@ -207,12 +213,15 @@ static const char usage[] =
 static struct plan plan_from(int argc, char **argv, const char **ret_token)
 {
     static const struct option options[] = {
-        {"slice", no_argument, NULL, 's'},         {"seed", required_argument, NULL, 'd'},
-        {"jobs", required_argument, NULL, 'j'},    {"only", required_argument, NULL, 'o'},
-        {"replay", required_argument, NULL, 'r'},  {NULL, 0, NULL, 0},
+        {"slice", no_argument, NULL, 's'},        {"seed", required_argument, NULL, 'd'},
+        {"jobs", required_argument, NULL, 'j'},   {"only", required_argument, NULL, 'o'},
+        {"replay", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0},
     };
     struct plan p = {
-        .options = {.seed = 1, .per_mille = 1000, .nest_per_mille = 60, .failure_stride = 1,
+        .options = {.seed = 1,
+                    .per_mille = 1000,
+                    .nest_per_mille = 60,
+                    .failure_stride = 1,
                     .memory = true},
         .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
     };

@@ -210,10 +210,11 @@ struct failure {
 };
 
 static const struct failure failures[] = {
-    {SIM_DISK, EIO, false},          {SIM_DISK, EIO, true},         {SIM_ENV, EIO, false},
-    {SIM_ENV, EIO, true},            {SIM_STATE, EIO, false},       {SIM_STATE, ENOSPC, true},
-    {SIM_SOURCE, ECONNRESET, false}, {SIM_SOURCE, ENODATA, false},  {SIM_SOURCE, EBADMSG, false},
-    {SIM_MEMORY, ENOMEM, false},
+    {SIM_DISK, EIO, false},          {SIM_DISK, EIO, true},
+    {SIM_ENV, EIO, false},           {SIM_ENV, EIO, true},
+    {SIM_STATE, EIO, false},         {SIM_STATE, ENOSPC, true},
+    {SIM_SOURCE, ECONNRESET, false}, {SIM_SOURCE, ENODATA, false},
+    {SIM_SOURCE, EBADMSG, false},    {SIM_MEMORY, ENOMEM, false},
 };
 
 static void order_failure(struct world *w, const struct failure *f, uint64_t call)
@@ -263,8 +264,8 @@ static void fail_calls(struct explorer *x)
         if (f->seam == SIM_MEMORY && !x->options->memory) {
             continue;
         }
-        uint64_t stride = f->seam == SIM_MEMORY ? 7 * x->options->failure_stride
-                                                : x->options->failure_stride;
+        uint64_t stride =
+            f->seam == SIM_MEMORY ? 7 * x->options->failure_stride : x->options->failure_stride;
         uint64_t call = 1 + mix(x->seed, i, 5) % stride;
         for (bool reached = true; reached; call += stride) {
             snprintf(x->findings.token, sizeof x->findings.token, "!%d.%" PRIu64 ".%d%s",
@@ -288,8 +289,8 @@ static uint64_t seed_of(const struct subject *s, uint64_t seed)
     for (const char *p = s->life->name; *p != '\0'; p++) {
         seed = seed * 131 + (uint8_t)*p;
     }
-    return mix(seed, s->shape.sector_bytes, (uint64_t)s->shape.contract * 4 + s->shape.lies * 2 +
-                                                s->shape.real_env);
+    return mix(seed, s->shape.sector_bytes,
+               (uint64_t)s->shape.contract * 4 + s->shape.lies * 2 + s->shape.real_env);
 }
 
 static void begin(struct explorer *x, const struct subject *s,
@@ -334,7 +335,8 @@ void explore(const struct subject *subject, const struct explore_options *option
     for (size_t i = 0; i < x.story.count; i++) {
         cut_moment(&x, x.story.moments[i], 0);
     }
-    if (options->failure_stride > 0) {
+    // A disk that lies says OK to everything.
+    if (options->failure_stride > 0 && !subject->shape.lies) {
         fail_calls(&x);
     }
     end(&x);
@@ -348,8 +350,7 @@ static bool again_failure(struct explorer *x, const char *state)
     uint64_t call;
     int sys;
     char part = '\0';
-    if (sscanf(state, "!%u.%" SCNu64 ".%d%c", &seam, &call, &sys, &part) < 3 ||
-        seam >= SIM_SEAMS) {
+    if (sscanf(state, "!%u.%" SCNu64 ".%d%c", &seam, &call, &sys, &part) < 3 || seam >= SIM_SEAMS) {
         return false;
     }
     struct failure f = {(enum sim_seam)seam, sys, part == 's'};

@@ -27,7 +27,7 @@ struct tally {
 
 struct explore_options {
     uint64_t seed;
-    unsigned per_mille; // of the outcomes that are tried; each moment gets one at least
+    unsigned per_mille;      // of the outcomes that are tried; each moment gets one at least
     unsigned nest_per_mille; // of the states whose recovery is cut again
     unsigned failure_stride; // every so many calls, one is made to fail
     bool memory;             // allocations too

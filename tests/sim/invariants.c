@@ -123,8 +123,9 @@ static void check_resume_mark(struct world *w)
             uint64_t off;
             struct chunk c = chunk_table_get(r->image->table, i, &off);
             if (!chunk_is_there(w, j.slot, p, off, &c, r->content[p])) {
-                violated(w, 4, "the journal claims %" PRIu32 " chunks, and chunk %" PRIu32
-                               " of %s is not there",
+                violated(w, 4,
+                         "the journal claims %" PRIu32 " chunks, and chunk %" PRIu32
+                         " of %s is not there",
                          j.next_chunk, i, info->name);
                 return;
             }

@@ -9,7 +9,11 @@
 #include <string.h>
 
 // Release 1 is in slot b, confirmed; slot a still holds the factory's system.
-#define FIRST_UPDATE {OP_BOOT, 0}, {OP_INSTALL, 1}, {OP_BOOT, 0}, {OP_CONFIRM, 0}
+#define FIRST_UPDATE                                                                               \
+    {OP_BOOT, 0}, {OP_INSTALL, 1}, {OP_BOOT, 0},                                                   \
+    {                                                                                              \
+        OP_CONFIRM, 0                                                                              \
+    }
 
 const struct life lives[] = {
     {
@@ -86,7 +90,11 @@ const struct life lives[] = {
     {
         .name = "marked-bad",
         .setup = {FIRST_UPDATE, {OP_INSTALL, 2}, {OP_BOOT, 0}, {OP_CONFIRM, 0}},
-        .steps = {{OP_MARK_BAD, 0}, {OP_BOOT, 0}, {OP_CONFIRM, 0}, {OP_INSTALL, 3}, {OP_BOOT, 0},
+        .steps = {{OP_MARK_BAD, 0},
+                  {OP_BOOT, 0},
+                  {OP_CONFIRM, 0},
+                  {OP_INSTALL, 3},
+                  {OP_BOOT, 0},
                   {OP_CONFIRM, 0}},
         .wish = {OP_INSTALL, 3},
         .ends_with = {3, 3},

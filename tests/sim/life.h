@@ -31,9 +31,9 @@ struct life {
     struct life_step steps[LIFE_STEPS_MAX]; // the story: cut at each of its moments
     // What whoever drives the device still wants after a cut, until it has it.
     struct life_step wish;
-    int sick;   // the release whose services are not healthy; 0: none
-    int dead;   // the release whose kernel does not start; 0: none
-    bool hangs; // the sick release never comes to its health checks
+    int sick;         // the release whose services are not healthy; 0: none
+    int dead;         // the release whose kernel does not start; 0: none
+    bool hangs;       // the sick release never comes to its health checks
     int ends_with[2]; // the releases one of which runs in the end
 };
 

@@ -8,8 +8,16 @@
 enum { ALL_MAX = 729, SUBSET_PIECES = 10, SEEDED = 200 };
 
 // What is damaged beside the cut, in this order, each as often as it stands here.
-enum damage { DAMAGE_ENV, DAMAGE_ENV_COPY_0, DAMAGE_ENV_COPY_1, DAMAGE_JOURNAL, DAMAGE_SPOIL,
-              DAMAGE_STATE, DAMAGE_ALL, DAMAGES };
+enum damage {
+    DAMAGE_ENV,
+    DAMAGE_ENV_COPY_0,
+    DAMAGE_ENV_COPY_1,
+    DAMAGE_JOURNAL,
+    DAMAGE_SPOIL,
+    DAMAGE_STATE,
+    DAMAGE_ALL,
+    DAMAGES
+};
 
 static const char *const damage_names[DAMAGES] = {
     [DAMAGE_ENV] = "both copies of the environment",
@@ -106,11 +114,28 @@ static void apply_damage(struct world *w, enum damage damage, uint64_t seed)
     }
 }
 
+// Where the cut falls among the syncs that were lied about: anywhere from before the first to behind
+// the last of those that something waits for.
+static uint32_t choose_epoch(const struct media *m, uint64_t seed)
+{
+    uint32_t first = UINT32_MAX;
+    uint32_t last = 0;
+    for (size_t i = 0; i < SIM_DISKS; i++) {
+        const struct sim_disk *d = disk_at(m, i);
+        if (d->queued > 0) {
+            first = d->queue[0].epoch < first ? d->queue[0].epoch : first;
+            last = d->queue[d->queued - 1].epoch > last ? d->queue[d->queued - 1].epoch : last;
+        }
+    }
+    return first > last ? 0 : first + (uint32_t)(sim_random(&seed) % (last - first + 2));
+}
+
 void outcome_apply(struct world *w, const struct outcomes *o, uint32_t index, uint64_t seed)
 {
     uint8_t fates[SIM_PIECES_MAX];
     size_t at = 0;
     find_fates(o, index, seed, fates);
+    w->sim.cut_epoch = choose_epoch(&w->m, seed);
     for (size_t i = 0; i < SIM_DISKS; i++) {
         sim_disk_cut(disk_of(&w->m, i), fates + at, seed + i);
         at += o->parts[i];

@@ -31,6 +31,8 @@ struct sim {
     bool fail_short; // a write fails having done a part of its work
     bool failed;     // it was reached, in step `failed_step`
     int failed_step;
+    // Of disks that lie, see sim_disk.h: syncs so far, and where the cut falls among them.
+    uint32_t epoch, cut_epoch;
     // A moment at which the power could go away; `changed`: what is pending has just changed.
     // NULL: nobody wants to know.
     void (*on_moment)(struct sim *s, bool changed);
@@ -41,7 +43,7 @@ struct sim {
 int sim_call(struct sim *s, enum sim_seam seam);
 // After a call has changed what is durable or pending.
 void sim_changed(struct sim *s);
-// Counts from zero, no failure ordered; step and on_moment stay.
+// Counts from zero, no failure ordered; all else stays.
 void sim_reset(struct sim *s);
 
 // --- what may become of pending pieces at a cut -------------------------------------------------

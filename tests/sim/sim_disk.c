@@ -34,7 +34,6 @@ void sim_disk_copy(struct sim_disk *to, const struct sim_disk *from)
     to->size_bytes = from->size_bytes;
     to->lies = from->lies;
     to->stale = from->stale;
-    to->epoch = from->epoch;
     memcpy(to->medium, from->medium, from->size_bytes);
     memcpy(to->view, from->view, from->size_bytes);
     to->queued = from->queued;
@@ -73,6 +72,27 @@ int sim_disk_read(struct sim_disk *d, enum sim_seam seam, void *buf, size_t len,
     return 0;
 }
 
+static void persist(struct sim_disk *d, const struct sim_queued *q)
+{
+    memcpy(d->medium + (size_t)q->sector * d->sector_bytes, d->pool + q->pool_off, d->sector_bytes);
+}
+
+// The cache of a disk that lies is full: its oldest sectors reach the medium.
+static void evict(struct sim_disk *d)
+{
+    size_t n = 0;
+    while ((d->queued - n) * d->sector_bytes > SIM_CACHE_BYTES) {
+        persist(d, &d->queue[n++]);
+    }
+    d->queued -= n;
+    d->pool_used -= n * d->sector_bytes;
+    memmove(d->queue, d->queue + n, d->queued * sizeof d->queue[0]);
+    memmove(d->pool, d->pool + n * d->sector_bytes, d->pool_used);
+    for (size_t i = 0; i < d->queued; i++) {
+        d->queue[i].pool_off -= (uint32_t)(n * d->sector_bytes);
+    }
+}
+
 static void enqueue(struct sim_disk *d, size_t off, size_t len)
 {
     size_t last = (off + len - 1) / d->sector_bytes;
@@ -80,7 +100,7 @@ static void enqueue(struct sim_disk *d, size_t off, size_t len)
         insist(d->queued < SIM_QUEUE_MAX && d->pool_used + d->sector_bytes <= sizeof d->pool,
                "too much is pending");
         d->queue[d->queued++] =
-            (struct sim_queued){(uint32_t)sector, d->epoch, (uint32_t)d->pool_used};
+            (struct sim_queued){(uint32_t)sector, d->sim->epoch, (uint32_t)d->pool_used};
         memcpy(d->pool + d->pool_used, d->view + sector * d->sector_bytes, d->sector_bytes);
         d->pool_used += d->sector_bytes;
     }
@@ -100,20 +120,17 @@ int sim_disk_write(struct sim_disk *d, enum sim_seam seam, const void *buf, size
     memcpy(d->view + off, buf, len);
     set_read_back(d, off, len, false);
     enqueue(d, off, len);
+    if (d->lies) {
+        evict(d);
+    }
     d->written_bytes += len;
     sim_changed(d->sim);
     return sys;
 }
 
-static void persist(struct sim_disk *d, const struct sim_queued *q)
-{
-    memcpy(d->medium + (size_t)q->sector * d->sector_bytes, d->pool + q->pool_off, d->sector_bytes);
-}
-
 static void drop_queue(struct sim_disk *d)
 {
     d->queued = d->pool_used = 0;
-    d->epoch = 0;
 }
 
 static void fail_sync(struct sim_disk *d)
@@ -137,7 +154,7 @@ int sim_disk_sync(struct sim_disk *d, enum sim_seam seam)
         return sys;
     }
     if (d->lies) {
-        d->epoch += d->queued > 0 && d->queue[d->queued - 1].epoch == d->epoch ? 1 : 0;
+        d->sim->epoch++;
         return 0;
     }
     bool changes = d->queued > 0 || d->stale;
@@ -189,11 +206,7 @@ size_t sim_disk_pieces(const struct sim_disk *d, struct sim_piece *pieces, size_
         return 0;
     }
     find_versions(d, &v);
-    insist(v.sectors + 1 <= max, "too many pieces");
-    if (d->lies) {
-        uint8_t last = (uint8_t)d->queue[d->queued - 1].epoch;
-        pieces[n++] = (struct sim_piece){(uint8_t)(last + 2), (uint8_t)(last + 1)};
-    }
+    insist(v.sectors <= max, "too many pieces");
     for (size_t i = 0; i < v.sectors; i++) {
         uint8_t newest = d->lies ? 1 : v.count[v.sector[i]];
         pieces[n++] = (struct sim_piece){(uint8_t)(newest + 2), newest};
@@ -236,14 +249,11 @@ static void cut_sector(struct sim_disk *d, uint32_t sector, uint32_t epoch, uint
 void sim_disk_cut(struct sim_disk *d, const uint8_t *fates, uint64_t seed)
 {
     struct versions v;
-    uint32_t epoch = 0;
+    uint32_t epoch = d->sim->cut_epoch;
     if (d->queued > 0) {
         find_versions(d, &v);
-        if (d->lies) {
-            epoch = *fates++;
-            for (size_t i = 0; i < d->queued && d->queue[i].epoch < epoch; i++) {
-                persist(d, &d->queue[i]);
-            }
+        for (size_t i = 0; d->lies && i < d->queued && d->queue[i].epoch < epoch; i++) {
+            persist(d, &d->queue[i]);
         }
         for (size_t i = 0; i < v.sectors; i++) {
             uint8_t newest = d->lies ? 1 : v.count[v.sector[i]];

@@ -7,15 +7,22 @@
 // 2. A sync that fails leaves some of the sectors on the medium and some not, and the cache clean,
 //    as Linux does: the next sync says OK without having written them, and from then on reads give
 //    the medium.
-// 3. A disk that lies says OK to a sync and queues on. It keeps the order of what it was told:
-//    nothing written behind such a sync reaches the medium before what was written ahead of it.
+// 3. A disk that lies says OK to a sync and queues on. It keeps the order of what it was told, and
+//    all disks of a device that lie are one: nothing written behind such a sync reaches the medium
+//    before what was written ahead of it, there or on another of them. Its cache has room for
+//    SIM_CACHE_BYTES: what is older is on the medium.
 #ifndef TESTS_SIM_SIM_DISK_H
 #define TESTS_SIM_SIM_DISK_H
 
 #include "base/blk_file.h"
 #include "tests/sim/sim.h"
 
-enum { SIM_SECTOR_MIN = 512, SIM_DISK_MAX = 32 * 1024, SIM_QUEUE_MAX = 512 };
+enum {
+    SIM_SECTOR_MIN = 512,
+    SIM_DISK_MAX = 32 * 1024,
+    SIM_QUEUE_MAX = 512,
+    SIM_CACHE_BYTES = 8 * 1024
+};
 
 struct sim_queued {
     uint32_t sector;
@@ -29,10 +36,9 @@ struct sim_disk {
     uint32_t sector_bytes; // 512 or 4096
     size_t size_bytes;     // whole sectors
     bool lies;
-    bool read_only;  // a write is noted in `trespassed`, and done
-    bool trespassed; //
-    bool stale;      // a sync failed: the view is not what the medium has
-    uint32_t epoch;
+    bool read_only;         // a write is noted in `trespassed`, and done
+    bool trespassed;        //
+    bool stale;             // a sync failed: the view is not what the medium has
     uint64_t written_bytes; // the driver sets it to 0
     uint8_t medium[SIM_DISK_MAX];
     uint8_t view[SIM_DISK_MAX];
@@ -56,10 +62,10 @@ int sim_disk_read(struct sim_disk *d, enum sim_seam seam, void *buf, size_t len,
 int sim_disk_write(struct sim_disk *d, enum sim_seam seam, const void *buf, size_t len, size_t off);
 int sim_disk_sync(struct sim_disk *d, enum sim_seam seam);
 
-// What is pending, a piece per sector, and how many. Of a disk that lies the first piece is the
-// epoch that was under way: what was queued before it is kept, what came behind it is lost.
+// What is pending, a piece per sector, and how many.
 size_t sim_disk_pieces(const struct sim_disk *d, struct sim_piece *pieces, size_t max);
-// The power went away: one fate per piece. Nothing is pending afterwards.
+// The power went away: one fate per piece. Nothing is pending afterwards. Of a disk that lies, what
+// was queued before sim->cut_epoch is kept and what came behind it is lost, whatever its fate.
 void sim_disk_cut(struct sim_disk *d, const uint8_t *fates, uint64_t seed);
 // A reboot without a cut: everything reaches the medium.
 void sim_disk_settle(struct sim_disk *d);

@@ -52,8 +52,8 @@ static uint8_t *make_content(size_t partition, unsigned release)
 
 static void sign(const struct sim_kit *k, struct built_image *built)
 {
-    struct signature_record record = test_cms(&k->signer, "SHA256", 0, NULL, built->bytes,
-                                              header_signed_size(&built->header));
+    struct signature_record record =
+        test_cms(&k->signer, "SHA256", 0, NULL, built->bytes, header_signed_size(&built->header));
     built_image_attach(built, record.type, record.data, record.len);
     test_record_clear(&record);
 }
@@ -151,8 +151,7 @@ bool sim_kit_mountable(const struct sim_kit *k, size_t partition, const uint8_t 
 {
     size_t off = sim_shapes[partition].superblock_off;
     for (int i = 0; i < SIM_RELEASES; i++) {
-        if (memcmp(bytes + off, k->releases[i].content[partition] + off, SIM_SECTOR_MIN) ==
-            0) {
+        if (memcmp(bytes + off, k->releases[i].content[partition] + off, SIM_SECTOR_MIN) == 0) {
             return true;
         }
     }

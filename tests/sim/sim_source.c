@@ -53,9 +53,9 @@ static enum err source_sim_read(struct source *base, void *buf, size_t len, stru
 static enum err source_sim_expect_size(struct source *base, uint64_t file_size, struct error *e)
 {
     const struct sim_source *s = (const struct sim_source *)base;
-    return file_size == s->len ? OK
-                               : fail(e, ERR_FORMAT, 0, "%s: the file has %zu bytes", base->name,
-                                      s->len);
+    return file_size == s->len
+               ? OK
+               : fail(e, ERR_FORMAT, 0, "%s: the file has %zu bytes", base->name, s->len);
 }
 
 static void source_sim_cancel(struct source *base)

@@ -13,7 +13,7 @@ struct sim_source {
     const uint8_t *data;
     size_t len;
     size_t payload_off;
-    size_t pos, end;         // the range under way
+    size_t pos, end;        // the range under way
     uint64_t payload_bytes; // handed out
 };
 

@@ -334,8 +334,7 @@ static uint64_t bytes_to_fetch(const struct world *w, const struct sim_release *
         for (uint32_t i = info->first; i - info->first < info->count; i++) {
             uint64_t off;
             struct chunk c = chunk_table_get(r->image->table, i, &off);
-            bool same =
-                memcmp(w->m.slots[slot][p].view + off, r->content[p] + off, c.raw_len) == 0;
+            bool same = memcmp(w->m.slots[slot][p].view + off, r->content[p] + off, c.raw_len) == 0;
             sum += same || chunk_table_origin(r->image->table, i) != i ? 0 : c.stored_len;
         }
     }

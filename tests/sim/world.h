@@ -22,14 +22,14 @@ enum { INVARIANTS = 10, STEPS = 12 };
 
 // What is true of the device, whatever it has on record.
 struct truth {
-    int running;         // slot, SLOT_NONE: off
-    int release;         // that runs
-    int confirmed;       // the release confirmed last, in words or by being what runs
-    uint64_t floor_max;  // the floor of the newest release that was ever confirmed
-    bool env_lost;       // both copies of the environment were damaged, once
-    bool env_copy_lost;  // one was: what the newest store said may be forgotten
-    bool state_lost;     // a record of the state directory was lost or damaged, once
-    unsigned cuts;       // and failures, so far
+    int running;        // slot, SLOT_NONE: off
+    int release;        // that runs
+    int confirmed;      // the release confirmed last, in words or by being what runs
+    uint64_t floor_max; // the floor of the newest release that was ever confirmed
+    bool env_lost;      // both copies of the environment were damaged, once
+    bool env_copy_lost; // one was: what the newest store said may be forgotten
+    bool state_lost;    // a record of the state directory was lost or damaged, once
+    unsigned cuts;      // and failures, so far
     bool planned[SIM_RELEASES];
     uint64_t planned_bytes[SIM_RELEASES]; // of the payload, when its install began first
     uint64_t fetched_bytes[SIM_RELEASES]; // of the payload, since then
@@ -80,8 +80,8 @@ struct world {
     struct findings *findings;
     size_t known_envs;
     uint64_t known_env[KNOWN_ENV_MAX];
-    int dead;        // the release whose kernel does not start, SIM_UNKNOWN: none
-    int sick;        // the release whose services are not healthy
+    int dead;         // the release whose kernel does not start, SIM_UNKNOWN: none
+    int sick;         // the release whose services are not healthy
     int installing;   // the release that `source` is for
     unsigned reboots; // asked for by the process that ran last
 };

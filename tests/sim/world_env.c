@@ -39,8 +39,8 @@ bool world_env_hash(struct world *w, uint64_t *ret)
     struct error e;
     CLEANUP(env_vars_clear) struct env_vars vars = {0};
     int current = sim_env_current(w->m.env.view);
-    if (current < 0 || env_image_parse(sim_env_copy(w->m.env.view, current), SIM_ENV_SIZE, &vars,
-                                       &e) != OK) {
+    if (current < 0 ||
+        env_image_parse(sim_env_copy(w->m.env.view, current), SIM_ENV_SIZE, &vars, &e) != OK) {
         return false;
     }
     uint64_t hash = 0xcbf29ce484222325u;
