@@ -62,8 +62,8 @@ SIM_WRAPS    := $(wildcard tests/sim/wraps_*.txt)
 CRASH        := $(BUILD)/tests/sim/crash
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help deps check check-run unit e2e valgrind demo demo-run lint lint-run fuzz cov \
-  install dist clean
+.PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
+  demo-run lint lint-run fuzz cov install dist clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -77,6 +77,8 @@ help:
 	  'make check      install what is missing, build, run all tests (SAN=1: under sanitizers)' \
 	  'make unit e2e   the two halves of check, nothing installed' \
 	  'make valgrind   the unit tests under valgrind' \
+	  'make crash      the crash sweep: a million cuts and failures (check has a slice of it)' \
+	  'make mutants    planted bugs, each of which the crash sweep must catch' \
 	  'make lint       structure, format, static analysis, both compilers without warnings' \
 	  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
@@ -85,6 +87,7 @@ help:
 	  'make dist       a source archive in dist/' \
 	  'make clean' \
 	  '' \
+	  'make crash REPLAY=STATE plays one state again; make mutants ONLY=NAME plants one bug' \
 	  'V=1 shows commands; SAN=1 builds with ASan and UBSan; CROSS_COMPILE=aarch64-linux-gnu-'
 
 deps:
@@ -137,14 +140,25 @@ $(CRASH) $(filter $(BUILD)/tests/sim/%,$(UNIT_TESTS)): $(BUILD)/tests/sim/%: \
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory check-run
-check-run: $(BINARIES) $(UNIT_TESTS)
-	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py unit e2e
+check-run: $(BINARIES) $(UNIT_TESTS) $(CRASH)
+	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py unit crash e2e
 unit: $(UNIT_TESTS)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py unit
 e2e: $(BINARIES)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py e2e
 valgrind: $(UNIT_TESTS)
 	$(Q)VV_BIN=$(abspath $(BUILD)) python3 tests/run.py valgrind
+
+# All of the crash sweep, or one state of it as a violation named it; then a test that it can fail.
+CRASH_SEED ?= 1
+crash: deps
+	$(Q)$(MAKE) --no-print-directory crash-run
+crash-run: $(CRASH)
+	$(Q)$(CRASH) --seed $(CRASH_SEED) $(if $(REPLAY),--replay '$(REPLAY)')
+mutants: deps
+	$(Q)$(MAKE) --no-print-directory mutants-run
+mutants-run:
+	$(Q)python3 tests/mutants.py $(ONLY)
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory demo-run

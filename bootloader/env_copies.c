@@ -136,10 +136,11 @@ enum err env_copies_say(const struct env_copies *copies, const struct env_vars *
     }
     if (same && both) {
         enum err r = env_image_parse(copies->copies[other].image, copies->size_bytes, &vars, e);
-        if (r != OK) {
+        if (r != OK && r != ERR_FORMAT) {
             return r;
         }
-        same = env_vars_difference(&vars, meant) == NULL;
+        // What has no variables, its CRC right or not, is overwritten like what is damaged.
+        same = r == OK && env_vars_difference(&vars, meant) == NULL;
     }
     *ret = same;
     return OK;

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the unit tests (built cmocka programs) and the end-to-end tests, and prints counts.
+"""Runs the unit tests (built cmocka programs), a slice of the crash sweep and the end-to-end tests,
+and prints counts.
 
-usage: run.py unit|valgrind|e2e ...
+usage: run.py unit|valgrind|crash|e2e ...
 
 VV_BIN is the directory of the built programs; VV_SAN is set when they carry sanitizers.
 Set VV_ONLY to a word to run only the test files whose path contains it.
@@ -17,7 +18,7 @@ import sys
 import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parent
-ROOMS = ("base", "format", "keys", "bootloader", "updater", "image-tools")
+ROOMS = ("base", "format", "keys", "bootloader", "updater", "image-tools", "sim")
 BIN = pathlib.Path(os.environ["VV_BIN"])
 ONLY = os.environ.get("VV_ONLY", "")
 TIMEOUT_S = 900
@@ -98,6 +99,21 @@ def run_units(label, prefix):
     return totals.failed == 0 and totals.passed > 0
 
 
+def run_crash(label):
+    """A slice of the crash sweep: a test that passes when nothing is violated."""
+    totals = Totals(label)
+    seed = os.environ.get("VV_CRASH_SEED", "1")
+    program = [str(BIN / "tests/sim/crash"), "--slice", "--seed", seed]
+    try:
+        result = subprocess.run(program, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S, check=False)
+        totals.passed = int(result.returncode == 0)
+    except (subprocess.TimeoutExpired, FileNotFoundError) as error:
+        print(f"--- {error}")
+    totals.failed = 1 - totals.passed
+    totals.show()
+    return totals.failed == 0
+
+
 def run_e2e():
     """The end-to-end tests: python's unittest over the real programs."""
     label = "end-to-end"
@@ -133,6 +149,8 @@ def main(kinds):
             good &= run_units("unit" + label, [])
         elif kind == "valgrind":
             good &= run_units("valgrind", VALGRIND)
+        elif kind == "crash":
+            good &= run_crash("crash slice" + label)
         elif kind == "e2e":
             good &= run_e2e()
         else:

@@ -50,10 +50,13 @@ static enum err stay(struct device *d, const char *reason, enum confirm_outcome 
 static enum err reject_running(struct device *d, const char *reason,
                                enum confirm_outcome *ret_outcome, struct error *e)
 {
-    if (trial_check_other(d, d->running, e) != OK) {
+    enum err err = trial_check_other(d, d->running, e);
+    if (err == ERR_NOT_NOW) {
         return stay(d, reason, ret_outcome, e);
     }
-    enum err err = trial_reject(d, d->running, reason, e);
+    if (err == OK) {
+        err = trial_reject(d, d->running, reason, e);
+    }
     return err == OK ? leave(d, ret_outcome, e) : err;
 }
 

@@ -6,6 +6,7 @@
 #include "updater/release.h"
 #include "updater/slot_record.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 // --- what a slot holds --------------------------------------------------------------------------
@@ -103,23 +104,28 @@ static uint64_t signers_end(struct device *d, const struct image *image)
 }
 
 // A record that is gone or does not verify any more is no reason to lose a healthy system: it is
-// kept, and no floor is raised on the word of nobody.
-static struct floors read_floors(struct device *d)
+// kept, and no floor is raised on the word of nobody. Want of memory says nothing about the record.
+static enum err read_floors(struct device *d, struct floors *ret, struct error *e)
 {
     CLEANUP(cleanup_image) struct image *image = NULL;
-    struct error e;
-    if (load_record(d, d->running, &image, &e) != OK) {
-        log_warn(d->log, "%s: the release floor is not raised", e.msg);
-        return (struct floors){.known = false};
+    *ret = (struct floors){.known = false};
+    enum err err = load_record(d, d->running, &image, e);
+    if (err != OK && e->sys == ENOMEM) {
+        return err;
+    }
+    if (err != OK) {
+        log_warn(d->log, "%s: the release floor is not raised", e->msg);
+        return OK;
     }
     uint64_t end_s = signers_end(d, image);
     uint64_t created_s = image->manifest->created;
-    return (struct floors){
+    *ret = (struct floors){
         .known = true,
         .release = release_id_of(image),
         .release_floor = image->manifest->min_release_index,
         .time_s = created_s < end_s ? created_s : end_s,
     };
+    return OK;
 }
 
 static void journal_idle(struct journal *j)
@@ -135,27 +141,33 @@ static void journal_idle(struct journal *j)
 
 // --- what the journal has wrong -----------------------------------------------------------------
 
-// Reads the whole slot. True: it holds what its record says, and the journal has that now.
-static bool find_whole(struct device *d, int slot)
+// Reads the whole slot. `*ret_whole`: it holds what its record says, and the journal has that now.
+// An error only when that could not be found out.
+static enum err find_whole(struct device *d, int slot, bool *ret_whole, struct error *e)
 {
-    struct error ignored;
     struct release_id release;
-    if (activate_verify_slot(d, slot, &release, &ignored) != OK) {
-        return false;
+    enum err err = activate_verify_slot(d, slot, &release, e);
+    if (err != OK && e->sys == ENOMEM) {
+        return err;
     }
-    d->journal.slots[slot].content = CONTENT_INSTALLED;
-    d->journal.slots[slot].release = release;
-    return true;
+    *ret_whole = err == OK;
+    if (err == OK) {
+        d->journal.slots[slot].content = CONTENT_INSTALLED;
+        d->journal.slots[slot].release = release;
+    }
+    return OK;
 }
 
 void trial_correct_running(struct device *d)
 {
     struct error e;
     struct journal *j = &d->journal;
-    if (j->slots[d->running].content != CONTENT_PARTIAL) {
+    bool whole = false;
+    if (j->slots[d->running].content != CONTENT_PARTIAL ||
+        find_whole(d, d->running, &whole, &e) != OK) {
         return;
     }
-    if (!find_whole(d, d->running)) {
+    if (!whole) {
         j->slots[d->running].content = CONTENT_UNKNOWN;
         j->slots[d->running].release = (struct release_id){0};
     }
@@ -209,10 +221,13 @@ static void journal_confirmed(struct device *d, const struct floors *floors, uin
 
 enum err trial_keep(struct device *d, struct error *e)
 {
-    struct floors floors = read_floors(d);
+    struct floors floors;
     uint64_t floor = 0;
     bool stored;
-    enum err err = read_floor_in_force(d, &floor, e);
+    enum err err = read_floors(d, &floors, e);
+    if (err == OK) {
+        err = read_floor_in_force(d, &floor, e);
+    }
     floor = larger(floor, floors.release_floor);
     if (err == OK) {
         err = boot_decide(&d->config->boot, d->env, DECIDE_CONFIRM, d->running, floor, &stored, e);
@@ -237,7 +252,14 @@ bool trial_is_rejected(const struct device *d, int slot)
 enum err trial_check_other(struct device *d, int slot, struct error *e)
 {
     int other = other_slot(slot);
-    if (d->journal.slots[other].content == CONTENT_PARTIAL && !find_whole(d, other)) {
+    bool whole = true;
+    if (d->journal.slots[other].content == CONTENT_PARTIAL) {
+        enum err err = find_whole(d, other, &whole, e);
+        if (err != OK) {
+            return err;
+        }
+    }
+    if (!whole) {
         return fail(e, ERR_NOT_NOW, 0,
                     "slot %s is the last bootable slot: slot %s is only partly written",
                     d->config->slots[slot].name, d->config->slots[other].name);
@@ -287,8 +309,8 @@ enum err trial_go_on_alone(struct device *d, const char *reason, struct error *e
         log_warn(d->log, "%s: that slot %s is not healthy is not kept", ignored.msg,
                  d->config->slots[d->running].name);
     }
-    return boot_decide(&d->config->boot, d->env, DECIDE_REJECT, other_slot(d->running), 0,
-                       &stored, e);
+    return boot_decide(&d->config->boot, d->env, DECIDE_REJECT, other_slot(d->running), 0, &stored,
+                       e);
 }
 
 // Never tried, and it was to be gone back to: it stays what to fall back to, behind the running slot.

@@ -143,6 +143,11 @@ static void apply_table(const struct boot_setup *setup, enum decision d, int t,
         break;
     }
     put_all(want, changes);
+    // The floor has its own test: here it is what it was, or 0 where it was none.
+    const char *floor = env_sim_stored(want, "vv_floor");
+    if (d == DECIDE_CONFIRM && (floor == NULL || strcmp(floor, "many") == 0)) {
+        env_sim_put(want, "vv_floor", "0");
+    }
 }
 
 static void check_decision(enum contract contract, const struct before *before, enum decision d,
@@ -165,10 +170,6 @@ static void check_decision(enum contract contract, const struct before *before, 
 
     bool stored = !changes;
     assert_ok(boot_decide(&setup, &sim.base, d, slot, 0, &stored, &e));
-    // The floor has its own test: here it is what it was, or 0 where it was no number.
-    if (d == DECIDE_CONFIRM && strcmp(before->what, "odd") == 0) {
-        env_sim_put(&want, "vv_floor", "0");
-    }
     const char *name = env_vars_difference(&sim.medium, &want.medium);
     if (name != NULL) {
         const char *found = env_sim_stored(&sim, name);
@@ -180,9 +181,14 @@ static void check_decision(enum contract contract, const struct before *before, 
     assert_int_equal(sim.stores, changes ? 1 : 0);
     assert_int_equal(sim.loads, 1);
 
-    assert_ok(boot_decide(&setup, &sim.base, d, slot, 0, &stored, &e));
-    assert_false(stored);
-    assert_int_equal(sim.stores, changes ? 1 : 0);
+    // Once more says the same. Only invalidate cares for what the copy not in force still says.
+    bool brings_in_line = d == DECIDE_INVALIDATE && changes;
+    for (int again = 0; again < 2; again++) {
+        assert_ok(boot_decide(&setup, &sim.base, d, slot, 0, &stored, &e));
+        assert_int_equal(stored, again == 0 && brings_in_line);
+        assert_int_equal(sim.stores, (changes ? 1 : 0) + (brings_in_line ? 1 : 0));
+        assert_null(env_vars_difference(&sim.medium, &want.medium));
+    }
     env_sim_free(&want);
     env_sim_free(&sim);
 }
@@ -248,9 +254,17 @@ static void only_confirm_raises_the_floor_and_nothing_lowers_it(void **state)
         uint64_t floor;
         const char *after;
     } rows[] = {
-        {NULL, 0, NULL},  {NULL, 7, "7"}, {"3", 7, "7"},
-        {"7", 7, "7"},    {"9", 7, "9"},  {"", 7, "7"},
-        {"many", 7, "7"}, {"-1", 0, "0"}, {"4", UINT64_MAX, "18446744073709551615"},
+        {NULL, 0, "0"},
+        {NULL, 7, "7"},
+        {"3", 7, "7"},
+        {"7", 7, "7"},
+        {"9", 7, "9"},
+        {"0", 0, "0"},
+        {"", 7, "7"},
+        {"many", 7, "7"},
+        {"-1", 0, "0"},
+        {"", 0, "0"},
+        {"4", UINT64_MAX, "18446744073709551615"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         for (int d = DECIDE_INVALIDATE; d <= DECIDE_SETTLE; d++) {
@@ -275,6 +289,59 @@ static void only_confirm_raises_the_floor_and_nothing_lowers_it(void **state)
     }
 }
 
+// The copy that is not in force boots slot b. Losing the other one must not bring that back once b is
+// written to; what is given up is whole, and needs no second store.
+static void only_invalidate_leaves_no_copy_that_boots_the_slot(void **state)
+{
+    (void)state;
+    static const enum decision decisions[] = {DECIDE_INVALIDATE, DECIDE_REJECT};
+    for (int contract = CONTRACT_ORDER; contract <= CONTRACT_BOOTCOUNT; contract++) {
+        for (size_t i = 0; i < COUNT(decisions); i++) {
+            struct error e;
+            struct boot_setup setup = setup_of((enum contract)contract);
+            struct env_sim sim;
+            bool stored;
+            bool invalidates = decisions[i] == DECIDE_INVALIDATE;
+            env_sim_init(&sim);
+            // Confirmed, then given up: the older copy is from the time between.
+            assert_ok(boot_decide(&setup, &sim.base, DECIDE_CONFIRM, 1, 5, &stored, &e));
+            assert_ok(boot_decide(&setup, &sim.base, DECIDE_REJECT, 1, 0, &stored, &e));
+            assert_int_equal(sim.stores, 2);
+            assert_ok(boot_decide(&setup, &sim.base, decisions[i], 1, 0, &stored, &e));
+            assert_int_equal(stored, invalidates);
+            assert_int_equal(sim.stores, invalidates ? 3 : 2);
+            bool agree = env_vars_difference(&sim.medium, &sim.older) == NULL;
+            assert_int_equal(agree, invalidates);
+            env_sim_free(&sim);
+        }
+    }
+}
+
+// Without it, nobody could tell a trial that was confirmed from one that was forgotten.
+static void a_confirmation_leaves_a_floor_where_none_was_and_only_then_stores_it(void **state)
+{
+    (void)state;
+    for (int contract = CONTRACT_ORDER; contract <= CONTRACT_BOOTCOUNT; contract++) {
+        struct error e;
+        struct boot_setup setup = setup_of((enum contract)contract);
+        struct env_sim sim;
+        struct boot_state got;
+        bool stored;
+        env_sim_init(&sim);
+        assert_ok(boot_decide(&setup, &sim.base, DECIDE_ACTIVATE, 1, 0, &stored, &e));
+        assert_ok(boot_state_read(&setup, &sim.base, &got, &e));
+        assert_false(got.floor_stored);
+        assert_ok(boot_decide(&setup, &sim.base, DECIDE_CONFIRM, 1, 0, &stored, &e));
+        assert_true(stored);
+        assert_string_equal(env_sim_stored(&sim, "vv_floor"), "0");
+        assert_ok(boot_state_read(&setup, &sim.base, &got, &e));
+        assert_true(got.floor_stored);
+        assert_ok(boot_decide(&setup, &sim.base, DECIDE_CONFIRM, 1, 0, &stored, &e));
+        assert_false(stored);
+        env_sim_free(&sim);
+    }
+}
+
 static void the_floor_and_the_trial_are_read(void **state)
 {
     (void)state;
@@ -282,13 +349,13 @@ static void the_floor_and_the_trial_are_read(void **state)
         const char *vars;
         int trial;
         uint64_t floor;
-        bool damaged;
+        bool stored, damaged;
     } rows[] = {
-        {"", SLOT_NONE, 0, false},
-        {"vv_trial=a vv_floor=12", 0, 12, false},
-        {"vv_trial=b vv_floor=12a", 1, 0, true},
-        {"vv_trial=c vv_floor=99999999999999999999", SLOT_NONE, 0, true},
-        {"vv_trial=B vv_floor=0", SLOT_NONE, 0, false},
+        {"", SLOT_NONE, 0, false, false},
+        {"vv_trial=a vv_floor=12", 0, 12, true, false},
+        {"vv_trial=b vv_floor=12a", 1, 0, true, true},
+        {"vv_trial=c vv_floor=99999999999999999999", SLOT_NONE, 0, true, true},
+        {"vv_trial=B vv_floor=0", SLOT_NONE, 0, true, false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         for (int contract = CONTRACT_ORDER; contract <= CONTRACT_BOOTCOUNT; contract++) {
@@ -301,6 +368,7 @@ static void the_floor_and_the_trial_are_read(void **state)
             assert_ok(boot_state_read(&setup, &sim.base, &got, &e));
             assert_int_equal(got.trial, rows[i].trial);
             assert_int_equal(got.floor, rows[i].floor);
+            assert_int_equal(got.floor_stored, rows[i].stored);
             assert_int_equal(got.floor_damaged, rows[i].damaged);
             assert_int_equal(sim.stores, 0);
             env_sim_free(&sim);
@@ -415,6 +483,8 @@ int main(void)
         cmocka_unit_test(every_decision_stores_its_row_of_the_table_once),
         cmocka_unit_test(an_update_goes_through_these_states),
         cmocka_unit_test(only_confirm_raises_the_floor_and_nothing_lowers_it),
+        cmocka_unit_test(only_invalidate_leaves_no_copy_that_boots_the_slot),
+        cmocka_unit_test(a_confirmation_leaves_a_floor_where_none_was_and_only_then_stores_it),
         cmocka_unit_test(the_floor_and_the_trial_are_read),
         cmocka_unit_test(a_setup_that_would_write_two_digits_is_refused),
         cmocka_unit_test(a_failure_at_any_call_stores_nothing_or_everything),

@@ -65,6 +65,39 @@ static void a_commit_without_a_change_stores_nothing(void **state)
     env_sim_free(&sim);
 }
 
+static void both_copies_is_a_wish_for_one_commit(void **state)
+{
+    (void)state;
+    struct error e;
+    struct env_sim sim;
+    bool stored;
+    env_sim_init(&sim);
+    struct bootenv *env = &sim.base;
+    assert_ok(bootenv_load(env, &e));
+    assert_ok(bootenv_set(env, "a", "1", &e));
+    assert_ok(bootenv_commit(env, &stored, &e)); // the other copy says nothing of it
+
+    env->both_copies = true;
+    assert_ok(bootenv_load(env, &e));
+    assert_false(env->both_copies);
+    assert_ok(bootenv_commit(env, &stored, &e));
+    assert_false(stored);
+
+    assert_ok(bootenv_load(env, &e));
+    env->both_copies = true;
+    sim.fail_at = sim.calls + 1;
+    assert_fails(ERR_IO, "failure of commit", bootenv_commit(env, &stored, &e));
+    assert_false(env->both_copies);
+
+    assert_ok(bootenv_load(env, &e));
+    env->both_copies = true;
+    assert_ok(bootenv_commit(env, &stored, &e));
+    assert_true(stored);
+    assert_false(env->both_copies);
+    assert_int_equal(sim.stores, 2);
+    env_sim_free(&sim);
+}
+
 static void a_scope_closes_its_environment(void **state)
 {
     (void)state;
@@ -88,6 +121,7 @@ int main(void)
         cmocka_unit_test(every_call_goes_to_the_back_end),
         cmocka_unit_test(an_error_of_the_back_end_is_handed_on),
         cmocka_unit_test(a_commit_without_a_change_stores_nothing),
+        cmocka_unit_test(both_copies_is_a_wish_for_one_commit),
         cmocka_unit_test(a_scope_closes_its_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

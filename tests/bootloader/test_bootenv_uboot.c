@@ -139,6 +139,112 @@ static void a_damaged_copy_is_counted_and_repaired_by_the_next_store(void **stat
     }
 }
 
+// What `copy` says of BOOT_ORDER, as if the other one were lost.
+static void check_alone(const struct env_file *f, int copy, const char *order)
+{
+    struct error e;
+    env_file_damage(f, 1 - copy);
+    CLEANUP(cleanup_bootenv) struct bootenv *env = open_env(f);
+    assert_ok(bootenv_load(env, &e));
+    assert_int_equal(env->copies_good, 1);
+    assert_string_equal(bootenv_get(env, "BOOT_ORDER"), order);
+    assert_string_equal(bootenv_get(env, "bootcmd"), "run it");
+    env_file_damage(f, 1 - copy); // and back
+}
+
+static bool commit_both(const struct env_file *f)
+{
+    struct error e;
+    bool stored = false;
+    CLEANUP(cleanup_bootenv) struct bootenv *env = open_env(f);
+    assert_ok(bootenv_load(env, &e));
+    env->both_copies = true;
+    assert_ok(bootenv_commit(env, &stored, &e));
+    return stored;
+}
+
+static void an_older_copy_is_brought_in_line_by_one_store_if_that_is_asked_for(void **state)
+{
+    static const char *const before[] = {"BOOT_ORDER=B A", "bootcmd=run it", NULL};
+    for (int older = 0; older < 2; older++) {
+        struct error e;
+        struct env_file f;
+        env_file_make(&f, *state, variables);
+        env_file_write_vars(&f, older, 6, before);
+        env_file_write_vars(&f, 1 - older, 7, variables);
+        // Nobody asks: what is in force is as meant.
+        bool stored = true;
+        CLEANUP(cleanup_bootenv) struct bootenv *env = open_env(&f);
+        assert_ok(bootenv_load(env, &e));
+        assert_ok(bootenv_commit(env, &stored, &e));
+        assert_false(stored);
+        check_alone(&f, older, "B A");
+
+        assert_true(commit_both(&f));
+        assert_int_equal(env_file_flag(&f, older), 8);
+        assert_int_equal(env_file_flag(&f, 1 - older), 7);
+        check_alone(&f, 0, "A B");
+        check_alone(&f, 1, "A B");
+        assert_false(commit_both(&f)); // both agree
+        assert_int_equal(env_file_flag(&f, older), 8);
+        assert_int_equal(env_file_flag(&f, 1 - older), 7);
+    }
+}
+
+// Damaged, or whole and without an end.
+static void an_older_copy_that_says_nothing_is_brought_in_line_if_that_is_asked_for(void **state)
+{
+    static char endless[ENV_FILE_DATA_SIZE];
+    memset(endless, 'x', sizeof endless);
+    for (int older = 0; older < 2; older++) {
+        for (int whole = 0; whole < 2; whole++) {
+            struct env_file f;
+            env_file_make(&f, *state, variables);
+            env_file_write_vars(&f, 1 - older, 7, variables);
+            env_file_write_copy(&f, older, 6, endless, sizeof endless);
+            if (!whole) {
+                env_file_damage(&f, older);
+            }
+            assert_true(commit_both(&f));
+            assert_int_equal(env_file_flag(&f, 1 - older), 7);
+            check_alone(&f, older, "A B");
+            assert_false(commit_both(&f));
+        }
+    }
+}
+
+static void invalidate_on_the_medium_leaves_no_copy_that_boots_the_slot(void **state)
+{
+    static const struct boot_setup base = {
+        .slot_var = "rpipart",
+        .attempts = 3,
+        .slots = {{.name = "a", .bootname = "A", .bootvalue = "2"},
+                  {.name = "b", .bootname = "B", .bootvalue = "3"}},
+    };
+    for (int contract = CONTRACT_ORDER; contract <= CONTRACT_BOOTCOUNT; contract++) {
+        struct error e;
+        struct env_file f;
+        struct boot_state boot;
+        struct boot_setup setup = base;
+        bool stored;
+        setup.contract = (enum contract)contract;
+        env_file_make(&f, *state, variables);
+        CLEANUP(cleanup_bootenv) struct bootenv *env = open_env(&f);
+        assert_ok(boot_decide(&setup, env, DECIDE_CONFIRM, 1, 5, &stored, &e));
+        assert_ok(boot_decide(&setup, env, DECIDE_REJECT, 1, 0, &stored, &e));
+        assert_ok(boot_decide(&setup, env, DECIDE_INVALIDATE, 1, 0, &stored, &e));
+        assert_true(stored);
+        for (int lost = 0; lost < 2; lost++) {
+            env_file_damage(&f, lost);
+            assert_ok(boot_state_read(&setup, env, &boot, &e));
+            assert_int_equal(boot.next, 0);
+            assert_false(boot.slots[1].bootable);
+            assert_int_equal(boot.floor, 5);
+            env_file_damage(&f, lost); // and back
+        }
+    }
+}
+
 static void a_name_that_is_none_is_refused(void **state)
 {
     struct error e;
@@ -342,6 +448,9 @@ int main(void)
         IN_DIR(a_commit_without_a_change_touches_no_byte),
         IN_DIR(stores_go_to_the_copies_in_turn_and_the_flag_wraps),
         IN_DIR(a_damaged_copy_is_counted_and_repaired_by_the_next_store),
+        IN_DIR(an_older_copy_is_brought_in_line_by_one_store_if_that_is_asked_for),
+        IN_DIR(an_older_copy_that_says_nothing_is_brought_in_line_if_that_is_asked_for),
+        IN_DIR(invalidate_on_the_medium_leaves_no_copy_that_boots_the_slot),
         IN_DIR(a_name_that_is_none_is_refused),
         IN_DIR(a_full_environment_is_refused_before_the_store),
         IN_DIR(the_lock_is_held_until_the_environment_is_closed),

@@ -157,6 +157,84 @@ static void a_change_of_one_byte_is_seen(void **state)
     assert_false(env_copies_equal(&shorter, &shorter));
 }
 
+// Whether it is all said: by the copy in force, or by both.
+static bool says(const struct env_copies *copies, const struct env_vars *meant, bool both)
+{
+    struct error e;
+    CLEANUP(env_vars_clear) struct env_vars found = {0};
+    bool said = false;
+    assert_ok(env_copies_parse(copies, &found, &e));
+    assert_ok(env_copies_say(copies, &found, meant, both, &said, &e));
+    return said;
+}
+
+static void what_is_meant_is_said_by_the_copy_in_force_or_by_both(void **state)
+{
+    struct error e;
+    struct env_file f;
+    env_file_make(&f, *state, variables);
+    struct fw_env_config config = config_of(&f);
+    for (int newer = 0; newer < 2; newer++) {
+        CLEANUP(env_vars_clear) struct env_vars meant = {0};
+        assert_ok(env_vars_set(&meant, "a", "1", &e));
+        assert_ok(env_vars_set(&meant, "b", "2", &e));
+        env_file_write_vars(&f, newer, 7, variables);
+        env_file_write_vars(&f, 1 - newer, 6, variables);
+        CLEANUP(env_copies_clear) struct env_copies equal = {.current = -1};
+        assert_ok(env_copies_read(&config, &equal, &e));
+        assert_true(says(&equal, &meant, false) && says(&equal, &meant, true));
+
+        env_file_write_vars(&f, 1 - newer, 6, other_variables);
+        CLEANUP(env_copies_clear) struct env_copies differ = {.current = -1};
+        assert_ok(env_copies_read(&config, &differ, &e));
+        assert_true(says(&differ, &meant, false));
+        assert_false(says(&differ, &meant, true));
+
+        env_file_write_vars(&f, 1 - newer, 6, variables);
+        env_file_damage(&f, 1 - newer);
+        CLEANUP(env_copies_clear) struct env_copies damaged = {.current = -1};
+        assert_ok(env_copies_read(&config, &damaged, &e));
+        assert_true(says(&damaged, &meant, false));
+        assert_false(says(&damaged, &meant, true));
+
+        assert_ok(env_vars_set(&meant, "b", NULL, &e));
+        assert_false(says(&equal, &meant, false) || says(&equal, &meant, true));
+    }
+}
+
+static void an_older_copy_that_cannot_be_read_says_nothing(void **state)
+{
+    struct error e;
+    struct env_file f;
+    env_file_make(&f, *state, variables);
+    struct fw_env_config config = config_of(&f);
+    assert_int_equal(truncate(f.image, ENV_FILE_OFFSET_1 + 100), 0);
+    CLEANUP(env_copies_clear) struct env_copies copies = {.current = -1};
+    CLEANUP(env_vars_clear) struct env_vars meant = {0};
+    assert_ok(env_copies_read(&config, &copies, &e));
+    assert_ok(env_copies_parse(&copies, &meant, &e));
+    assert_true(says(&copies, &meant, false));
+    assert_false(says(&copies, &meant, true));
+}
+
+static void an_older_copy_without_an_end_is_to_be_stored_over(void **state)
+{
+    struct error e;
+    struct env_file f;
+    env_file_make(&f, *state, variables);
+    static char endless[ENV_FILE_DATA_SIZE];
+    memset(endless, 'x', sizeof endless);
+    env_file_write_copy(&f, 1, 0, endless, sizeof endless);
+    struct fw_env_config config = config_of(&f);
+    CLEANUP(env_copies_clear) struct env_copies copies = {.current = -1};
+    CLEANUP(env_vars_clear) struct env_vars meant = {0};
+    assert_ok(env_copies_read(&config, &copies, &e));
+    assert_int_equal(copies.current, 0);
+    assert_ok(env_copies_parse(&copies, &meant, &e));
+    assert_true(says(&copies, &meant, false));
+    assert_false(says(&copies, &meant, true));
+}
+
 int main(void)
 {
 #define IN_DIR(test) cmocka_unit_test_setup_teardown(test, temp_dir_make, temp_dir_remove)
@@ -169,6 +247,9 @@ int main(void)
         IN_DIR(a_device_that_vanished_is_a_finding),
         IN_DIR(a_current_copy_without_an_end_is_an_error),
         IN_DIR(a_change_of_one_byte_is_seen),
+        IN_DIR(what_is_meant_is_said_by_the_copy_in_force_or_by_both),
+        IN_DIR(an_older_copy_that_cannot_be_read_says_nothing),
+        IN_DIR(an_older_copy_without_an_end_is_to_be_stored_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

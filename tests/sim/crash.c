@@ -28,7 +28,7 @@ static const struct {
     unsigned share; // per mille of the outcomes that others try
 } shapes[] = {
     {"512", 512, false, false, 0, 1000},   {"512odd", 512, false, false, 1, 1000},
-    {"4096", 4096, false, false, 1, 1000}, {"lies", 512, true, false, 0, 300},
+    {"4096", 4096, false, false, 1, 1000}, {"lies", 512, true, false, 0, 1000},
     {"real", 512, false, true, 0, 50},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0], KITS = 2 };
@@ -45,6 +45,7 @@ struct plan {
 // Shared by the workers.
 struct shared {
     atomic_size_t next;
+    atomic_bool found;
     struct tally tallies[WORKERS_MAX];
 };
 
@@ -77,12 +78,17 @@ static void work(const struct plan *p, struct shared *shared, struct tally *tall
 {
     for (;;) {
         size_t i = atomic_fetch_add(&shared->next, 1);
-        if (i >= p->count) {
+        if (i >= p->count || (p->options.until_found && atomic_load(&shared->found))) {
             return;
         }
         struct explore_options options = p->options;
         options.per_mille = options.per_mille * p->share[i] / 1000 + 1;
         explore(&p->subjects[i], &options, tally);
+        for (int k = 1; k <= FINDING_INVARIANTS; k++) {
+            if (tally->violations[k] > 0) {
+                atomic_store(&shared->found, true);
+            }
+        }
     }
 }
 
@@ -203,26 +209,27 @@ static int replay(const struct plan *p, const char *token)
 // --- what was asked for ---------------------------------------------------------------------------
 
 static const char usage[] =
-    "usage: crash [--slice] [--seed N] [--jobs N] [--only WORD] [--replay TOKEN]\n"
+    "usage: crash [--slice] [--seed N] [--jobs N] [--only WORD] [--until-found] [--replay TOKEN]\n"
     "  --slice    a small part of the states, spread over all of them\n"
     "  --seed     of everything that is left to chance (1)\n"
     "  --jobs     processes (as many as there are processors)\n"
     "  --only     the lives whose name contains WORD\n"
+    "  --until-found   end with the life that violates something first\n"
     "  --replay   one state, as a violation named it; with the same seed\n";
 
 static struct plan plan_from(int argc, char **argv, const char **ret_token)
 {
     static const struct option options[] = {
-        {"slice", no_argument, NULL, 's'},        {"seed", required_argument, NULL, 'd'},
-        {"jobs", required_argument, NULL, 'j'},   {"only", required_argument, NULL, 'o'},
-        {"replay", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0},
+        {"slice", no_argument, NULL, 's'},
+        {"seed", required_argument, NULL, 'd'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"only", required_argument, NULL, 'o'},
+        {"replay", required_argument, NULL, 'r'},
+        {"until-found", no_argument, NULL, 'u'},
+        {NULL, 0, NULL, 0},
     };
     struct plan p = {
-        .options = {.seed = 1,
-                    .per_mille = 1000,
-                    .nest_per_mille = 60,
-                    .failure_stride = 1,
-                    .memory = true},
+        .options = {.seed = 1, .per_mille = 1000, .nest_per_mille = 120, .failure_stride = 1},
         .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
     };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -230,6 +237,7 @@ static struct plan plan_from(int argc, char **argv, const char **ret_token)
         case 's':
             p.options.per_mille = 30;
             p.options.failure_stride = 29;
+            p.options.nest_per_mille = 60;
             break;
         case 'd':
             p.options.seed = strtoull(optarg, NULL, 10);
@@ -239,6 +247,9 @@ static struct plan plan_from(int argc, char **argv, const char **ret_token)
             break;
         case 'o':
             p.only = optarg;
+            break;
+        case 'u':
+            p.options.until_found = true;
             break;
         case 'r':
             *ret_token = optarg;

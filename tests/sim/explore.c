@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DEPTH_MAX = 3, NESTED_MOMENTS = 2, NESTED_OUTCOMES = 2, NESTED_WITHIN = 220 };
+enum { DEPTH_MAX = 3, NESTED_MOMENTS = 2, NESTED_OUTCOMES = 3, NESTED_WITHIN = 220 };
 
 // A moment of a story or a recovery that may be cut.
 struct moment {
@@ -107,6 +107,11 @@ static uint64_t mix(uint64_t seed, uint64_t a, uint64_t b)
 static bool chosen(uint64_t dice, unsigned per_mille)
 {
     return dice % 1000 < per_mille;
+}
+
+static bool is_enough(const struct explorer *x)
+{
+    return x->options->until_found && x->findings.found;
 }
 
 // --- states ---------------------------------------------------------------------------------------
@@ -243,6 +248,8 @@ static bool run_failure(struct explorer *x, const struct failure *f, uint64_t ca
         return false;
     }
     w->m.truth.cuts++;
+    // A healthy system is kept even if the record that says its floor cannot be read.
+    w->m.truth.floor_unknown = f->seam == SIM_STATE && step == 12;
     if (call % 3 == 0 && stopped >= 0) {
         (void)life_step(w, &l->steps[stopped], false, &e);
     } else if (call % 3 == 1) {
@@ -261,13 +268,10 @@ static void fail_calls(struct explorer *x)
 {
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         const struct failure *f = &failures[i];
-        if (f->seam == SIM_MEMORY && !x->options->memory) {
-            continue;
-        }
         uint64_t stride =
             f->seam == SIM_MEMORY ? 7 * x->options->failure_stride : x->options->failure_stride;
         uint64_t call = 1 + mix(x->seed, i, 5) % stride;
-        for (bool reached = true; reached; call += stride) {
+        for (bool reached = true; reached && !is_enough(x); call += stride) {
             snprintf(x->findings.token, sizeof x->findings.token, "!%d.%" PRIu64 ".%d%s",
                      (int)f->seam, call, f->sys, f->part ? "s" : "");
             reached = run_failure(x, f, call);
@@ -332,7 +336,7 @@ void explore(const struct subject *subject, const struct explore_options *option
     struct explorer x;
     begin(&x, subject, options, tally);
     tell_story(&x);
-    for (size_t i = 0; i < x.story.count; i++) {
+    for (size_t i = 0; i < x.story.count && !is_enough(&x); i++) {
         cut_moment(&x, x.story.moments[i], 0);
     }
     // A disk that lies says OK to everything.

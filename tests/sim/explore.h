@@ -30,7 +30,7 @@ struct explore_options {
     unsigned per_mille;      // of the outcomes that are tried; each moment gets one at least
     unsigned nest_per_mille; // of the states whose recovery is cut again
     unsigned failure_stride; // every so many calls, one is made to fail
-    bool memory;             // allocations too
+    bool until_found;        // a subject ends at its first moment or call with a violation
 };
 
 struct subject {

@@ -188,7 +188,7 @@ void check_flip(struct world *w, int slot)
 {
     int release = world_content(w, slot, false);
     const struct truth *t = &w->m.truth;
-    if (t->env_lost && t->state_lost) {
+    if ((t->env_lost || t->env_copy_lost) && t->state_lost) {
         release = SIM_FACTORY; // nobody knows better
     }
     if (release == SIM_UNKNOWN) {

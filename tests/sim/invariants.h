@@ -28,7 +28,7 @@ enum { FINDING_TOKEN_SIZE = 160, FINDINGS_SHOWN = 40, FINDING_INVARIANTS = 10 };
 struct findings {
     char subject[64];
     char token[FINDING_TOKEN_SIZE]; // of the state at hand, see explore.h
-    bool found;                     // in this state; the driver clears it
+    bool found;
     uint64_t violations[FINDING_INVARIANTS + 1];
     unsigned shown;
     bool verbose;

@@ -263,6 +263,19 @@ static void check_again(struct world *w, const struct life *l)
     }
 }
 
+// What runs healthy in the end was confirmed, and with it its floor.
+static void check_floor(struct world *w)
+{
+    struct boot_state boot;
+    const struct truth *t = &w->m.truth;
+    uint64_t floor = w->kit->releases[t->release].floor;
+    bool damaged = t->env_lost || t->env_copy_lost || t->state_lost;
+    if (!damaged && t->release != w->sick && world_boot_state(w, &boot) && boot.floor < floor) {
+        violated(w, 6, "release %s is confirmed, and vv_floor is %" PRIu64,
+                 w->kit->releases[t->release].version, boot.floor);
+    }
+}
+
 static void check_end(struct world *w, const struct life *l)
 {
     const struct truth *t = &w->m.truth;
@@ -273,6 +286,7 @@ static void check_end(struct world *w, const struct life *l)
         violated(w, 5, "release %s runs in the end", w->kit->releases[release].version);
         return;
     }
+    check_floor(w);
     check_fetched(w, l);
     check_again(w, l);
     if (world_boot(w) && t->release != release) {

@@ -49,17 +49,26 @@ static enum err sim_set(struct bootenv *env, const char *name, const char *value
     return env_vars_set(&sim->meant, name, empty ? NULL : value, e);
 }
 
+// The store goes to the copy that is not in force, which is in force then.
+static void store(struct env_sim *sim)
+{
+    struct error e = {0};
+    env_vars_clear(&sim->older);
+    sim->older = sim->medium;
+    sim->medium = (struct env_vars){0};
+    assert_int_equal(env_vars_copy(&sim->meant, &sim->medium, &e), OK);
+    sim->stores++;
+}
+
 static enum err sim_commit(struct bootenv *env, bool *ret_stored, struct error *e)
 {
     struct env_sim *sim = (struct env_sim *)env;
     assert_true(sim->loaded);
-    bool differs = env_vars_difference(&sim->medium, &sim->meant) != NULL;
+    bool differs = env_vars_difference(&sim->medium, &sim->meant) != NULL ||
+                   (env->both_copies && env_vars_difference(&sim->older, &sim->meant) != NULL);
     enum err r = count_call(sim, "commit", e);
     if (differs && (r == OK || sim->cut == ENV_SIM_CUT_AFTER)) {
-        struct error copy_error = {0};
-        env_vars_clear(&sim->medium);
-        assert_int_equal(env_vars_copy(&sim->meant, &sim->medium, &copy_error), OK);
-        sim->stores++;
+        store(sim);
     }
     if (r != OK) {
         sim->loaded = false;
@@ -93,12 +102,14 @@ void env_sim_free(struct env_sim *sim)
 {
     bootenv_close(&sim->base);
     env_vars_clear(&sim->medium);
+    env_vars_clear(&sim->older);
 }
 
 void env_sim_put(struct env_sim *sim, const char *name, const char *value)
 {
     struct error e = {0};
     assert_int_equal(env_vars_set(&sim->medium, name, value, &e), OK);
+    assert_int_equal(env_vars_set(&sim->older, name, value, &e), OK);
 }
 
 const char *env_sim_stored(const struct env_sim *sim, const char *name)

@@ -20,6 +20,7 @@ enum env_sim_cut {
 struct env_sim {
     struct bootenv base;
     struct env_vars medium; // survives close, as a medium does
+    struct env_vars older;  // what the copy that is not in force says
     struct env_vars meant;
     bool loaded;
     bool lost; // both copies are damaged: load() fails
@@ -34,7 +35,7 @@ struct env_sim {
 void env_sim_init(struct env_sim *sim);
 void env_sim_free(struct env_sim *sim);
 
-// Straight to and from the medium, uncounted; NULL deletes, NULL means absent.
+// Straight to and from the medium, uncounted; NULL deletes, NULL means absent. Put into both copies.
 void env_sim_put(struct env_sim *sim, const char *name, const char *value);
 const char *env_sim_stored(const struct env_sim *sim, const char *name);
 

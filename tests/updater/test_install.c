@@ -24,7 +24,8 @@ static void an_image_arrives_whole_and_its_slot_is_on_trial(void **state)
     assert_true(report.activated);
     assert_false(report.nothing_to_do);
     assert_int_equal(report.reused_bytes, 0);
-    assert_int_equal(report.written_bytes,
+    // Two sectors of either head are written once more, behind the rest of it.
+    assert_int_equal(report.written_bytes + (size_t)2 * BENCH_PARTITIONS * 512,
                      b->slots[SLOT_B][0].written_bytes + b->slots[SLOT_B][1].written_bytes);
     assert_int_equal(report.fetched_bytes, b->source.read_bytes);
     assert_true(report.planned_bytes <= b->image.header.payload_size);
@@ -53,6 +54,10 @@ static void the_order_of_operations_is_kept(void **state)
                                        "state slot-b\n"
                                        "journal installing\n"
                                        "env order=A trial=-\n"
+                                       "b.rootfs zero 0+512\n"
+                                       "b.rootfs sync\n"
+                                       "b.rootfs zero 1024+512\n"
+                                       "b.rootfs sync\n"
                                        "b.rootfs zero 0+4096\n"
                                        "b.rootfs sync\n"
                                        "b.rootfs zero 8192+8192\n"
@@ -61,6 +66,10 @@ static void the_order_of_operations_is_kept(void **state)
                                        "b.rootfs sync\n"
                                        "b.rootfs sync\n"
                                        "b.rootfs write 0+4096\n"
+                                       "b.rootfs sync\n"
+                                       "b.rootfs write 1024+512\n"
+                                       "b.rootfs sync\n"
+                                       "b.rootfs write 0+512\n"
                                        "b.rootfs sync\n"
                                        "state slot-b\n"
                                        "journal installed\n"

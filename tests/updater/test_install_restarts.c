@@ -180,7 +180,7 @@ static void cut_with_progress(struct stage *s)
     bool journalled;
     uint64_t left = s->bench->device.journal.left_bytes;
     unsigned call = find_step_4(s);
-    cut_at(s, call + 12, BLK_MEM_KEEP, &journalled);
+    cut_at(s, call + 24, BLK_MEM_KEEP, &journalled);
     assert_true(journalled);
     (void)find_step_4(s);
     assert_true(s->bench->device.journal.left_bytes < left);
