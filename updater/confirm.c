@@ -144,8 +144,10 @@ static enum err no_trial(struct device *d, const struct boot_state *boot,
     const struct journal *j = &d->journal;
     int other = other_slot(d->running);
     bool unrecorded = trial_end_is_unrecorded(d);
-    if (boot->next == other && !boot_worn_out(boot, d->running) &&
-        (unrecorded || trial_is_rejected(d, d->running))) {
+    bool rejected = trial_is_rejected(d, d->running);
+    bool left = boot->next == other && !boot_worn_out(boot, d->running);
+    // Without vv_floor the environment may have lost a rejection too.
+    if ((left && (unrecorded || rejected)) || (rejected && !boot->floor_stored)) {
         return reject_running(d, reason_lost, ret_outcome, e);
     }
     if (unrecorded) {

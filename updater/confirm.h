@@ -16,6 +16,8 @@
 //                 |                             |   confirmed again (stores nothing new)
 //   no trial, no  | about to try R              | the environment was lost, and with it the trial:
 //   vv_floor      |                             |   health checks decide
+//   no trial, no  | R rejected                  | the environment was lost, and with it the
+//   vv_floor      |                             |   rejection: it is stored, the reboot command run
 //   no trial      | K on trial                  | K was given up and the journal is behind:
 //                 |                             |   rejected
 //   no trial      | activating K                | the flip was never stored: attempts put right

@@ -269,7 +269,7 @@ static void check_floor(struct world *w)
     struct boot_state boot;
     const struct truth *t = &w->m.truth;
     uint64_t floor = w->kit->releases[t->release].floor;
-    bool damaged = t->env_lost || t->env_copy_lost || t->state_lost;
+    bool damaged = t->env_lost || t->env_copy_lost || t->state_lost || t->floor_unknown;
     if (!damaged && t->release != w->sick && world_boot_state(w, &boot) && boot.floor < floor) {
         violated(w, 6, "release %s is confirmed, and vv_floor is %" PRIu64,
                  w->kit->releases[t->release].version, boot.floor);

@@ -29,6 +29,7 @@ struct truth {
     bool env_lost;      // both copies of the environment were damaged, once
     bool env_copy_lost; // one was: what the newest store said may be forgotten
     bool state_lost;    // a record of the state directory was lost or damaged, once
+    bool floor_unknown; // the record that says it could not be read when it was needed
     unsigned cuts;      // and failures, so far
     bool planned[SIM_RELEASES];
     uint64_t planned_bytes[SIM_RELEASES]; // of the payload, when its install began first

@@ -247,6 +247,7 @@ static void a_worn_out_slot_was_not_given_up(void **state)
     (void)state;
     struct trial_bench *t = trial_running(CONTRACT_ORDER, "exit 1");
     env_sim_put(&t->bench->env.sim, "vv_trial", NULL);
+    env_sim_put(&t->bench->env.sim, "vv_floor", "2");
     env_sim_put(&t->bench->env.sim, "BOOT_B_LEFT", "0");
     expect_outcome(t, CONFIRM_CONFIRMED);
     assert_int_equal(t->bench->reboots, 0);

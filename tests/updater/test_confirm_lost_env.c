@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// confirm_run() when the journal is about to try the running slot and the environment knows of no
+// trial: was it confirmed, and the journal is behind? Or was the environment lost, and the trial
+// forgotten? vv_floor tells.
+#include "updater/confirm.h"
+
+#include "tests/support/expect.h"
+#include "tests/support/trial_bench.h"
+
+#include <stdlib.h>
+
+struct scene {
+    enum contract contract;
+    bool healthy;
+    enum journal_step step; // that the journal got to
+};
+
+#define EACH_SCENE(s)                                                                              \
+    struct scene s = {CONTRACT_ORDER, false, STEP_ACTIVATING};                                     \
+    s.contract <= CONTRACT_BOOTCOUNT;                                                              \
+    s = next_scene(s)
+
+static struct scene next_scene(struct scene s)
+{
+    if (s.step == STEP_ACTIVATING) {
+        s.step = STEP_TRIAL;
+    } else if (!s.healthy) {
+        s = (struct scene){s.contract, true, STEP_ACTIVATING};
+    } else {
+        s = (struct scene){s.contract + 1, false, STEP_ACTIVATING};
+    }
+    return s;
+}
+
+static void set_step(struct trial_bench *t, enum journal_step step)
+{
+    t->device->journal.step = step;
+    trial_put_journal(t, &t->device->journal);
+    trial_restart(t);
+}
+
+// U-Boot started with its built-in environment, and saved it.
+static void lose_environment(struct trial_bench *t)
+{
+    static const char *const ours[] = {"BOOT_ORDER",        "BOOT_A_LEFT", "BOOT_B_LEFT",
+                                       "rpipart",           "bootcount",   "bootlimit",
+                                       "upgrade_available", "vv_trial",    "vv_floor"};
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        env_sim_put(&t->bench->env.sim, ours[i], NULL);
+    }
+}
+
+// 2.0 in slot b is confirmed, 3.0 in slot a on trial; then the environment is lost. Without it the
+// boot loader starts slot a.
+static struct trial_bench *after_the_loss(const struct scene *s)
+{
+    struct trial_bench *t = trial_bench_new(s->contract);
+    trial_check(t, s->healthy ? "true" : "echo no camera; exit 1");
+    trial_confirmed(t);
+    trial_install_next(t);
+    assert_int_equal(trial_boot(t), SLOT_A);
+    set_step(t, s->step);
+    lose_environment(t);
+    assert_int_equal(trial_boot(t), SLOT_A);
+    return t;
+}
+
+static void expect_confirmed(struct trial_bench *t)
+{
+    struct error e;
+    enum confirm_outcome outcome;
+    assert_ok(confirm_run(t->device, &outcome, &e));
+    assert_int_equal(outcome, CONFIRM_CONFIRMED);
+    assert_int_equal(trial_boot_state(t).trial, SLOT_NONE);
+    assert_true(trial_boot_state(t).floor_stored);
+    assert_int_equal(t->device->journal.slots[t->device->running].content, CONTENT_CONFIRMED);
+}
+
+static void expect_rejected(struct trial_bench *t, const char *reason)
+{
+    struct error e;
+    enum confirm_outcome outcome = CONFIRM_NOT_ON_TRIAL;
+    int given_up = t->device->running;
+    assert_fails(ERR_HEALTH, reason, confirm_run(t->device, &outcome, &e));
+    assert_int_equal(outcome, CONFIRM_REJECTED);
+    assert_int_equal(t->bench->reboots, 1);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(trial_boot(t), other_slot(given_up));
+        assert_ok(confirm_run(t->device, &outcome, &e));
+        assert_int_equal(outcome, CONFIRM_NOT_ON_TRIAL);
+    }
+    assert_int_equal(t->device->journal.last.outcome, OUTCOME_ROLLED_BACK);
+    assert_int_equal(t->device->journal.slots[given_up].content, CONTENT_REJECTED);
+}
+
+static void expect_decided_by_the_checks(struct trial_bench *t, const struct scene *s)
+{
+    if (s->healthy) {
+        expect_confirmed(t);
+    } else {
+        expect_rejected(t, "check api: no camera");
+    }
+}
+
+static void after_a_loss_of_the_environment_the_checks_decide(void **state)
+{
+    (void)state;
+    for (EACH_SCENE(s)) {
+        struct trial_bench *t = after_the_loss(&s);
+        assert_int_equal(trial_boot_state(t).trial, SLOT_NONE);
+        expect_decided_by_the_checks(t, &s);
+        trial_bench_free(t);
+    }
+}
+
+static void a_confirmation_after_the_loss_brings_the_floor_back(void **state)
+{
+    (void)state;
+    for (EACH_SCENE(s)) {
+        if (!s.healthy) {
+            continue;
+        }
+        struct trial_bench *t = after_the_loss(&s);
+        expect_confirmed(t);
+        assert_int_equal(trial_boot_state(t).floor, TRIAL_FLOOR);
+        // From now on it is a confirmation that is told by the floor: no check is asked again.
+        struct error e;
+        enum confirm_outcome outcome;
+        trial_check(t, "exit 1");
+        assert_ok(confirm_run(t->device, &outcome, &e));
+        assert_int_equal(outcome, CONFIRM_NOT_ON_TRIAL);
+        trial_bench_free(t);
+    }
+}
+
+static void a_confirmation_that_raised_no_floor_is_no_loss(void **state)
+{
+    (void)state;
+    for (EACH_SCENE(s)) {
+        struct error e;
+        bool stored;
+        struct trial_bench *t = trial_bench_new(s.contract);
+        trial_check(t, "exit 1"); // not asked
+        assert_int_equal(trial_boot(t), SLOT_B);
+        assert_ok(boot_decide(&t->bench->config.boot, &t->bench->env.sim.base, DECIDE_CONFIRM,
+                              SLOT_B, 0, &stored, &e));
+        assert_string_equal(env_sim_stored(&t->bench->env.sim, "vv_floor"), "0");
+        set_step(t, s.step);
+        expect_confirmed(t);
+        trial_bench_free(t);
+    }
+}
+
+// Somebody deleted vv_trial with fw_setenv during the first update, or an updater that left no floor
+// confirmed and was cut. Asking the checks once more is right then too.
+static void a_first_trial_that_was_taken_out_by_hand_is_decided_by_the_checks(void **state)
+{
+    (void)state;
+    for (EACH_SCENE(s)) {
+        struct trial_bench *t = trial_bench_new(s.contract);
+        trial_check(t, s.healthy ? "true" : "echo no camera; exit 1");
+        assert_int_equal(trial_boot(t), SLOT_B);
+        env_sim_put(&t->bench->env.sim, "vv_trial", NULL);
+        set_step(t, s.step);
+        assert_int_equal(trial_boot_state(t).next, SLOT_B);
+        expect_decided_by_the_checks(t, &s);
+        trial_bench_free(t);
+    }
+}
+
+static void a_worn_out_slot_without_a_floor_is_decided_by_the_checks(void **state)
+{
+    (void)state;
+    for (EACH_SCENE(s)) {
+        if (s.contract == CONTRACT_BOOTCOUNT) {
+            continue; // has no attempts outside a trial
+        }
+        struct trial_bench *t = trial_bench_new(s.contract);
+        trial_check(t, s.healthy ? "true" : "echo no camera; exit 1");
+        assert_int_equal(trial_boot(t), SLOT_B);
+        env_sim_put(&t->bench->env.sim, "vv_trial", NULL);
+        env_sim_put(&t->bench->env.sim, "BOOT_B_LEFT", "0");
+        set_step(t, s.step);
+        expect_decided_by_the_checks(t, &s);
+        trial_bench_free(t);
+    }
+}
+
+// The rejection got as far as the journal; the environment that was lost knows nothing of it.
+static void a_rejection_after_the_loss_stands_after_a_cut(void **state)
+{
+    (void)state;
+    for (EACH_SCENE(s)) {
+        if (s.healthy) {
+            continue;
+        }
+        struct error e;
+        enum confirm_outcome outcome;
+        struct trial_bench *t = after_the_loss(&s);
+        t->bench->env.sim.fail_at = 2; // the state is read, the decision's load fails
+        assert_int_equal(confirm_run(t->device, &outcome, &e), ERR_IO);
+        assert_int_equal(trial_boot(t), SLOT_A);
+        assert_int_equal(t->device->journal.slots[SLOT_A].content, CONTENT_REJECTED);
+        trial_check(t, "true"); // healthy by now
+        expect_rejected(t, "check api: no camera");
+        trial_bench_free(t);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(after_a_loss_of_the_environment_the_checks_decide),
+        cmocka_unit_test(a_confirmation_after_the_loss_brings_the_floor_back),
+        cmocka_unit_test(a_confirmation_that_raised_no_floor_is_no_loss),
+        cmocka_unit_test(a_first_trial_that_was_taken_out_by_hand_is_decided_by_the_checks),
+        cmocka_unit_test(a_worn_out_slot_without_a_floor_is_decided_by_the_checks),
+        cmocka_unit_test(a_rejection_after_the_loss_stands_after_a_cut),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
