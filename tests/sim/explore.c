@@ -231,53 +231,66 @@ static void order_failure(struct world *w, const struct failure *f, uint64_t cal
     w->sim.fail_short = f->part;
 }
 
-// The story with that call failing. What follows is the same command again, an orderly reboot, or a
-// cut at once. False: the call was not reached any more.
-static bool run_failure(struct explorer *x, const struct failure *f, uint64_t call)
+// What follows a story that a failing call has stopped, or not.
+enum after { AFTER_AGAIN, AFTER_CUT, AFTER_REBOOT, AFTERS };
+
+static void go_on(struct explorer *x, enum after after, int stopped, uint64_t call)
 {
     struct error e;
+    struct outcomes o;
     struct world *w = x->world;
-    const struct life *l = x->subject->life;
-    world_restore(w, x->begin);
-    order_failure(w, f, call);
-    int stopped = life_tell(w, l, false);
-    bool failed = w->sim.failed;
-    int step = w->sim.failed_step;
-    sim_reset(&w->sim);
-    if (!failed) {
-        return false;
-    }
-    w->m.truth.cuts++;
-    // A healthy system is kept even if the record that says its floor cannot be read.
-    w->m.truth.floor_unknown = f->seam == SIM_STATE && step == 12;
-    if (call % 3 == 0 && stopped >= 0) {
-        (void)life_step(w, &l->steps[stopped], false, &e);
-    } else if (call % 3 == 1) {
-        struct outcomes o;
+    if (after == AFTER_AGAIN && stopped >= 0) {
+        (void)life_step(w, &x->subject->life->steps[stopped], false, &e);
+    } else if (after == AFTER_CUT) {
         outcomes_find(&w->m, &o);
         outcome_apply(w, &o, (uint32_t)(mix(x->seed, call, 3) % o.damage), call);
         check_media(w);
     }
-    life_recover(w, l);
-    x->tally->failures[step]++;
-    count_state(x, step, 0);
-    return true;
+    life_recover(w, x->subject->life);
+}
+
+// The story with that call failing. False: the call was not reached any more.
+static bool run_failure(struct explorer *x, const struct failure *f, uint64_t call,
+                        enum after after)
+{
+    struct world *w = x->world;
+    snprintf(x->findings.token, sizeof x->findings.token, "!%d.%" PRIu64 ".%d.%d.%d", (int)f->seam,
+             call, f->sys, f->part, (int)after);
+    world_restore(w, x->begin);
+    order_failure(w, f, call);
+    int stopped = life_tell(w, x->subject->life, false);
+    bool failed = w->sim.failed;
+    int step = w->sim.failed_step;
+    sim_reset(&w->sim);
+    if (failed) {
+        w->m.truth.cuts++;
+        // A healthy system is kept even if the record that says its floor cannot be read.
+        w->m.truth.floor_unknown = f->seam == SIM_STATE && step == 12;
+        go_on(x, after, stopped, call);
+        x->tally->failures[step]++;
+        count_state(x, step, 0);
+    }
+    x->findings.token[0] = '\0';
+    return failed;
 }
 
 static void fail_calls(struct explorer *x)
 {
+    const struct explore_options *options = x->options;
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         const struct failure *f = &failures[i];
-        uint64_t stride =
-            f->seam == SIM_MEMORY ? 7 * x->options->failure_stride : x->options->failure_stride;
+        uint64_t stride = f->seam == SIM_MEMORY ? options->memory_stride : options->failure_stride;
         uint64_t call = 1 + mix(x->seed, i, 5) % stride;
         for (bool reached = true; reached && !is_enough(x); call += stride) {
-            snprintf(x->findings.token, sizeof x->findings.token, "!%d.%" PRIu64 ".%d%s",
-                     (int)f->seam, call, f->sys, f->part ? "s" : "");
-            reached = run_failure(x, f, call);
+            // One of the three where not every call is tried anyway.
+            int only = stride == 1 ? AFTERS : (int)(mix(x->seed, i, call) % AFTERS);
+            for (int after = 0; after < AFTERS && reached; after++) {
+                if (only == AFTERS || only == after) {
+                    reached = run_failure(x, f, call, (enum after)after);
+                }
+            }
         }
     }
-    x->findings.token[0] = '\0';
 }
 
 // --- subjects -------------------------------------------------------------------------------------
@@ -353,12 +366,14 @@ static bool again_failure(struct explorer *x, const char *state)
     unsigned seam;
     uint64_t call;
     int sys;
-    char part = '\0';
-    if (sscanf(state, "!%u.%" SCNu64 ".%d%c", &seam, &call, &sys, &part) < 3 || seam >= SIM_SEAMS) {
+    int part;
+    unsigned after;
+    if (sscanf(state, "!%u.%" SCNu64 ".%d.%d.%u", &seam, &call, &sys, &part, &after) != 5 ||
+        seam >= SIM_SEAMS || after >= AFTERS) {
         return false;
     }
-    struct failure f = {(enum sim_seam)seam, sys, part == 's'};
-    return run_failure(x, &f, call);
+    struct failure f = {(enum sim_seam)seam, sys, part != 0};
+    return run_failure(x, &f, call, (enum after)after);
 }
 
 static const struct moment *find_moment(const struct recorder *r, uint32_t number)

@@ -9,7 +9,8 @@
 //
 // A state is named by a token, which is all that --replay needs:
 //     LIFE:MOMENT.OUTCOME[/MOMENT.OUTCOME...]      cuts
-//     LIFE:!SEAM.CALL.ERRNO[s]                     a failing call; s: it did a part of its work
+//     LIFE:!SEAM.CALL.ERRNO.PART.AFTER             a failing call; it did a part of its work or not;
+//                                                  then: the command again, a cut, a reboot
 #ifndef TESTS_SIM_EXPLORE_H
 #define TESTS_SIM_EXPLORE_H
 
@@ -29,7 +30,8 @@ struct explore_options {
     uint64_t seed;
     unsigned per_mille;      // of the outcomes that are tried; each moment gets one at least
     unsigned nest_per_mille; // of the states whose recovery is cut again
-    unsigned failure_stride; // every so many calls, one is made to fail
+    unsigned failure_stride; // every so many calls, one is made to fail; 0: none
+    unsigned memory_stride;  // of allocations, the same
     bool until_found;        // a subject ends at its first moment or call with a violation
 };
 

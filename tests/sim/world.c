@@ -264,8 +264,6 @@ bool world_boot(struct world *w)
     struct error e;
     struct boot_outcome outcome = {.slot = SLOT_NONE};
     struct truth *t = &w->m.truth;
-    uint64_t fail_at = w->sim.fail_at;
-    w->sim.fail_at = 0; // nothing of ours runs
     settle(w);
     w->sim.step = 11;
     t->running = SLOT_NONE;
@@ -274,7 +272,8 @@ bool world_boot(struct world *w)
         outcome.slot = SLOT_NONE;
     }
     w->sim.step = 0;
-    w->sim.fail_at = fail_at;
+    // U-Boot could not read a copy, or not save: it has gone by what was there before.
+    t->env_copy_lost = t->env_copy_lost || (w->sim.failed && w->sim.failed_step == 11);
     t->running = outcome.slot;
     check_boot(w);
     t->release = outcome.slot == SLOT_NONE ? SIM_UNKNOWN : world_content(w, outcome.slot, true);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/fill.h"
 
+#include "tests/support/bench_content.h"
 #include "tests/support/expect.h"
 #include "tests/support/install_bench.h"
 #include "tests/support/test_data.h"
@@ -201,6 +202,113 @@ static void a_bad_first_chunk_is_found_when_it_is_tried(void **state)
     assert_fails(ERR_FORMAT, "chunk 0", fill_try_first(&s->fill, s->t.differs, &e));
 }
 
+// --- the resume mark, with chunks that share blocks ---
+
+enum { FEW = 4096 };
+
+// An empty slot b, and a journal that begins.
+static void begin_anew(struct bench *b)
+{
+    static const struct release_id release = {.version = "2.0", .release_index = 2};
+    struct error e;
+    for (size_t p = 0; p < BENCH_PARTITIONS; p++) {
+        memset(b->slots[SLOT_B][p].data, 0xee, b->slots[SLOT_B][p].size_bytes);
+    }
+    bench_restart(b);
+    b->device.journal = (struct journal){.slot = SLOT_NONE};
+    journal_begin(&b->device.journal, SLOT_B, &release, 1, false);
+    assert_ok(journal_save(b->device.state, &b->device.journal, &e));
+    bench_restart(b);
+    b->device.sync_bytes = FEW;
+}
+
+// False: the call was not reached, the filling ended.
+static bool fill_until(struct bench *b, struct bench_target *t, unsigned call)
+{
+    struct error e;
+    struct fill fill = bench_fill(b, t);
+    for (uint32_t i = 0; i < chunk_table_count(t->image->table); i++) {
+        chunk_set_add(t->differs, i);
+    }
+    b->seam.fail_at = b->seam.calls + call;
+    b->seam.power_cut = true;
+    return fill_chunks(&fill, t->differs, &e) != OK;
+}
+
+// A block with anything that was not synced is spoilt as a whole, as by a disk with such sectors.
+static void tear(struct blk_mem *m)
+{
+    for (size_t off = 0; off < m->size_bytes; off += BLK_ALIGN) {
+        size_t rest = m->size_bytes - off;
+        size_t len = rest < BLK_ALIGN ? rest : BLK_ALIGN;
+        if (memcmp(m->data + off, m->synced + off, len) != 0) {
+            memset(m->data + off, 0xdd, len);
+        }
+    }
+    memcpy(m->synced, m->data, m->size_bytes);
+}
+
+// Returns how many chunks the journal claims.
+static uint32_t check_mark(struct bench *b, const struct bench_target *t,
+                           const struct bench_content *c)
+{
+    const uint8_t *const wanted[] = {c->rootfs, c->boot};
+    uint32_t mark = b->device.journal.next_chunk;
+    for (uint32_t i = 0; i < mark; i++) {
+        size_t part = slot_find(t->slot, i);
+        uint64_t off;
+        size_t len = chunk_table_get(t->image->table, i, &off).raw_len;
+        for (size_t at = (size_t)off < HEAD_SIZE ? HEAD_SIZE : (size_t)off; at < off + len; at++) {
+            if (b->slots[SLOT_B][part].data[at] != wanted[part][at]) {
+                fail_msg("%u chunks are claimed, chunk %u differs at %zu", mark, i, at);
+            }
+        }
+    }
+    return mark;
+}
+
+static void a_mark_claims_no_chunk_in_a_block_that_is_written_again(void **state)
+{
+    static const uint32_t tiny_cuts[] = {701, 2100, 5, 1024, 333, 3000, 0};
+    static const uint32_t *const cuts[] = {bench_odd_cuts, tiny_cuts, bench_even_cuts};
+    (void)state;
+    struct bench_content c = bench_content_make(1);
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+        struct bench *b = bench_content_serve(&c, cuts[i]);
+        uint32_t mark = 0;
+        uint32_t count = 1;
+        bool reached = true;
+        for (unsigned call = 1; reached; call++) {
+            struct bench_target t;
+            begin_anew(b);
+            bench_open_target(b, &t);
+            reached = fill_until(b, &t, call);
+            tear(&b->slots[SLOT_B][0]);
+            tear(&b->slots[SLOT_B][1]);
+            bench_restart(b);
+            mark = check_mark(b, &t, &c);
+            count = chunk_table_count(t.image->table);
+            bench_close_target(&t);
+        }
+        // Most of it is claimed in the end: all but what came behind the last sync but one.
+        assert_true(mark >= count / 2 && mark < count);
+        bench_free(b);
+    }
+    bench_content_free(&c);
+}
+
+static void a_sync_and_the_journal_come_as_often_as_the_device_says(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    s->bench->device.sync_bytes = 3 * MIB;
+    want(s, 7, CHUNKS);
+    s->bench->device.journal.step = STEP_INSTALLING;
+    assert_ok(fill_chunks(&s->fill, s->t.differs, &e));
+    assert_int_equal(s->bench->state.replaced, (CHUNKS - 7) / 3);
+    assert_int_equal(s->bench->device.journal.next_chunk, 19);
+}
+
 #define fill_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
 
 int main(void)
@@ -215,6 +323,8 @@ int main(void)
         fill_test(a_chunk_with_a_wrong_hash_never_reaches_the_medium),
         fill_test(the_first_chunk_is_tried_without_writing_and_not_fetched_twice),
         fill_test(a_bad_first_chunk_is_found_when_it_is_tried),
+        fill_test(a_sync_and_the_journal_come_as_often_as_the_device_says),
+        cmocka_unit_test(a_mark_claims_no_chunk_in_a_block_that_is_written_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
