@@ -100,7 +100,7 @@ static bool journal_knows_updates(const struct device *d)
 static bool state_was_lost(const struct device *d, const struct boot_state *boot, int slot)
 {
     bool shut_out = d->config->boot.contract == CONTRACT_ORDER && !boot->slots[slot].listed;
-    return boot->floor > 0 || boot->floor_damaged || boot->trial != SLOT_NONE || shut_out;
+    return boot->floor_stored || boot->trial != SLOT_NONE || shut_out;
 }
 
 static bool is_zero(const uint8_t *buf, size_t len)

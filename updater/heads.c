@@ -177,67 +177,76 @@ enum err heads_zero(const struct slot *s, struct error *e)
     return zero_everywhere(s, 0, HEAD_SIZE, e);
 }
 
-// [off, off + n) of the partition's head, from `bytes`, the heads of all partitions.
-static enum err write_head(const uint8_t *bytes, const struct slot *s, size_t part, size_t off,
-                           size_t n, struct error *e)
+// `bytes` are the heads of all partitions as they were written.
+static enum err check_heads(const uint8_t *bytes, const struct slot *s, struct error *e)
 {
-    const struct slot_partition *p = &s->partitions[part];
-    enum err err = blk_pwrite(p->blk, bytes + part * HEAD_SIZE + off, n, off, e);
-    return err == OK ? OK : error_context(e, "slot %s, partition %s", s->name, p->info->name);
-}
-
-// All but the superblocks, for which zeros are written.
-static enum err write_bodies(const struct heads *h, uint8_t *buf, const struct slot *s,
-                             struct error *e)
-{
-    enum err err = OK;
-    memcpy(buf, h->bytes, h->count * HEAD_SIZE);
-    for (size_t part = 0; err == OK && part < s->count; part++) {
-        for (size_t i = 0; i < SUPERBLOCKS; i++) {
-            memset(buf + part * HEAD_SIZE + superblock_off[i], 0, SECTOR);
-        }
-        err = write_head(buf, s, part, 0, head_span(&s->partitions[part]), e);
-    }
-    return err == OK ? slot_sync(s, e) : err;
-}
-
-// Where zeros belong, zeros are: see zero_everywhere().
-static enum err write_superblocks(const struct heads *h, size_t off, const struct slot *s,
-                                  struct error *e)
-{
+    _Alignas(BLK_ALIGN) uint8_t head[HEAD_SIZE];
     enum err err = OK;
     for (size_t part = 0; err == OK && part < s->count; part++) {
-        size_t n = clipped(&s->partitions[part], off, SECTOR);
-        if (!is_zero(head_at(h, part, off), n)) {
-            err = write_head(h->bytes, s, part, off, n, e);
+        const struct slot_partition *p = &s->partitions[part];
+        err = blk_pread(p->blk, head, head_span(p), 0, e);
+        if (err == OK && memcmp(head, bytes + part * HEAD_SIZE, head_span(p)) != 0) {
+            err = fail(e, ERR_IO, 0, "offset 0: what was written does not read back");
+        }
+        if (err != OK) {
+            return error_context(e, "slot %s, partition %s", s->name, p->info->name);
         }
     }
-    return err == OK ? slot_sync(s, e) : err;
+    return OK;
 }
 
-static enum err check_head(const struct heads *h, const struct slot *s, size_t part, uint8_t *buf,
-                           struct error *e)
+// The `index`-th sector that may be a superblock, of every head; `from` NULL: zeros.
+static void copy_superblocks(uint8_t *bytes, const uint8_t *from, size_t count, size_t index)
 {
-    const struct slot_partition *p = &s->partitions[part];
-    enum err err = blk_pread(p->blk, buf, head_span(p), 0, e);
-    if (err == OK && memcmp(buf, head_at(h, part, 0), head_span(p)) != 0) {
-        err = fail(e, ERR_IO, 0, "offset 0: what was written does not read back");
+    for (size_t part = 0; part < count; part++) {
+        size_t at = part * HEAD_SIZE + superblock_off[index];
+        if (from == NULL) {
+            memset(bytes + at, 0, SECTOR);
+        } else {
+            memcpy(bytes + at, from + at, SECTOR);
+        }
     }
-    return err == OK ? OK : error_context(e, "slot %s, partition %s", s->name, p->info->name);
+}
+
+// [off, off + len) of every head, from `bytes`, which are the heads of all partitions as they are to
+// be after this; synced and read back. Where `skip_zeros`, zeros are there: see zero_everywhere().
+static enum err write_everywhere(const uint8_t *bytes, const struct slot *s, size_t off, size_t len,
+                                 bool skip_zeros, struct error *e)
+{
+    enum err err = OK;
+    for (size_t part = 0; err == OK && part < s->count; part++) {
+        const struct slot_partition *p = &s->partitions[part];
+        const uint8_t *from = bytes + part * HEAD_SIZE + off;
+        size_t n = clipped(p, off, len);
+        if (skip_zeros && is_zero(from, n)) {
+            continue;
+        }
+        err = blk_pwrite(p->blk, from, n, off, e);
+        if (err != OK) {
+            return error_context(e, "slot %s, partition %s", s->name, p->info->name);
+        }
+    }
+    if (err == OK) {
+        err = slot_sync(s, e);
+    }
+    return err == OK ? check_heads(bytes, s, e) : err;
 }
 
 enum err heads_write(const struct heads *h, const struct slot *s, struct error *e)
 {
-    CLEANUP(cleanup_free) uint8_t *buf = aligned_alloc(BLK_ALIGN, h->count * HEAD_SIZE);
+    size_t len = h->count * HEAD_SIZE;
+    CLEANUP(cleanup_free) uint8_t *buf = aligned_alloc(BLK_ALIGN, len);
     if (buf == NULL) {
         return fail_memory(e);
     }
-    enum err err = write_bodies(h, buf, s, e);
-    for (size_t i = SUPERBLOCKS; err == OK && i-- > 0;) {
-        err = write_superblocks(h, superblock_off[i], s, e);
-    }
-    for (size_t part = 0; err == OK && part < s->count; part++) {
-        err = check_head(h, s, part, buf, e);
+    memcpy(buf, h->bytes, len);
+    copy_superblocks(buf, NULL, h->count, 0);
+    copy_superblocks(buf, NULL, h->count, 1);
+    enum err err = write_everywhere(buf, s, 0, HEAD_SIZE, false, e);
+    for (size_t left = SUPERBLOCKS; err == OK && left > 0; left--) {
+        size_t i = left - 1;
+        copy_superblocks(buf, h->bytes, h->count, i);
+        err = write_everywhere(buf, s, superblock_off[i], SECTOR, true, e);
     }
     return err;
 }

@@ -45,8 +45,8 @@ MUST_CHECK enum err heads_take_present(struct heads *h, const struct slot *s,
 
 // Step 5: the head of every partition becomes zeros on the medium, the superblocks first; synced.
 MUST_CHECK enum err heads_zero(const struct slot *s, struct error *e);
-// Step 8: every head to the medium, the superblocks last; synced, read back. ERR_IO names slot and
-// partition.
+// Step 8: every head to the medium, the superblocks last; synced and read back before the next of
+// them makes something of it that can be mounted. ERR_IO names slot and partition.
 MUST_CHECK enum err heads_write(const struct heads *h, const struct slot *s, struct error *e);
 // How many bytes the heads of a slot have.
 uint64_t heads_bytes(const struct slot *s);

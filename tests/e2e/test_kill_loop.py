@@ -57,7 +57,7 @@ class Release:
         self.index = index
         self.version = f"{index}.0"
         self.floor = max(0, index - 1)
-        # The first block is never zeros: that is how a slot that is not whole looks.
+        # The first sector is never zeros: that is how a slot that is not whole looks.
         self.parts = {name: (f"{name} {index}\n" * 512).encode()[:4096] +
                       fixtures.content(size - 4096, 60 + index) for name, size in SIZES.items()}
 
@@ -315,7 +315,7 @@ class Witnessed(unittest.TestCase):
 
     def test_a_slot_with_a_head_that_is_not_whole_is_noticed(self):
         self.write(b"????", "b", "rootfs", SIZES["rootfs"] - 4)
-        self.check_noticed("slot b: rootfs has a head and is no whole release")
+        self.check_noticed("slot b: rootfs has a superblock and is no whole release")
 
     def test_a_slot_of_two_releases_is_noticed(self):
         self.write(self.releases[0].parts["boot"], "b", "boot")

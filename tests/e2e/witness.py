@@ -12,7 +12,7 @@ import subprocess
 from virtual_device import BIN, current_copy, environment_copies
 
 ATTEMPTS = 3
-HEAD = bytes(4096)
+SECTOR = bytes(512)
 
 OURS = {
     "order": {"BOOT_ORDER", "BOOT_A_LEFT", "BOOT_B_LEFT", "vv_trial", "vv_floor"},
@@ -39,8 +39,8 @@ def decided(contract, before, decision, slot, floor=0):
         after["vv_trial"] = slot
     elif decision != "settle":
         after.pop("vv_trial", None)
-    if decision == "confirm" and floor > int(before.get("vv_floor", 0)):
-        after["vv_floor"] = str(floor)
+    if decision == "confirm":
+        after["vv_floor"] = str(max(floor, int(before.get("vv_floor", 0))))
     winner = slot if decision in ("activate", "confirm") else k
     if contract == "bootcount":
         if decision != "settle":
@@ -119,18 +119,19 @@ class Witness:
         return done.stdout.strip().removeprefix("slot=")
 
     def label(self, slot, name):
-        """The version a partition holds, None when its head is zeros."""
+        """The version a partition holds, None when it has no superblock: it goes first and comes
+        last, so that a partition without one may have the rest of its head."""
         data = self.part(slot, name)
-        if data.startswith(HEAD):
+        if data.startswith(SECTOR):
             self.found["a partition partly written"] += len(data.strip(b"\0")) > 0
             return None
         for release in self.releases:
             if data.startswith(release.parts[name]):
                 return release.version
-        raise AssertionError(f"slot {slot}: {name} has a head and is no whole release")
+        raise AssertionError(f"slot {slot}: {name} has a superblock and is no whole release")
 
     def check_contents(self, running, running_bytes):
-        """The running slot is untouched; a partition with a head is whole, and so is what boots."""
+        """The running slot is untouched; what has a superblock is whole, and so is what boots."""
         expect(self.slot(running) == running_bytes, f"the running slot {running} changed")
         held = {slot: {self.label(slot, name) for name in self.device.partitions}
                 for slot in "ab"}

@@ -269,7 +269,7 @@ int main(int argc, char **argv)
     sim_memory_keep();
     static struct plan p;
     p = plan_from(argc, argv, &token);
-    struct sim_kit *kits[KITS] = {sim_kit_make(even_cuts), sim_kit_make(odd_cuts)};
+    struct sim_kit *kits[KITS] = {sim_kit_make(even_cuts, 0), sim_kit_make(odd_cuts, 1024)};
     make_subjects(&p, kits);
     int status;
     if (token != NULL) {

@@ -2,6 +2,7 @@
 #include "tests/sim/explore.h"
 
 #include "tests/sim/outcome.h"
+#include "tests/sim/recorder.h"
 #include "tests/support/expect.h"
 
 #include <errno.h>
@@ -9,26 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DEPTH_MAX = 3, NESTED_MOMENTS = 2, NESTED_OUTCOMES = 3, NESTED_WITHIN = 220 };
-
-// A moment of a story or a recovery that may be cut.
-struct moment {
-    uint32_t number; // from 1, of those that came to pass
-    int step;
-    bool changed;
-    struct media media;
-};
-
-// Copies media at moments: at all of them, or at some that were chosen beforehand.
-struct recorder {
-    struct world *world;
-    uint32_t seen;
-    bool all;
-    size_t count, room;
-    struct moment **moments;
-    uint32_t wanted[NESTED_MOMENTS]; // ascending; unless `all`
-    size_t wanted_count;
-};
+enum { DEPTH_MAX = 3, NESTED_OUTCOMES = 3, NESTED_WITHIN = 300, FAILED_WITHIN = 40 };
 
 struct explorer {
     const struct subject *subject;
@@ -41,60 +23,6 @@ struct explorer {
     struct recorder story;
     struct recorder recovery[DEPTH_MAX]; // of the states of each depth
 };
-
-// --- recording ------------------------------------------------------------------------------------
-
-static void record(struct recorder *r, bool changed)
-{
-    if (r->count == r->room) {
-        r->room = r->room * 2 + 8;
-        r->moments = realloc(r->moments, r->room * sizeof(struct moment *));
-        assert_non_null(r->moments);
-        memset(r->moments + r->count, 0, (r->room - r->count) * sizeof(struct moment *));
-    }
-    if (r->moments[r->count] == NULL) {
-        r->moments[r->count] = calloc(1, sizeof(struct moment));
-        assert_non_null(r->moments[r->count]);
-    }
-    struct moment *m = r->moments[r->count++];
-    m->number = r->seen;
-    m->step = r->world->sim.step;
-    m->changed = changed;
-    world_snapshot(r->world, &m->media);
-}
-
-static void on_moment(struct sim *s, bool changed)
-{
-    struct recorder *r = s->context;
-    r->seen++;
-    if (r->all) {
-        record(r, changed);
-    } else if (r->count < r->wanted_count && r->wanted[r->count] == r->seen) {
-        record(r, changed);
-    }
-}
-
-static void begin_recording(struct explorer *x, struct recorder *r)
-{
-    r->world = x->world;
-    r->seen = 0;
-    r->count = 0;
-    x->world->sim.context = r;
-    x->world->sim.on_moment = on_moment;
-}
-
-static void end_recording(struct explorer *x)
-{
-    x->world->sim.on_moment = NULL;
-}
-
-static void free_recorder(struct recorder *r)
-{
-    for (size_t i = 0; i < r->room; i++) {
-        free(r->moments[i]);
-    }
-    free(r->moments);
-}
 
 // --- chance ---------------------------------------------------------------------------------------
 
@@ -123,16 +51,6 @@ static void add_token(struct findings *f, size_t len, uint32_t moment, uint32_t 
              moment, outcome);
 }
 
-static void choose_nested(struct recorder *r, uint64_t dice)
-{
-    uint32_t first = 1 + (uint32_t)(sim_random(&dice) % NESTED_WITHIN);
-    uint32_t second = first + 1 + (uint32_t)(sim_random(&dice) % NESTED_WITHIN);
-    r->all = false;
-    r->wanted[0] = first;
-    r->wanted[1] = second;
-    r->wanted_count = NESTED_MOMENTS;
-}
-
 static void count_state(struct explorer *x, int step, unsigned depth)
 {
     struct tally *t = x->tally;
@@ -153,11 +71,11 @@ static void run_state(struct explorer *x, const struct moment *m, const struct o
     outcome_apply(w, o, index, seed);
     check_media(w);
     if (nested) {
-        choose_nested(&x->recovery[depth], seed);
-        begin_recording(x, &x->recovery[depth]);
+        recorder_choose(&x->recovery[depth], seed, NESTED_WITHIN, false);
+        recorder_begin(&x->recovery[depth], w);
     }
     life_recover(w, x->subject->life);
-    end_recording(x);
+    w->sim.on_moment = NULL;
     count_state(x, m->step, depth);
 }
 
@@ -196,8 +114,10 @@ static void cut_moment(struct explorer *x, const struct moment *m, unsigned dept
             continue;
         }
         add_token(&x->findings, len, m->number, i);
+        // A restart just before the slot is shut out, and one just behind: the journal says the same.
+        unsigned often = m->step == 3 || m->step == 4 ? 4 : 1;
         bool nested = depth + 1 < DEPTH_MAX &&
-                      chosen(mix(x->seed, m->number + 7u, i), x->options->nest_per_mille);
+                      chosen(mix(x->seed, m->number + 7u, i), often * x->options->nest_per_mille);
         run_state(x, m, &o, i, depth, nested);
         if (nested) {
             cut_recovery(x, depth);
@@ -215,11 +135,10 @@ struct failure {
 };
 
 static const struct failure failures[] = {
-    {SIM_DISK, EIO, false},          {SIM_DISK, EIO, true},
-    {SIM_ENV, EIO, false},           {SIM_ENV, EIO, true},
-    {SIM_STATE, EIO, false},         {SIM_STATE, ENOSPC, true},
-    {SIM_SOURCE, ECONNRESET, false}, {SIM_SOURCE, ENODATA, false},
-    {SIM_SOURCE, EBADMSG, false},    {SIM_MEMORY, ENOMEM, false},
+    {SIM_DISK, EIO, false},       {SIM_DISK, EIO, true},        {SIM_DISK, EBADMSG, false},
+    {SIM_ENV, EIO, false},        {SIM_ENV, EIO, true},         {SIM_ENV, EBADMSG, false},
+    {SIM_STATE, EIO, false},      {SIM_STATE, ENOSPC, true},    {SIM_SOURCE, ECONNRESET, false},
+    {SIM_SOURCE, ENODATA, false}, {SIM_SOURCE, EBADMSG, false}, {SIM_MEMORY, ENOMEM, false},
 };
 
 static void order_failure(struct world *w, const struct failure *f, uint64_t call)
@@ -249,7 +168,8 @@ static void go_on(struct explorer *x, enum after after, int stopped, uint64_t ca
     life_recover(w, x->subject->life);
 }
 
-// The story with that call failing. False: the call was not reached any more.
+// The story with that call failing, and what follows. Two moments behind the failure are recorded.
+// False: the call was not reached any more.
 static bool run_failure(struct explorer *x, const struct failure *f, uint64_t call,
                         enum after after)
 {
@@ -258,20 +178,38 @@ static bool run_failure(struct explorer *x, const struct failure *f, uint64_t ca
              call, f->sys, f->part, (int)after);
     world_restore(w, x->begin);
     order_failure(w, f, call);
+    recorder_choose(&x->recovery[0], mix(x->seed, call, (uint64_t)f->seam), FAILED_WITHIN, true);
+    recorder_begin(&x->recovery[0], w);
     int stopped = life_tell(w, x->subject->life, false);
     bool failed = w->sim.failed;
     int step = w->sim.failed_step;
+    world_note_failure(w, &w->m.truth);
     sim_reset(&w->sim);
     if (failed) {
-        w->m.truth.cuts++;
-        // A healthy system is kept even if the record that says its floor cannot be read.
-        w->m.truth.floor_unknown = f->seam == SIM_STATE && step == 12;
         go_on(x, after, stopped, call);
         x->tally->failures[step]++;
         count_state(x, step, 0);
     }
-    x->findings.token[0] = '\0';
+    recorder_end(&x->recovery[0]);
     return failed;
+}
+
+// Every so many calls, with all three that may follow or one of them. False: no more of them.
+static bool fail_call(struct explorer *x, const struct failure *f, uint64_t call, bool all)
+{
+    int only = (int)(mix(x->seed, call, 11) % AFTERS);
+    for (int after = 0; after < AFTERS; after++) {
+        if (!all && after != only) {
+            continue;
+        }
+        if (!run_failure(x, f, call, (enum after)after)) {
+            return false;
+        }
+        if (after == AFTER_AGAIN || !all) {
+            cut_recovery(x, 0);
+        }
+    }
+    return true;
 }
 
 static void fail_calls(struct explorer *x)
@@ -279,18 +217,19 @@ static void fail_calls(struct explorer *x)
     const struct explore_options *options = x->options;
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         const struct failure *f = &failures[i];
-        uint64_t stride = f->seam == SIM_MEMORY ? options->memory_stride : options->failure_stride;
+        bool small = f->seam == SIM_ENV || f->seam == SIM_STATE;
+        uint64_t stride = f->seam == SIM_MEMORY ? options->memory_stride
+                          : small               ? (options->failure_stride + 3) / 4
+                                                : options->failure_stride;
+        if (stride == 0) {
+            continue;
+        }
         uint64_t call = 1 + mix(x->seed, i, 5) % stride;
-        for (bool reached = true; reached && !is_enough(x); call += stride) {
-            // One of the three where not every call is tried anyway.
-            int only = stride == 1 ? AFTERS : (int)(mix(x->seed, i, call) % AFTERS);
-            for (int after = 0; after < AFTERS && reached; after++) {
-                if (only == AFTERS || only == after) {
-                    reached = run_failure(x, f, call, (enum after)after);
-                }
-            }
+        while (!is_enough(x) && fail_call(x, f, call, stride == 1)) {
+            call += stride;
         }
     }
+    x->findings.token[0] = '\0';
 }
 
 // --- subjects -------------------------------------------------------------------------------------
@@ -327,9 +266,9 @@ static void end(struct explorer *x)
     for (int i = 0; i <= FINDING_INVARIANTS; i++) {
         x->tally->violations[i] += x->findings.violations[i];
     }
-    free_recorder(&x->story);
+    recorder_free(&x->story);
     for (size_t i = 0; i < DEPTH_MAX; i++) {
-        free_recorder(&x->recovery[i]);
+        recorder_free(&x->recovery[i]);
     }
     world_free(x->world);
     free(x->begin);
@@ -338,9 +277,9 @@ static void end(struct explorer *x)
 static void tell_story(struct explorer *x)
 {
     x->story.all = true;
-    begin_recording(x, &x->story);
+    recorder_begin(&x->story, x->world);
     (void)life_tell(x->world, x->subject->life, true);
-    end_recording(x);
+    recorder_end(&x->story);
 }
 
 void explore(const struct subject *subject, const struct explore_options *options,
@@ -361,55 +300,65 @@ void explore(const struct subject *subject, const struct explore_options *option
 
 // --- one state again ------------------------------------------------------------------------------
 
-static bool again_failure(struct explorer *x, const char *state)
+// The failure at the beginning of `*state`, which moves on to the cut behind it.
+static bool again_failure(struct explorer *x, const char **state)
 {
     unsigned seam;
     uint64_t call;
     int sys;
     int part;
     unsigned after;
-    if (sscanf(state, "!%u.%" SCNu64 ".%d.%d.%u", &seam, &call, &sys, &part, &after) != 5 ||
+    int len = 0;
+    if (sscanf(*state, "!%u.%" SCNu64 ".%d.%d.%u%n", &seam, &call, &sys, &part, &after, &len) !=
+            5 ||
         seam >= SIM_SEAMS || after >= AFTERS) {
         return false;
     }
     struct failure f = {(enum sim_seam)seam, sys, part != 0};
+    *state += len;
+    *state += **state == '/';
     return run_failure(x, &f, call, (enum after)after);
 }
 
-static const struct moment *find_moment(const struct recorder *r, uint32_t number)
+// The cuts in `state`, the first of them among the moments of `r`.
+static bool again_cuts(struct explorer *x, const struct recorder *r, unsigned depth,
+                       const char *state)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        if (r->moments[i]->number == number) {
-            return r->moments[i];
-        }
-    }
-    return NULL;
-}
-
-static bool again_cuts(struct explorer *x, const char *state)
-{
-    const struct recorder *r = &x->story;
-    for (unsigned depth = 0; *state != '\0'; depth++) {
+    for (;; depth++) {
         uint32_t number;
         uint32_t index;
         int len = 0;
         struct outcomes o;
-        if (depth == DEPTH_MAX ||
-            sscanf(state, "%" SCNu32 ".%" SCNu32 "%n", &number, &index, &len) != 2) {
+        if (sscanf(state, "%" SCNu32 ".%" SCNu32 "%n", &number, &index, &len) != 2) {
             return false;
         }
-        const struct moment *m = find_moment(r, number);
+        const struct moment *m = recorder_find(r, number);
         if (m == NULL) {
             return false;
         }
         state += len;
         outcomes_find(&m->media, &o);
         bool nested = *state == '/' && depth + 1 < DEPTH_MAX;
+        if (index >= o.count || (*state != '\0' && !nested)) {
+            return false;
+        }
         run_state(x, m, &o, index, depth, nested);
+        if (!nested) {
+            return true;
+        }
         r = &x->recovery[depth];
-        state += *state == '/';
+        state++;
     }
-    return true;
+}
+
+static bool again(struct explorer *x, const char *state)
+{
+    if (*state != '!') {
+        return again_cuts(x, &x->story, 0, state);
+    }
+    bool found = again_failure(x, &state);
+    snprintf(x->findings.token, sizeof x->findings.token, "(the same)");
+    return found && (*state == '\0' || again_cuts(x, &x->recovery[0], 1, state));
 }
 
 bool explore_again(const struct subject *subject, const struct explore_options *options,
@@ -420,7 +369,7 @@ bool explore_again(const struct subject *subject, const struct explore_options *
     tell_story(&x);
     x.findings.verbose = true; // from here on
     snprintf(x.findings.token, sizeof x.findings.token, "%s", state);
-    bool found = *state == '!' ? again_failure(&x, state) : again_cuts(&x, state);
+    bool found = again(&x, state);
     end(&x);
     return found;
 }

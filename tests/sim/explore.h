@@ -9,8 +9,9 @@
 //
 // A state is named by a token, which is all that --replay needs:
 //     LIFE:MOMENT.OUTCOME[/MOMENT.OUTCOME...]      cuts
-//     LIFE:!SEAM.CALL.ERRNO.PART.AFTER             a failing call; it did a part of its work or not;
-//                                                  then: the command again, a cut, a reboot
+//     LIFE:!SEAM.CALL.ERRNO.PART.AFTER             a failing call, which did a part of its work or
+//                                                  not; then the command again, a cut, a reboot
+//     LIFE:!SEAM.CALL.ERRNO.PART.AFTER/MOMENT.OUTCOME...   and a cut in that
 #ifndef TESTS_SIM_EXPLORE_H
 #define TESTS_SIM_EXPLORE_H
 

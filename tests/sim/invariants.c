@@ -54,13 +54,15 @@ static void check_contents(struct world *w)
     bool trusted = !t->env_lost && !t->env_copy_lost && !w->shape.lies;
     bool readable = world_boot_state(w, &boot);
     for (int slot = 0; slot < SLOT_COUNT; slot++) {
+        // Named is enough: the script gives attempts back when nothing has any left.
+        bool may_boot = readable && (boot.slots[slot].listed || boot.trial == slot);
         bool whole = world_content(w, slot, true) != SIM_UNKNOWN;
-        if (world_mountable(w, slot) && !whole) {
+        if (world_mountable(w, slot) && !whole && !t->rotten) {
             violated(w, 2, "slot %s can be mounted, and is not one release", slot_name(w, slot));
         }
         // An environment that was damaged says what it said earlier, or nothing. A disk that lies
         // can take back what was read from it. Then the slot must not mount, as above.
-        if (trusted && readable && boot.slots[slot].bootable && !whole) {
+        if (trusted && may_boot && !whole) {
             violated(w, 2, "the environment boots slot %s, which is not one release",
                      slot_name(w, slot));
         }
@@ -108,7 +110,7 @@ static void check_resume_mark(struct world *w)
 {
     struct journal j;
     if (!world_journal(w, &j) || j.step != STEP_INSTALLING || w->shape.lies ||
-        w->m.truth.state_lost) {
+        w->m.truth.state_lost || w->m.truth.spoilt) {
         return;
     }
     int release = sim_kit_find(w->kit, j.release.manifest_sha256);
@@ -140,7 +142,13 @@ static void check_floors(struct world *w)
     struct journal j;
     struct boot_state boot;
     uint64_t max = w->m.truth.floor_max;
-    if (world_boot_state(w, &boot) && boot.floor > max) {
+    struct truth *t = &w->m.truth;
+    bool readable = world_boot_state(w, &boot);
+    if (readable && boot.floor < t->floor_seen && !t->env_lost && !t->env_copy_lost) {
+        violated(w, 6, "vv_floor is %" PRIu64 ", and was %" PRIu64, boot.floor, t->floor_seen);
+    }
+    t->floor_seen = readable && boot.floor > t->floor_seen ? boot.floor : t->floor_seen;
+    if (readable && boot.floor > max) {
         violated(w, 6, "vv_floor is %" PRIu64 ", confirmed releases allow %" PRIu64, boot.floor,
                  max);
     }
@@ -150,8 +158,19 @@ static void check_floors(struct world *w)
     }
 }
 
+// A rejection that is on record is not decided anew.
+static void note_rejection(struct world *w)
+{
+    struct journal j;
+    if (world_journal(w, &j) && j.last.outcome == OUTCOME_ROLLED_BACK && j.step == STEP_IDLE &&
+        j.slots[j.last.slot].content == CONTENT_REJECTED) {
+        w->m.truth.doomed = sim_kit_find(w->kit, j.last.release.manifest_sha256);
+    }
+}
+
 void check_media(struct world *w)
 {
+    note_rejection(w);
     check_contents(w);
     check_environment(w);
     check_resume_mark(w);
@@ -188,8 +207,9 @@ void check_flip(struct world *w, int slot)
 {
     int release = world_content(w, slot, false);
     const struct truth *t = &w->m.truth;
-    if ((t->env_lost || t->env_copy_lost) && t->state_lost) {
-        release = SIM_FACTORY; // nobody knows better
+    // Nobody knows better, or what is tried cannot start.
+    if (t->state_lost && (t->env_lost || t->env_copy_lost || !world_mountable(w, slot))) {
+        return;
     }
     if (release == SIM_UNKNOWN) {
         violated(w, 8, "slot %s is made bootable, and is not one release", slot_name(w, slot));

@@ -16,11 +16,13 @@ enum life_op {
     OP_ROLLBACK,
     OP_MARK_GOOD,
     OP_MARK_BAD,
+    OP_ROT, // of the other slot
 };
 
 struct life_step {
     enum life_op op;
     int release; // of OP_INSTALL, OP_STAGE
+    bool tried;  // it need not go well: the device may refuse
 };
 
 enum { LIFE_STEPS_MAX = 12 };
@@ -31,10 +33,11 @@ struct life {
     struct life_step steps[LIFE_STEPS_MAX]; // the story: cut at each of its moments
     // What whoever drives the device still wants after a cut, until it has it.
     struct life_step wish;
-    int sick;         // the release whose services are not healthy; 0: none
-    int dead;         // the release whose kernel does not start; 0: none
-    bool hangs;       // the sick release never comes to its health checks
-    int ends_with[2]; // the releases one of which runs in the end
+    int sick;           // the release whose services are not healthy; 0: none
+    int dead;           // the release whose kernel does not start; 0: none
+    bool hangs;         // the sick release never comes to its health checks
+    bool recovers;      // it is sick at its first health checks only
+    unsigned ends_with; // bit i: release i may run in the end
 };
 
 extern const struct life lives[];

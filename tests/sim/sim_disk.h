@@ -11,6 +11,7 @@
 //    all disks of a device that lie are one: nothing written behind such a sync reaches the medium
 //    before what was written ahead of it, there or on another of them. Its cache has room for
 //    SIM_CACHE_BYTES: what is older is on the medium.
+// 4. A read or write that is to fail with EBADMSG says OK, and a byte of it is wrong.
 #ifndef TESTS_SIM_SIM_DISK_H
 #define TESTS_SIM_SIM_DISK_H
 
@@ -36,10 +37,11 @@ struct sim_disk {
     uint32_t sector_bytes; // 512 or 4096
     size_t size_bytes;     // whole sectors
     bool lies;
-    bool read_only;         // a write is noted in `trespassed`, and done
-    bool trespassed;        //
-    bool stale;             // a sync failed: the view is not what the medium has
-    uint64_t written_bytes; // the driver sets it to 0
+    bool read_only;  // a write is noted in `trespassed`, and done
+    bool trespassed; //
+    bool stale;      // a sync failed: the view is not what the medium has
+    // Of writes, since the driver set them to 0: all, and what lay behind the first 4 KiB.
+    uint64_t written_bytes, body_bytes;
     uint8_t medium[SIM_DISK_MAX];
     uint8_t view[SIM_DISK_MAX];
     // Per sector of 512: read from the medium since it was last written. The driver clears it.

@@ -12,39 +12,47 @@
 enum { KIB = 1024, SIGNATURE_ROOM = 2 * KIB, CREATED_S = 1700000000 };
 
 const struct sim_shape sim_shapes[SIM_PARTITIONS] = {
-    {"rootfs", 24 * KIB, 22 * KIB + 333, 1024},
-    {"boot", 8 * KIB, 5 * KIB + 1, 0},
+    {"rootfs", 24 * KIB, 22 * KIB + 333},
+    {"boot", 8 * KIB, 5 * KIB + 1},
 };
 
 // --- content --------------------------------------------------------------------------------------
 
-static void put_superblock(uint8_t *content, const struct sim_shape *shape, unsigned release)
+static void put_superblock(uint8_t *content, const char *name, size_t off, unsigned release)
 {
-    uint8_t *sector = content + shape->superblock_off;
-    memset(content, 0, shape->superblock_off);
-    fill_random(sector, SIM_SECTOR_MIN, 7000 + release);
-    snprintf((char *)sector, 64, "superblock of %s, release %u", shape->name, release);
+    memset(content, 0, off);
+    fill_random(content + off, SIM_SECTOR_MIN, 7000 + release);
+    snprintf((char *)content + off, 64, "superblock of %s, release %u", name, release);
+}
+
+static void fill_rootfs(uint8_t *c, unsigned release)
+{
+    fill_random(c + 5 * KIB, KIB, 300 + release);
+    fill_random(c + 15 * KIB, 2 * KIB, 400 + release);
+    fill_random(c + 19 * KIB, KIB, 500 + release);
+    memcpy(c + 20 * KIB, c + 12 * KIB, KIB);
+    if (release != SIM_FACTORY) {
+        memset(c + 8 * KIB, 0, 3 * KIB);
+    }
+    if (release % 2 == 0) {
+        memset(c + 17 * KIB, 0, KIB);
+    }
 }
 
 // What every release has alike, then what this one has for itself.
-static uint8_t *make_content(size_t partition, unsigned release)
+static uint8_t *make_content(const struct sim_kit *k, size_t partition, unsigned release)
 {
     const struct sim_shape *shape = &sim_shapes[partition];
     uint8_t *c = malloc(shape->size_bytes);
     assert_non_null(c);
-    fill_text(c, shape->image_bytes, 100 + partition);
+    fill_random(c, shape->image_bytes, 100 + partition);
     memset(c + shape->image_bytes, 0, shape->size_bytes - shape->image_bytes);
     if (partition == 0) {
-        memset(c + 8 * KIB, 0, 3 * KIB);
-        fill_random(c + 12 * KIB, 3 * KIB, 200);
-        fill_random(c + 5 * KIB, KIB, 300 + release);
-        fill_random(c + 15 * KIB, 2 * KIB, 400 + release);
-        fill_random(c + 19 * KIB, KIB, 500 + release);
-        memcpy(c + 20 * KIB, c + 12 * KIB, KIB);
+        fill_rootfs(c, release);
     } else {
         fill_random(c + 4 * KIB, KIB, 600 + release);
     }
-    put_superblock(c, shape, release);
+    put_superblock(c, shape->name, k->superblock_off[partition], release);
     return c;
 }
 
@@ -92,12 +100,17 @@ static void make_trust(struct sim_kit *k)
     assert_ok(trust_store_load(k->dir, &k->trust, &e));
 }
 
-struct sim_kit *sim_kit_make(const uint32_t *cuts)
+struct sim_kit *sim_kit_make(const uint32_t *cuts, size_t boot_superblock_off)
 {
     static const char *const versions[SIM_RELEASES] = {"factory", "1.0", "2.0", "3.0"};
     struct error e;
     struct sim_kit *k = calloc(1, sizeof *k);
     assert_non_null(k);
+    k->superblock_off[0] = 1024;
+    k->superblock_off[1] = boot_superblock_off;
+    for (size_t i = 0; cuts[i] != 0; i++) {
+        k->chunk_max = cuts[i] > k->chunk_max ? cuts[i] : k->chunk_max;
+    }
     make_trust(k);
     assert_ok(hasher_new(&k->hasher, &e));
     for (unsigned i = 0; i < SIM_RELEASES; i++) {
@@ -107,7 +120,7 @@ struct sim_kit *sim_kit_make(const uint32_t *cuts)
         r->index = 10 * i;
         r->floor = i > 0 ? 10 * (i - 1) : 0;
         for (size_t p = 0; p < SIM_PARTITIONS; p++) {
-            r->content[p] = make_content(p, i);
+            r->content[p] = make_content(k, p, i);
         }
         if (i != SIM_FACTORY) {
             build(k, r, cuts);
@@ -149,7 +162,7 @@ int sim_kit_identify(const struct sim_kit *k, size_t partition, const uint8_t *b
 
 bool sim_kit_mountable(const struct sim_kit *k, size_t partition, const uint8_t *bytes)
 {
-    size_t off = sim_shapes[partition].superblock_off;
+    size_t off = k->superblock_off[partition];
     for (int i = 0; i < SIM_RELEASES; i++) {
         if (memcmp(bytes + off, k->releases[i].content[partition] + off, SIM_SECTOR_MIN) == 0) {
             return true;

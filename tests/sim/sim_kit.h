@@ -3,9 +3,9 @@
 // images, and the trust directory that accepts them. Made once, never changed.
 //
 // A slot has two partitions. "rootfs" looks like ext4 or erofs: its superblock is at 1024 and
-// nothing stands before it. "boot" looks like FAT or squashfs: it begins with what makes it
-// mountable. Each release differs from the one before in a few places, repeats some of its own
-// chunks and has a range of zeros.
+// nothing stands before it. "boot" looks the same, or like FAT or squashfs: it begins with what makes
+// it mountable. Each release differs from the one before in a few places, repeats some of its own
+// chunks and has ranges of zeros, where others have something else.
 #ifndef TESTS_SIM_SIM_KIT_H
 #define TESTS_SIM_SIM_KIT_H
 
@@ -17,9 +17,8 @@ enum { SIM_PARTITIONS = 2, SIM_RELEASES = 4, SIM_FACTORY = 0, SIM_UNKNOWN = -1 }
 
 struct sim_shape {
     const char *name;
-    size_t size_bytes;     // of the partition
-    size_t image_bytes;    // of the images for it
-    size_t superblock_off; // the sector of 512 that makes it mountable
+    size_t size_bytes;  // of the partition
+    size_t image_bytes; // of the images for it
 };
 extern const struct sim_shape sim_shapes[SIM_PARTITIONS];
 
@@ -38,11 +37,14 @@ struct sim_kit {
     char *dir; // the trust directory
     struct trust_store *trust;
     struct hasher *hasher;
+    size_t superblock_off[SIM_PARTITIONS]; // the sector of 512 that makes it mountable
+    size_t chunk_max;                      // bytes of the largest chunk
     struct sim_release releases[SIM_RELEASES];
 };
 
-// `cuts`: lengths of chunks, used in turn (tests/support/image_builder.h).
-struct sim_kit *sim_kit_make(const uint32_t *cuts);
+// `cuts`: lengths of chunks, used in turn (tests/support/image_builder.h). `boot_superblock_off`: 0
+// or 1024.
+struct sim_kit *sim_kit_make(const uint32_t *cuts, size_t boot_superblock_off);
 void sim_kit_free(struct sim_kit *k);
 
 // The release that these bytes of a partition are, to the end of its image; SIM_UNKNOWN: none.

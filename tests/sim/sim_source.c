@@ -43,10 +43,6 @@ static enum err source_sim_read(struct source *base, void *buf, size_t len, stru
     }
     s->pos += len;
     base->fetched_bytes += len;
-    if (s->pos > s->payload_off) {
-        size_t behind = s->pos - s->payload_off;
-        s->payload_bytes += behind < len ? behind : len;
-    }
     return OK;
 }
 
@@ -77,14 +73,12 @@ static const struct source_ops sim_source_ops = {
     .close = source_sim_close,
 };
 
-void sim_source_init(struct sim_source *s, struct sim *sim, const uint8_t *data, size_t len,
-                     size_t payload_off)
+void sim_source_init(struct sim_source *s, struct sim *sim, const uint8_t *data, size_t len)
 {
     *s = (struct sim_source){
         .base = {.ops = &sim_source_ops, .name = "simulated", .size_bytes = SOURCE_SIZE_UNKNOWN},
         .sim = sim,
         .data = data,
         .len = len,
-        .payload_off = payload_off,
     };
 }

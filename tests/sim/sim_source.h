@@ -12,12 +12,9 @@ struct sim_source {
     struct sim *sim;
     const uint8_t *data;
     size_t len;
-    size_t payload_off;
-    size_t pos, end;        // the range under way
-    uint64_t payload_bytes; // handed out
+    size_t pos, end; // the range under way
 };
 
-void sim_source_init(struct sim_source *s, struct sim *sim, const uint8_t *data, size_t len,
-                     size_t payload_off);
+void sim_source_init(struct sim_source *s, struct sim *sim, const uint8_t *data, size_t len);
 
 #endif

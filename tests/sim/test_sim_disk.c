@@ -6,8 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-// 8 sectors, 'a' all over.
-enum { SECTORS = 8 };
+enum { SECTORS = 8 }; // 'a' all over
 
 struct bed {
     struct sim sim;
@@ -17,10 +16,7 @@ struct bed {
 
 static const uint32_t sector_sizes[] = {512, 4096};
 
-#define EACH_SECTOR_SIZE(i)                                                                        \
-    size_t i = 0;                                                                                  \
-    i < sizeof sector_sizes / sizeof sector_sizes[0];                                              \
-    i++
+enum { SIZES = sizeof sector_sizes / sizeof sector_sizes[0] };
 
 static int make(void **state)
 {
@@ -108,7 +104,7 @@ static void a_read_gives_what_was_written_last_and_only_a_sync_makes_it_last(voi
     struct bed *b = *state;
     struct sim_piece pieces[SIM_PIECES_MAX];
     uint8_t buf[10];
-    for (EACH_SECTOR_SIZE(i)) {
+    for (size_t i = 0; i < SIZES; i++) {
         struct sim_disk *d = begin(b, sector_sizes[i]);
         fill(d, 'b', 10, 5);
         assert_int_equal(sim_disk_read(d, SIM_DISK, buf, sizeof buf, 4), 0);
@@ -125,7 +121,7 @@ static void a_read_gives_what_was_written_last_and_only_a_sync_makes_it_last(voi
 static void a_sector_that_is_written_in_part_keeps_its_other_bytes(void **state)
 {
     struct bed *b = *state;
-    for (EACH_SECTOR_SIZE(i)) {
+    for (size_t i = 0; i < SIZES; i++) {
         struct sim_disk *d = begin(b, sector_sizes[i]);
         size_t size = sector_sizes[i];
         struct sim_piece pieces[SIM_PIECES_MAX];
@@ -164,7 +160,7 @@ static void every_call_is_a_moment_and_a_change_is_another(void **state)
 static void each_sector_of_a_torn_write_has_its_own_fate(void **state)
 {
     struct bed *b = *state;
-    for (EACH_SECTOR_SIZE(i)) {
+    for (size_t i = 0; i < SIZES; i++) {
         for (unsigned outcome = 0; outcome < 27; outcome++) {
             struct sim_disk *d = begin(b, sector_sizes[i]);
             struct sim_piece pieces[SIM_PIECES_MAX];
@@ -189,7 +185,7 @@ static void each_sector_of_a_torn_write_has_its_own_fate(void **state)
 static void a_sector_may_be_any_version_since_the_sync(void **state)
 {
     struct bed *b = *state;
-    for (EACH_SECTOR_SIZE(i)) {
+    for (size_t i = 0; i < SIZES; i++) {
         for (uint8_t fate = 0; fate < 5; fate++) {
             struct sim_disk *d = begin(b, sector_sizes[i]);
             struct sim_piece pieces[SIM_PIECES_MAX];
@@ -228,14 +224,12 @@ static void garbage_is_the_same_for_the_same_seed_only(void **state)
 
 static void a_reboot_without_a_cut_loses_nothing(void **state)
 {
-    struct bed *b = *state;
-    struct sim_piece pieces[SIM_PIECES_MAX];
-    struct sim_disk *d = begin(b, 512);
+    struct sim_disk *d = begin(*state, 512);
     fill(d, 'b', 512, 0);
     fill(d, 'c', 512, 0);
     sim_disk_settle(d);
     expect_letters(d, "caaaaaaa");
-    assert_int_equal(pieces_of(d, pieces), 0);
+    assert_int_equal(d->queued, 0);
 }
 
 // --- failing calls --------------------------------------------------------------------------------
@@ -329,16 +323,16 @@ static void what_came_ahead_of_a_lied_about_sync_is_there_before_what_came_behin
         b->sim.cut_epoch = epoch;
         sim_disk_cut(d, (const uint8_t[]){1, 1, 1}, 7);
         expect_letters(d, wanted[epoch]);
-        // In the epoch of the cut itself each sector has its own fate.
-        d = begin(b, 512);
-        d->lies = true;
-        fill(d, 'b', 1024, 0);
-        sync_disk(d);
-        fill(d, 'c', 1024, 0);
-        b->sim.cut_epoch = 1;
-        sim_disk_cut(d, (const uint8_t[]){0, 2}, 7);
-        expect_letters(d, "b?aaaaaa");
     }
+    // In the epoch of the cut itself each sector has its own fate.
+    struct sim_disk *d = begin(b, 512);
+    d->lies = true;
+    fill(d, 'b', 1024, 0);
+    sync_disk(d);
+    fill(d, 'c', 1024, 0);
+    b->sim.cut_epoch = 1;
+    sim_disk_cut(d, (const uint8_t[]){0, 2}, 7);
+    expect_letters(d, "b?aaaaaa");
 }
 
 static void all_disks_that_lie_are_one_device(void **state)
@@ -363,14 +357,13 @@ static void all_disks_that_lie_are_one_device(void **state)
 static void the_cache_of_a_disk_that_lies_holds_only_so_much(void **state)
 {
     struct bed *b = *state;
-    for (EACH_SECTOR_SIZE(i)) {
+    for (size_t i = 0; i < SIZES; i++) {
         struct sim_disk *d = begin(b, sector_sizes[i]);
         struct sim_piece pieces[SIM_PIECES_MAX];
         size_t room = SIM_CACHE_BYTES / sector_sizes[i];
         d->lies = true;
-        size_t writes = 0;
-        for (; writes < room; writes++) {
-            fill(d, 'b', 1, writes % SECTORS * sector_sizes[i]);
+        for (size_t k = 0; k < room; k++) {
+            fill(d, 'b', 1, k % SECTORS * sector_sizes[i]);
         }
         assert_int_equal(d->queued, room);
         expect_letters(d, "aaaaaaaa");
@@ -378,8 +371,7 @@ static void the_cache_of_a_disk_that_lies_holds_only_so_much(void **state)
         assert_int_equal(d->queued, room);
         expect_letters(d, "?aaaaaaa"); // the oldest has reached the medium
         assert_true(d->medium[0] == 'b' && d->medium[1] == 'a');
-        // What is left is as it was queued, in its place.
-        sim_disk_settle(d);
+        sim_disk_settle(d); // what is left
         assert_int_equal(letter(d, 7), 'c');
         assert_int_equal(pieces_of(d, pieces), 0);
     }
@@ -478,7 +470,6 @@ static void a_copy_goes_its_own_way(void **state)
     assert_true(is_all(b->other.view, 'b', 512));
     sim_disk_cut(&b->other, (const uint8_t[]){1}, 1);
     expect_letters(&b->other, "baaaaaaa");
-    assert_string_equal(b->other.name, "other");
 }
 
 #define disk_test(name) cmocka_unit_test_setup_teardown(name, make, clear)

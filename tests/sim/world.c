@@ -6,8 +6,11 @@
 #include "tests/sim/sim_memory.h"
 #include "tests/support/expect.h"
 #include "updater/activate.h"
+#include "updater/heads.h"
 #include "updater/mark.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,16 +38,46 @@ void world_restore(struct world *w, const struct media *from)
     media_copy(&w->m, from);
     for (size_t s = 0; s < SLOT_COUNT; s++) {
         for (size_t p = 0; p < SIM_PARTITIONS; p++) {
-            w->m.slots[s][p].written_bytes = 0;
+            w->m.slots[s][p].written_bytes = w->m.slots[s][p].body_bytes = 0;
         }
     }
     w->env.stores = 0;
 }
 
+static uint64_t body_written(const struct world *w)
+{
+    uint64_t sum = 0;
+    for (size_t s = 0; s < SLOT_COUNT; s++) {
+        for (size_t p = 0; p < SIM_PARTITIONS; p++) {
+            sum += w->m.slots[s][p].body_bytes;
+        }
+    }
+    return sum;
+}
+
+void world_note_failure(const struct world *w, struct truth *t)
+{
+    const struct sim *s = &w->sim;
+    if (!s->failed) {
+        return;
+    }
+    t->cuts++;
+    // A healthy system is kept even if the record that says its floor cannot be read.
+    t->floor_unknown = t->floor_unknown || (s->fail_seam == SIM_STATE && s->failed_step == 12);
+    t->spoilt = t->spoilt || (s->fail_seam == SIM_DISK && s->fail_sys == EBADMSG);
+    // U-Boot could not read a copy, or not save; or a copy was read wrongly, or stored so: then the
+    // device goes by what was there before.
+    t->env_copy_lost = t->env_copy_lost || (s->fail_seam == SIM_ENV &&
+                                            (s->failed_step == 11 || s->fail_sys == EBADMSG));
+}
+
 void world_snapshot(const struct world *w, struct media *ret)
 {
     media_copy(ret, &w->m);
-    ret->truth.fetched_bytes[w->installing] += w->source.payload_bytes;
+    world_note_failure(w, &ret->truth);
+    if (w->is_installing) {
+        ret->truth.done_bytes[w->installing] += body_written(w);
+    }
 }
 
 static void settle(struct world *w)
@@ -52,7 +85,7 @@ static void settle(struct world *w)
     for (size_t s = 0; s < SLOT_COUNT; s++) {
         for (size_t p = 0; p < SIM_PARTITIONS; p++) {
             sim_disk_settle(&w->m.slots[s][p]);
-            w->m.slots[s][p].written_bytes = 0;
+            w->m.slots[s][p].written_bytes = w->m.slots[s][p].body_bytes = 0;
         }
     }
     sim_disk_settle(&w->m.env);
@@ -272,8 +305,6 @@ bool world_boot(struct world *w)
         outcome.slot = SLOT_NONE;
     }
     w->sim.step = 0;
-    // U-Boot could not read a copy, or not save: it has gone by what was there before.
-    t->env_copy_lost = t->env_copy_lost || (w->sim.failed && w->sim.failed_step == 11);
     t->running = outcome.slot;
     check_boot(w);
     t->release = outcome.slot == SLOT_NONE ? SIM_UNKNOWN : world_content(w, outcome.slot, true);
@@ -290,7 +321,7 @@ static enum err begin(struct world *w, struct error *e)
         for (size_t p = 0; p < SIM_PARTITIONS; p++) {
             struct sim_disk *d = &w->m.slots[s][p];
             memset(d->read_back, 0, sizeof d->read_back);
-            d->written_bytes = 0;
+            d->written_bytes = d->body_bytes = 0;
         }
     }
     w->env.stores = 0;
@@ -324,20 +355,51 @@ static enum err end(struct world *w, unsigned decisions, const char *verb, enum 
     return err;
 }
 
-// The stored bytes of the chunks that differ, each once.
-static uint64_t bytes_to_fetch(const struct world *w, const struct sim_release *r, int slot)
+// What an install of the release has to write behind the heads: chunks that differ, those that the
+// heads are part of, for step 5 spoils them, and the zeros behind the end of an image.
+static uint64_t body_to_write(const struct world *w, const struct sim_release *r, int slot)
 {
     uint64_t sum = 0;
     for (size_t p = 0; p < SIM_PARTITIONS; p++) {
         const struct partition_info *info = &r->image->manifest->partitions[p];
+        const struct sim_disk *d = &w->m.slots[slot][p];
+        const uint8_t *view = d->stale ? d->medium : d->view;
         for (uint32_t i = info->first; i - info->first < info->count; i++) {
             uint64_t off;
             struct chunk c = chunk_table_get(r->image->table, i, &off);
-            bool same = memcmp(w->m.slots[slot][p].view + off, r->content[p] + off, c.raw_len) == 0;
-            sum += same || chunk_table_origin(r->image->table, i) != i ? 0 : c.stored_len;
+            uint64_t end = off + c.raw_len;
+            uint64_t body = off < HEAD_SIZE ? HEAD_SIZE : off;
+            bool same = memcmp(view + off, r->content[p] + off, c.raw_len) == 0;
+            if ((same && off >= HEAD_SIZE) || end <= body) {
+                continue;
+            }
+            sum += end - body;
+            sum += end == info->image_size ? sim_shapes[p].size_bytes - end : 0;
         }
     }
     return sum;
+}
+
+// I10: before an install, that a cut has not undone more than it may; behind it, that nothing was
+// written that was in place. Where a decision or a record was lost it may begin anew.
+static void check_work(struct world *w, int release, uint64_t needed, bool ended)
+{
+    const struct truth *t = &w->m.truth;
+    uint64_t lost_max = SIM_SYNC_BYTES + 2 * HEAD_SIZE + 3 * w->kit->chunk_max;
+    if (t->env_lost || t->env_copy_lost || t->state_lost || t->spoilt || w->shape.lies ||
+        w->sim.failed) {
+        return;
+    }
+    uint64_t done = t->done_bytes[release];
+    uint64_t planned = t->planned_bytes[release] + t->cuts * lost_max;
+    if (!ended && needed + done > planned && needed > lost_max) {
+        violated(w, 10, "%" PRIu64 " bytes are to be written, %" PRIu64 " are done, of %" PRIu64,
+                 needed, done, t->planned_bytes[release]);
+    }
+    if (ended && body_written(w) > needed) {
+        violated(w, 10, "%" PRIu64 " bytes were written, and %" PRIu64 " were not in place",
+                 body_written(w), needed);
+    }
 }
 
 enum err world_install(struct world *w, int release, bool activate, struct install_report *ret,
@@ -346,21 +408,40 @@ enum err world_install(struct world *w, int release, bool activate, struct insta
     const struct sim_release *r = &w->kit->releases[release];
     struct truth *t = &w->m.truth;
     struct install_options options = {.no_activate = !activate};
-    sim_source_init(&w->source, &w->sim, r->built.bytes, r->built.len,
-                    (size_t)r->built.header.payload_offset);
-    if (!t->planned[release]) {
+    int target = other_slot(t->running);
+    uint64_t needed = body_to_write(w, r, target);
+    if (!t->planned[release] || t->planned_slot[release] != target) {
         t->planned[release] = true;
-        t->planned_bytes[release] = bytes_to_fetch(w, r, other_slot(t->running));
+        t->planned_slot[release] = target;
+        t->done_bytes[release] = 0;
+        t->planned_bytes[release] = needed;
     }
-    w->installing = release;
+    check_work(w, release, needed, false);
+    sim_source_init(&w->source, &w->sim, r->built.bytes, r->built.len);
     w->sim.step = 1;
     enum err err = begin(w, e);
+    w->installing = release;
+    w->is_installing = true;
     if (err == OK) {
         err = install_run(&w->device, &w->source.base, &options, ret, e);
     }
-    t->fetched_bytes[release] += w->source.payload_bytes;
-    w->source.payload_bytes = 0;
+    w->is_installing = false;
+    check_work(w, release, needed, true);
+    t->done_bytes[release] += body_written(w);
+    if (err == ERR_NOT_NOW || err == OK) {
+        t->planned[release] = false; // it begins anew, when it does
+        t->done_bytes[release] = 0;
+    }
     return end(w, 2, "install", err, e);
+}
+
+void world_rot(struct world *w, int slot)
+{
+    enum { ROTTEN_OFF = 6 * 1024 };
+    uint8_t byte = (uint8_t)~w->m.slots[slot][0].view[ROTTEN_OFF];
+    sim_disk_settle(&w->m.slots[slot][0]);
+    sim_disk_put(&w->m.slots[slot][0], ROTTEN_OFF, &byte, 1);
+    w->m.truth.rotten = true;
 }
 
 enum err world_activate(struct world *w, struct error *e)
@@ -373,14 +454,18 @@ enum err world_activate(struct world *w, struct error *e)
     return end(w, 1, "activate", err, e);
 }
 
+bool world_is_sick(const struct world *w)
+{
+    return w->m.truth.release == w->sick && !(w->recovers && w->m.truth.asked > 0);
+}
+
 // What is found healthy may be confirmed from now on, and so raise the floor.
 static void may_confirm(struct world *w)
 {
     struct truth *t = &w->m.truth;
     uint64_t floor = w->kit->releases[t->release].floor;
-    if (t->release != w->sick) {
+    if (!world_is_sick(w)) {
         t->floor_max = floor > t->floor_max ? floor : t->floor_max;
-        t->confirmed = t->release;
     }
 }
 

@@ -18,22 +18,29 @@
 #include "updater/rollback.h"
 
 enum { SIM_SYNC_BYTES = 4096, SIM_ATTEMPTS = 3, SIM_DISKS = SLOT_COUNT * SIM_PARTITIONS + 1 };
-enum { INVARIANTS = 10, STEPS = 12 };
+enum { STEPS = 12 };
 
 // What is true of the device, whatever it has on record.
 struct truth {
-    int running;        // slot, SLOT_NONE: off
-    int release;        // that runs
-    int confirmed;      // the release confirmed last, in words or by being what runs
-    uint64_t floor_max; // the floor of the newest release that was ever confirmed
-    bool env_lost;      // both copies of the environment were damaged, once
-    bool env_copy_lost; // one was: what the newest store said may be forgotten
-    bool state_lost;    // a record of the state directory was lost or damaged, once
-    bool floor_unknown; // the record that says it could not be read when it was needed
-    unsigned cuts;      // and failures, so far
+    int running;         // slot, SLOT_NONE: off
+    int release;         // that runs
+    uint64_t floor_seen; // the highest there was in the environment
+    uint64_t floor_max;  // the floor of the newest release that was ever confirmed
+    bool env_lost;       // both copies of the environment were damaged, once
+    bool env_copy_lost;  // one was: what the newest store said may be forgotten
+    bool state_lost;     // a record of the state directory was lost or damaged, once
+    bool spoilt;         // a disk has said OK and done something else
+    bool rotten;         // a slot has changed by itself
+    int doomed;          // the release whose rejection is on record, 0: none
+    unsigned asked;      // times that health checks were asked for
+    bool floor_unknown;  // the record that says it could not be read when it was needed
+    unsigned cuts;       // and failures, so far
+    // Of the bytes behind the heads, by release: to be written when its install began first, and
+    // written since then.
     bool planned[SIM_RELEASES];
-    uint64_t planned_bytes[SIM_RELEASES]; // of the payload, when its install began first
-    uint64_t fetched_bytes[SIM_RELEASES]; // of the payload, since then
+    int planned_slot[SIM_RELEASES];
+    uint64_t planned_bytes[SIM_RELEASES];
+    uint64_t done_bytes[SIM_RELEASES];
 };
 
 struct media {
@@ -81,9 +88,11 @@ struct world {
     struct findings *findings;
     size_t known_envs;
     uint64_t known_env[KNOWN_ENV_MAX];
-    int dead;         // the release whose kernel does not start, SIM_UNKNOWN: none
-    int sick;         // the release whose services are not healthy
-    int installing;   // the release that `source` is for
+    int dead;           // the release whose kernel does not start, SIM_UNKNOWN: none
+    int sick;           // the release whose services are not healthy
+    bool recovers;      // it is at its first health checks only
+    bool is_installing; // the release `installing`
+    int installing;
     unsigned reboots; // asked for by the process that ran last
 };
 
@@ -93,6 +102,8 @@ struct world *world_new(const struct world_shape *shape, const struct sim_kit *k
 void world_free(struct world *w);
 // Of this moment, in the middle of whatever is going on.
 void world_snapshot(const struct world *w, struct media *ret);
+// What a call that failed, if one did, means for what may be asked of the device later.
+void world_note_failure(const struct world *w, struct truth *t);
 // The media become a copy of `from`, nothing is running.
 void world_restore(struct world *w, const struct media *from);
 
@@ -112,6 +123,8 @@ void world_env_power_on(struct world *w);
 bool world_boot(struct world *w);
 enum err world_install(struct world *w, int release, bool activate, struct install_report *ret,
                        struct error *e);
+// A byte of the slot becomes another one.
+void world_rot(struct world *w, int slot);
 enum err world_activate(struct world *w, struct error *e);
 enum err world_confirm(struct world *w, enum confirm_outcome *ret, struct error *e);
 enum err world_rollback(struct world *w, struct error *e);
@@ -122,6 +135,8 @@ enum err world_mark(struct world *w, bool good, struct error *e);
 // The release that a slot holds to the last byte; SIM_UNKNOWN: none. `durable`: on the medium, else
 // as a read gives it.
 int world_content(const struct world *w, int slot, bool durable);
+// Health checks would find what runs to be unhealthy.
+bool world_is_sick(const struct world *w);
 // A kernel would mount all its partitions.
 bool world_mountable(const struct world *w, int slot);
 // Unobserved and uncounted: what the environment and the journal say. False: cannot be read.

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { VARS_MAX = 64 };
+enum { VARS_MAX = 64, FLAG_OFF = 4, FLAG_FIRST = 247 };
 
 // --- what a store left behind ---------------------------------------------------------------------
 
@@ -152,6 +152,11 @@ static void format(struct world *w)
     }
     vars[n] = NULL;
     sim_env_format(&w->m.env, vars);
+    // The flags go round at 255: let them, in the middle of a life. No CRC covers them.
+    static const uint8_t flags[SIM_ENV_COPIES] = {FLAG_FIRST + 1, FLAG_FIRST};
+    for (size_t i = 0; i < SIM_ENV_COPIES; i++) {
+        sim_disk_put(&w->m.env, i * SIM_ENV_STRIDE + FLAG_OFF, &flags[i], 1);
+    }
 }
 
 void world_env_make(struct world *w)

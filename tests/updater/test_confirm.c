@@ -210,7 +210,8 @@ static void the_last_bootable_slot_goes_on_alone(void **state)
     for (EACH_CONTRACT(i)) {
         struct trial_bench *t = above_a_partial_slot(contracts[i]);
         expect_alone(t);
-        assert_int_equal(trial_stores(t), 1);
+        expect_alone(t);
+        assert_int_equal(trial_stores(t), 1); // the older copy names a slot that is whole
         // However often it is started and found unhealthy: it starts.
         for (int n = 0; n < 6; n++) {
             assert_int_equal(trial_boot(t), SLOT_B);

@@ -6,6 +6,7 @@
 #include "tests/support/fast_clock.h"
 #include "tests/support/file_device.h"
 #include "tests/support/temp_dir.h"
+#include "updater/fill.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -53,6 +54,7 @@ static void a_device_is_opened_with_all_its_parts(void **state)
     assert_int_equal(d->running, 0);
     assert_non_null(d->hasher);
     assert_int_equal(d->journal.step, STEP_IDLE);
+    assert_int_equal(d->sync_bytes, FILL_SYNC);
     assert_true(d->lock_fd >= 0);
     assert_ok(bootenv_load(d->env, &e));
     assert_string_equal(bootenv_get(d->env, "BOOT_ORDER"), "A B");
