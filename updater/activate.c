@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/activate.h"
 
+#include "updater/heads.h"
 #include "updater/release.h"
 #include "updater/scan.h"
 #include "updater/slot_record.h"
@@ -103,17 +104,7 @@ static bool state_was_lost(const struct device *d, const struct boot_state *boot
     return boot->floor_stored || boot->trial != SLOT_NONE || shut_out;
 }
 
-static bool is_zero(const uint8_t *buf, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (buf[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static enum err head_is_zero(struct device *d, const struct config_partition *partition, bool *ret,
+static enum err is_headless(struct device *d, const struct config_partition *partition, bool *ret,
                              struct error *e)
 {
     struct blk *blk = NULL;
@@ -128,21 +119,21 @@ static enum err head_is_zero(struct device *d, const struct config_partition *pa
     size_t len = blk->size_bytes < BLK_ALIGN ? (size_t)blk->size_bytes : BLK_ALIGN;
     err = blk_pread(blk, buf, len, 0, e);
     blk_close(blk);
-    *ret = is_zero(buf, len);
+    *ret = err == OK && !head_has_superblock(buf, len);
     return err;
 }
 
-// An install that began left zeros at the head of every partition (docs/crash-safety.md, step 5), and
-// so does an empty disk.
+// An install that began left zeros where every partition has its superblock (docs/crash-safety.md,
+// steps 5 to 8), and so does an empty disk.
 static enum err check_heads(struct device *d, int slot, struct error *e)
 {
     const struct config_slot *s = &d->config->slots[slot];
-    bool zero = true;
+    bool headless = true;
     enum err err = OK;
-    for (size_t i = 0; i < s->partition_count && err == OK && zero; i++) {
-        err = head_is_zero(d, &s->partitions[i], &zero, e);
+    for (size_t i = 0; i < s->partition_count && err == OK && headless; i++) {
+        err = is_headless(d, &s->partitions[i], &headless, e);
     }
-    if (err == OK && zero) {
+    if (err == OK && headless) {
         err = fail(e, ERR_NOT_NOW, 0,
                    "slot %s holds no verified release: it is empty or only partly written; install "
                    "into it first",

@@ -7,8 +7,8 @@
 //    chunk table, whose signed head was verified again; else ERR_NOT_NOW, nothing stored.
 //    The one exception is rollback to a factory slot that was never written by us
 //    (ACTIVATE_FACTORY_ALLOWED): no record, and either the journal knows updates but none of this
-//    slot, or nobody knows of any (nor does the environment) and some partition begins with
-//    something else than zeros.
+//    slot, or nobody knows of any (nor does the environment) and some partition has
+//    something where a superblock can stand.
 // 2. The flip is one store; the journal names it before.
 #ifndef UPDATER_ACTIVATE_H
 #define UPDATER_ACTIVATE_H

@@ -251,6 +251,17 @@ enum err heads_write(const struct heads *h, const struct slot *s, struct error *
     return err;
 }
 
+bool head_has_superblock(const uint8_t *head, size_t len)
+{
+    for (size_t i = 0; i < SUPERBLOCKS && superblock_off[i] < len; i++) {
+        size_t room = len - superblock_off[i];
+        if (!is_zero(head + superblock_off[i], room < SECTOR ? room : SECTOR)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t heads_bytes(const struct slot *s)
 {
     uint64_t sum = 0;

@@ -48,6 +48,8 @@ MUST_CHECK enum err heads_zero(const struct slot *s, struct error *e);
 // Step 8: every head to the medium, the superblocks last; synced and read back before the next of
 // them makes something of it that can be mounted. ERR_IO names slot and partition.
 MUST_CHECK enum err heads_write(const struct heads *h, const struct slot *s, struct error *e);
+// Whether a head, `len` bytes of it, has anything where a superblock can stand.
+bool head_has_superblock(const uint8_t *head, size_t len);
 // How many bytes the heads of a slot have.
 uint64_t heads_bytes(const struct slot *s);
 

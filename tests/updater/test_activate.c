@@ -221,8 +221,14 @@ static void an_empty_or_half_written_slot_is_no_factory_slot(void **state)
                  "slot b holds no verified release: it is empty or only partly written",
                  activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
     expect_nothing_stored(b);
-    // A partition may be empty by design; an install zeroes the head of every one.
-    b->slots[SLOT_B][1].data[4 * KIB - 1] = 1;
+    // Step 8 writes the rest of the heads before the superblocks.
+    memset(b->slots[SLOT_B][0].data + 512, 1, 512);
+    memset(b->slots[SLOT_B][0].data + 1536, 1, 4 * KIB - 1536);
+    assert_fails(ERR_NOT_NOW, "slot b holds no verified release",
+                 activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
+    expect_nothing_stored(b);
+    // A partition may be empty by design; an install takes the superblock of every one.
+    b->slots[SLOT_B][1].data[1024 + 511] = 1;
     assert_ok(activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
 }
 

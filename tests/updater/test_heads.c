@@ -214,6 +214,21 @@ static void a_sector_that_is_zero_or_is_to_be_is_not_written_by_itself(void **st
     assert_contains(s->bench->seam.trace, "b.boot zero 0+512\n");
 }
 
+static void a_head_without_a_superblock_is_told_from_one_with_any(void **state)
+{
+    uint8_t head[HEAD_SIZE];
+    (void)state;
+    memset(head, 1, sizeof head);
+    memset(head, 0, 512);
+    memset(head + 1024, 0, 512);
+    assert_false(head_has_superblock(head, sizeof head));
+    head[1024 + 511] = 1;
+    assert_true(head_has_superblock(head, sizeof head));
+    assert_false(head_has_superblock(head, 1024 + 511)); // the partition ends before it
+    head[0] = 1;
+    assert_true(head_has_superblock(head, 1));
+}
+
 #define heads_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
 
 int main(void)
@@ -228,6 +243,7 @@ int main(void)
         heads_test(a_head_that_does_not_read_back_is_an_error),
         heads_test(a_write_that_fails_names_slot_and_partition),
         heads_test(a_zeroing_that_fails_names_slot_and_partition),
+        cmocka_unit_test(a_head_without_a_superblock_is_told_from_one_with_any),
         heads_test(a_sector_that_is_zero_or_is_to_be_is_not_written_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
