@@ -87,17 +87,16 @@ static enum err fill_chunk(struct fill *f, const struct job *j, struct error *e)
     return done ? OK : fill_from_source(f, j, e);
 }
 
-// How many of the first `count` chunks will not be touched any more. The last block of what was
-// written is written again with what follows, and a cut may spoil all of it.
-static uint32_t untouched_from_now_on(const struct fill *f, uint32_t count)
+// How many of the first `count` chunks end before the block that `off` of their last partition lies
+// in. That block is written with what follows, and a cut may spoil all of it.
+static uint32_t chunks_before(const struct fill *f, uint32_t count, size_t part, uint64_t off)
 {
-    uint64_t off;
-    struct chunk last = chunk_table_get(f->table, count - 1, &off);
-    uint64_t done = u64_align_down(off + last.raw_len, BLK_ALIGN);
-    uint32_t first = f->slot->partitions[slot_find(f->slot, count - 1)].info->first;
+    uint64_t done = u64_align_down(off, BLK_ALIGN);
+    uint32_t first = f->slot->partitions[part].info->first;
     while (count > first) {
-        struct chunk c = chunk_table_get(f->table, count - 1, &off);
-        if (off + c.raw_len <= done) {
+        uint64_t begin;
+        struct chunk c = chunk_table_get(f->table, count - 1, &begin);
+        if (begin + c.raw_len <= done) {
             break;
         }
         count--;
@@ -105,14 +104,27 @@ static uint32_t untouched_from_now_on(const struct fill *f, uint32_t count)
     return count;
 }
 
-static enum err checkpoint(struct fill *f, uint32_t next_chunk, struct error *e)
+static enum err set_mark(struct fill *f, uint32_t next_chunk, struct error *e)
+{
+    f->device->journal.next_chunk = next_chunk;
+    return journal_save(f->device->state, &f->device->journal, e);
+}
+
+static enum err checkpoint(struct fill *f, const struct job *last, struct error *e)
 {
     enum err err = writer_sync(f->writer, e);
     if (err != OK) {
         return err;
     }
-    f->device->journal.next_chunk = untouched_from_now_on(f, next_chunk);
-    return journal_save(f->device->state, &f->device->journal, e);
+    uint64_t end = last->off + last->chunk.raw_len;
+    return set_mark(f, chunks_before(f, last->index + 1, last->part, end), e);
+}
+
+// What did not read back is written again, and the mark is in front of it.
+static enum err take_mark_back(struct fill *f, const struct job *first, struct error *e)
+{
+    uint32_t untouched = chunks_before(f, first->index, first->part, first->off);
+    return f->device->journal.next_chunk > untouched ? set_mark(f, untouched, e) : OK;
 }
 
 enum err fill_chunks(struct fill *f, const struct chunk_set *differs, struct error *e)
@@ -122,9 +134,12 @@ enum err fill_chunks(struct fill *f, const struct chunk_set *differs, struct err
             continue;
         }
         struct job j = job_for(f, i, differs);
-        enum err err = fill_chunk(f, &j, e);
+        enum err err = take_mark_back(f, &j, e);
+        if (err == OK) {
+            err = fill_chunk(f, &j, e);
+        }
         if (err == OK && writer_unsynced(f->writer) >= f->device->sync_bytes) {
-            err = checkpoint(f, i + 1, e);
+            err = checkpoint(f, &j, e);
         }
         if (err != OK) {
             return err;

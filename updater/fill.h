@@ -6,7 +6,7 @@
 // Invariants
 // 1. Whatever the place, a chunk is hashed in the writer's buffer before it is committed.
 // 2. After every device->sync_bytes written: sync, then the journal's next_chunk, in this order.
-//    It never claims a chunk in a block that is written again.
+//    It never claims a chunk in a block that is written again, and is taken back before one is.
 #ifndef UPDATER_FILL_H
 #define UPDATER_FILL_H
 

@@ -228,15 +228,15 @@ static struct plan plan_from(int argc, char **argv, const char **ret_token)
         {NULL, 0, NULL, 0},
     };
     struct plan p = {
-        .options = {.seed = 1, .per_mille = 1000, .nest_per_mille = 120, .failure_stride = 1},
+        .options = {.seed = 1, .per_mille = 1000, .nest_per_mille = 40, .failure_stride = 1},
         .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
     };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (c) {
         case 's':
-            p.options.per_mille = 30;
+            p.options.per_mille = 25;
             p.options.failure_stride = 29;
-            p.options.nest_per_mille = 60;
+            p.options.nest_per_mille = 25;
             break;
         case 'd':
             p.options.seed = strtoull(optarg, NULL, 10);

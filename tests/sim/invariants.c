@@ -57,7 +57,7 @@ static void check_contents(struct world *w)
         // Named is enough: the script gives attempts back when nothing has any left.
         bool may_boot = readable && (boot.slots[slot].listed || boot.trial == slot);
         bool whole = world_content(w, slot, true) != SIM_UNKNOWN;
-        if (world_mountable(w, slot) && !whole && !t->rotten) {
+        if (world_mountable(w, slot) && !world_mounts_whole(w, slot) && !t->rotten) {
             violated(w, 2, "slot %s can be mounted, and is not one release", slot_name(w, slot));
         }
         // An environment that was damaged says what it said earlier, or nothing. A disk that lies

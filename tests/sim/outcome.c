@@ -93,6 +93,7 @@ static void apply_damage(struct world *w, enum damage damage, uint64_t seed)
         break;
     case DAMAGE_ENV_COPY_0:
     case DAMAGE_ENV_COPY_1:
+        w->m.truth.env_forgets = w->m.truth.env_copy_lost;
         w->m.truth.env_copy_lost = true;
         world_lose_env(w, damage == DAMAGE_ENV_COPY_0 ? 1 : 2);
         break;

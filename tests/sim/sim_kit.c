@@ -149,11 +149,11 @@ void sim_kit_free(struct sim_kit *k)
 
 // --- what bytes are -------------------------------------------------------------------------------
 
-int sim_kit_identify(const struct sim_kit *k, size_t partition, const uint8_t *bytes)
+int sim_kit_identify(const struct sim_kit *k, size_t partition, const uint8_t *bytes, size_t from)
 {
     for (int i = 0; i < SIM_RELEASES; i++) {
-        if (memcmp(bytes, k->releases[i].content[partition], sim_shapes[partition].image_bytes) ==
-            0) {
+        if (memcmp(bytes + from, k->releases[i].content[partition] + from,
+                   sim_shapes[partition].image_bytes - from) == 0) {
             return i;
         }
     }

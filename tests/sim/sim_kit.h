@@ -47,8 +47,9 @@ struct sim_kit {
 struct sim_kit *sim_kit_make(const uint32_t *cuts, size_t boot_superblock_off);
 void sim_kit_free(struct sim_kit *k);
 
-// The release that these bytes of a partition are, to the end of its image; SIM_UNKNOWN: none.
-int sim_kit_identify(const struct sim_kit *k, size_t partition, const uint8_t *bytes);
+// The release that these bytes of a partition are, from `from` to the end of its image; SIM_UNKNOWN:
+// none.
+int sim_kit_identify(const struct sim_kit *k, size_t partition, const uint8_t *bytes, size_t from);
 // Whether a kernel would mount the partition: its superblock is that of some release.
 bool sim_kit_mountable(const struct sim_kit *k, size_t partition, const uint8_t *bytes);
 // The release with this manifest; SIM_UNKNOWN: none.

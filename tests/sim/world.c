@@ -229,18 +229,29 @@ void world_free(struct world *w)
 
 // --- what is there --------------------------------------------------------------------------------
 
-int world_content(const struct world *w, int slot, bool durable)
+static int content(const struct world *w, int slot, bool durable, const size_t *from)
 {
     int found = SIM_UNKNOWN;
     for (size_t p = 0; p < SIM_PARTITIONS; p++) {
         const struct sim_disk *d = &w->m.slots[slot][p];
-        int release = sim_kit_identify(w->kit, p, durable ? d->medium : d->view);
+        int release = sim_kit_identify(w->kit, p, durable ? d->medium : d->view, from[p]);
         if (release == SIM_UNKNOWN || (p > 0 && release != found)) {
             return SIM_UNKNOWN;
         }
         found = release;
     }
     return found;
+}
+
+int world_content(const struct world *w, int slot, bool durable)
+{
+    static const size_t all[SIM_PARTITIONS] = {0};
+    return content(w, slot, durable, all);
+}
+
+bool world_mounts_whole(const struct world *w, int slot)
+{
+    return content(w, slot, true, w->kit->superblock_off) != SIM_UNKNOWN;
 }
 
 bool world_mountable(const struct world *w, int slot)
@@ -330,7 +341,13 @@ static enum err begin(struct world *w, struct error *e)
     if (w->sim.fail_seam == SIM_MEMORY && w->sim.fail_at > 0) {
         sim_memory_arm(&w->sim);
     }
-    return journal_load(w->device.state, &w->device.journal, e);
+    enum err err = journal_load(w->device.state, &w->device.journal, e);
+    struct truth *t = &w->m.truth;
+    if (err == OK && w->device.journal.lost && !t->state_lost && !w->sim.failed) {
+        violated(w, 9, "the journal is damaged, and nothing has damaged it");
+    }
+    t->state_lost = t->state_lost || w->device.journal.lost;
+    return err;
 }
 
 static void tell(struct world *w, const char *verb, enum err err, const struct error *e)

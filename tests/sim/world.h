@@ -28,6 +28,7 @@ struct truth {
     uint64_t floor_max;  // the floor of the newest release that was ever confirmed
     bool env_lost;       // both copies of the environment were damaged, once
     bool env_copy_lost;  // one was: what the newest store said may be forgotten
+    bool env_forgets;    // and then one again: any earlier word may come back
     bool state_lost;     // a record of the state directory was lost or damaged, once
     bool spoilt;         // a disk has said OK and done something else
     bool rotten;         // a slot has changed by itself
@@ -137,6 +138,8 @@ enum err world_mark(struct world *w, bool good, struct error *e);
 int world_content(const struct world *w, int slot, bool durable);
 // Health checks would find what runs to be unhealthy.
 bool world_is_sick(const struct world *w);
+// What a kernel sees of it, from the superblocks on, is one release.
+bool world_mounts_whole(const struct world *w, int slot);
 // A kernel would mount all its partitions.
 bool world_mountable(const struct world *w, int slot);
 // Unobserved and uncounted: what the environment and the journal say. False: cannot be read.

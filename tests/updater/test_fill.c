@@ -309,6 +309,22 @@ static void a_sync_and_the_journal_come_as_often_as_the_device_says(void **state
     assert_int_equal(s->bench->device.journal.next_chunk, 19);
 }
 
+static void a_chunk_that_is_written_again_is_not_claimed_meanwhile(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    s->bench->device.journal.step = STEP_INSTALLING;
+    s->bench->device.journal.next_chunk = 19;
+    s->bench->seam.tracing = true;
+    want(s, 9, 10);
+    assert_ok(fill_chunks(&s->fill, s->t.differs, &e));
+    assert_int_equal(s->bench->device.journal.next_chunk, 9);
+    const char *journal = strstr(s->bench->seam.trace, "journal installing");
+    const char *write = strstr(s->bench->seam.trace, "b.rootfs write");
+    assert_true(journal != NULL && write != NULL && journal < write);
+    assert_null(strstr(journal + 1, "journal"));
+}
+
 #define fill_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
 
 int main(void)
@@ -324,6 +340,7 @@ int main(void)
         fill_test(the_first_chunk_is_tried_without_writing_and_not_fetched_twice),
         fill_test(a_bad_first_chunk_is_found_when_it_is_tried),
         fill_test(a_sync_and_the_journal_come_as_often_as_the_device_says),
+        fill_test(a_chunk_that_is_written_again_is_not_claimed_meanwhile),
         cmocka_unit_test(a_mark_claims_no_chunk_in_a_block_that_is_written_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
