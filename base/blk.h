@@ -4,7 +4,8 @@
 //
 // Invariants
 // 1. Offsets and lengths are bytes; any offset and length inside the device are allowed. What is
-//    aligned to 4096 (buffer, offset and length) takes the direct path where the medium has one.
+//    aligned to 4096 (buffer, offset and length), and on a device what is aligned to its sectors,
+//    takes the direct path where the medium has one: no byte beside it is written then.
 // 2. Nothing past size_bytes is ever read or written: such a call is ERR_INTERNAL, not a short one.
 // 3. A call that returned OK did all of its work; short reads and writes are continued inside.
 // 4. After sync() returned OK, all earlier writes are on the medium, and later reads come from the

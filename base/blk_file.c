@@ -31,16 +31,19 @@ static struct blk_file *file_of(struct blk *b)
     return (struct blk_file *)b;
 }
 
-static bool is_aligned(const void *buf, size_t len, uint64_t off_bytes)
+// On a device whole sectors are enough, and must do: through the cache, what is less than a block of
+// the kernel's would take its neighbours along to the medium.
+static bool is_aligned(const struct blk_file *f, const void *buf, size_t len, uint64_t off_bytes)
 {
-    return (((uintptr_t)buf | len | off_bytes) & (BLK_ALIGN - 1)) == 0;
+    uint64_t align = f->is_device ? f->base.sector_bytes : BLK_ALIGN;
+    return (((uintptr_t)buf | len | off_bytes) & (align - 1)) == 0;
 }
 
 // Invariant 1 of blk.h. The kernel keeps both descriptors coherent: a direct call first writes
 // back, and afterwards drops, the cached pages of its range.
 static int pick_fd(struct blk_file *f, const void *buf, size_t len, uint64_t off_bytes)
 {
-    if (f->direct_fd >= 0 && atomic_load(&f->direct_works) && is_aligned(buf, len, off_bytes)) {
+    if (f->direct_fd >= 0 && atomic_load(&f->direct_works) && is_aligned(f, buf, len, off_bytes)) {
         return f->direct_fd;
     }
     return f->fd;

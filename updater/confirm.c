@@ -138,6 +138,12 @@ static bool is_alone_and_rejected(const struct device *d, const struct boot_stat
            d->journal.step == STEP_IDLE && d->journal.slots[d->running].content == CONTENT_REJECTED;
 }
 
+// Contract bootcount says nothing about the slot that does not boot next.
+static bool may_boot(const struct device *d, const struct boot_state *boot, int slot)
+{
+    return boot->slots[slot].bootable || d->config->boot.contract == CONTRACT_BOOTCOUNT;
+}
+
 static enum err no_trial(struct device *d, const struct boot_state *boot,
                          enum confirm_outcome *ret_outcome, struct error *e)
 {
@@ -146,8 +152,10 @@ static enum err no_trial(struct device *d, const struct boot_state *boot,
     bool unrecorded = trial_end_is_unrecorded(d);
     bool rejected = trial_is_rejected(d, d->running);
     bool left = boot->next == other && !boot_worn_out(boot, d->running);
-    // Without vv_floor the environment may have lost a rejection too.
-    if ((left && (unrecorded || rejected)) || (rejected && !boot->floor_stored)) {
+    // Without vv_floor the environment may have lost a rejection too. It is not stored again when the
+    // boot loader came back because the other slot does not boot any more.
+    bool forgotten = rejected && !boot->floor_stored && may_boot(d, boot, other);
+    if ((left && (unrecorded || rejected)) || forgotten) {
         return reject_running(d, reason_lost, ret_outcome, e);
     }
     if (unrecorded) {

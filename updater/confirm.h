@@ -17,12 +17,14 @@
 //   no trial, no  | about to try R              | the environment was lost, and with it the trial:
 //   vv_floor      |                             |   health checks decide
 //   no trial, no  | R rejected                  | the environment was lost, and with it the
-//   vv_floor      |                             |   rejection: it is stored, the reboot command run
+//   vv_floor, K   |                             |   rejection: it is stored, the reboot command run
+//   boots as well |                             |   (contract bootcount: K is taken to boot)
 //   no trial      | K on trial                  | K was given up and the journal is behind:
 //                 |                             |   rejected
 //   no trial      | activating K                | the flip was never stored: attempts put right
-//   no trial,     | R rejected                  | R was the last bootable slot and went on: health
-//   only R boots  |                             |   checks decide again; bad: R goes on, no reboot
+//   no trial,     | R rejected                  | R was the last bootable slot and went on, or the
+//   only R boots  |                             |   boot loader came back from K: health checks
+//                 |                             |   decide again; bad: R goes on, no reboot
 //   no trial      | anything else               | attempts put right
 //
 // Before all of that: that R is partly written, which the journal may say, is put right.

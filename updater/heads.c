@@ -128,7 +128,8 @@ enum { SECTOR = 512 };
 static const size_t superblock_off[] = {0, 1024};
 enum { SUPERBLOCKS = sizeof superblock_off / sizeof superblock_off[0] };
 
-// How much of `len` bytes at `off` the head of the partition has.
+// How much of `len` bytes at `off` the head of the partition has. 0: `off` may be behind the end of
+// the device, where not even nothing can be read or written.
 static size_t clipped(const struct slot_partition *p, size_t off, size_t len)
 {
     size_t span = head_span(p);
@@ -158,7 +159,8 @@ static enum err zero_everywhere(const struct slot *s, size_t off, size_t len, st
     for (size_t part = 0; part < s->count; part++) {
         const struct slot_partition *p = &s->partitions[part];
         size_t n = clipped(p, off, len);
-        enum err err = reads_as_zero(p, off, n) ? OK : blk_zero_range(p->blk, off, n, e);
+        bool done = n == 0 || reads_as_zero(p, off, n);
+        enum err err = done ? OK : blk_zero_range(p->blk, off, n, e);
         if (err != OK) {
             return error_context(e, "slot %s, partition %s", s->name, p->info->name);
         }
@@ -218,7 +220,7 @@ static enum err write_everywhere(const uint8_t *bytes, const struct slot *s, siz
         const struct slot_partition *p = &s->partitions[part];
         const uint8_t *from = bytes + part * HEAD_SIZE + off;
         size_t n = clipped(p, off, len);
-        if (skip_zeros && is_zero(from, n)) {
+        if (n == 0 || (skip_zeros && is_zero(from, n))) {
             continue;
         }
         err = blk_pwrite(p->blk, from, n, off, e);

@@ -8,8 +8,9 @@
 #include <string.h>
 
 // The record: one line of canonical JSON, then one line "crc32c " and 8 hex digits over the first
-// line with its end. RECORD_VERSION is that of released programs; a record with other members than
-// these does not fit, and is lost like a damaged one.
+// line with its end. RECORD_VERSION is that of released programs. Both slots share the record, so the
+// program that reads it may be newer than the one that wrote it: a member that came later may be
+// missing. Any other that is missing or of the wrong kind loses the record like damage.
 enum { RECORD_VERSION = 1, RECORD_MAX = 16 * 1024, TRAILER_LEN = 7 + 8 + 1 };
 
 static const char record_name[] = "journal";
@@ -139,11 +140,14 @@ static bool read_u32(const json_t *obj, const char *key, uint32_t *ret)
     return true;
 }
 
-static bool read_bool(const json_t *obj, const char *key, bool *ret)
+// The members that came later: absent means 0 and false, which a fresh journal has.
+static bool read_later_members(const json_t *root, struct journal *j)
 {
-    const json_t *v = json_object_get(obj, key);
-    *ret = json_is_true(v);
-    return json_is_boolean(v);
+    const json_t *open = json_object_get(root, "open");
+    j->open = json_is_true(open);
+    return (open == NULL || json_is_boolean(open)) &&
+           (json_object_get(root, "left_bytes") == NULL ||
+            read_u64(root, "left_bytes", &j->left_bytes));
 }
 
 static bool read_text(const json_t *obj, const char *key, char *ret, size_t size)
@@ -210,11 +214,11 @@ static bool read_journal(const json_t *root, struct journal *j)
     return read_slot(root, &j->slot) && read_release(root, &j->release) &&
            read_u32(root, "next_chunk", &j->next_chunk) &&
            read_u32(root, "chunk_count", &j->chunk_count) &&
-           read_u32(root, "restarts", &j->restarts) &&
-           read_u64(root, "left_bytes", &j->left_bytes) && read_bool(root, "open", &j->open) &&
-           read_u32(root, "attempts", &j->attempts) && read_slots(root, j) && read_last(root, j) &&
+           read_u32(root, "restarts", &j->restarts) && read_u32(root, "attempts", &j->attempts) &&
+           read_slots(root, j) && read_last(root, j) &&
            read_u64(root, "confirmed_max", &j->confirmed_max) &&
-           read_u64(root, "floor", &j->floor) && read_u64(root, "time_floor", &j->time_floor_s);
+           read_u64(root, "floor", &j->floor) && read_u64(root, "time_floor", &j->time_floor_s) &&
+           read_later_members(root, j);
 }
 
 static void write_trailer(const void *line, size_t len, char ret[TRAILER_LEN + 1])

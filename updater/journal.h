@@ -19,7 +19,8 @@
 // 1. The journal is a hint for people and for saving work. Losing or corrupting it costs work or
 //    an explanation, never a device: what boots is decided by the environment, what is whole by
 //    hashes.
-// 2. A record whose checksum does not hold is treated as absent; `lost` says so.
+// 2. A record whose checksum does not hold is treated as absent; `lost` says so. One of an older
+//    program, which the other slot may have, is whole.
 // 3. next_chunk never claims a chunk whose bytes are not synced.
 // 4. While one install is begun again and again, left_bytes never grows and restarts goes back to 0
 //    only when left_bytes becomes less, so that there is an end to the starts.

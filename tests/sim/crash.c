@@ -116,10 +116,11 @@ static bool work_in_parallel(const struct plan *p, struct tally *ret)
     bool good = true;
     assert_true(shared != MAP_FAILED);
     fflush(stdout);
+    pid_t pids[WORKERS_MAX];
     for (unsigned i = 0; i < p->workers; i++) {
-        pid_t pid = fork();
-        assert_true(pid >= 0);
-        if (pid == 0) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0) {
             work(p, shared, &shared->tallies[i]);
             fflush(stdout);
             _exit(0);
@@ -127,8 +128,14 @@ static bool work_in_parallel(const struct plan *p, struct tally *ret)
     }
     for (unsigned i = 0; i < p->workers; i++) {
         int status;
-        assert_true(wait(&status) > 0);
-        good = good && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+            const struct findings *at = &shared->tallies[i].findings;
+            printf("crash: a worker crashed, or hung (status %d)\n"
+                   "    again: make crash CRASH_SEED=%" PRIu64 " REPLAY='%s:%s'\n",
+                   status, at->seed, at->subject, at->token);
+            good = false;
+        }
     }
     for (unsigned i = 0; i < p->workers; i++) {
         add(ret, &shared->tallies[i]);
@@ -277,9 +284,6 @@ int main(int argc, char **argv)
     } else {
         bool good = work_in_parallel(&p, &tally);
         status = print_tally(&tally, p.options.seed) > 0 || !good;
-        if (!good) {
-            fputs("crash: a worker crashed\n", stderr);
-        }
     }
     for (size_t i = 0; i < KITS; i++) {
         sim_kit_free(kits[i]);

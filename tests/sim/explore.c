@@ -9,16 +9,23 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { DEPTH_MAX = 3, NESTED_OUTCOMES = 3, NESTED_WITHIN = 300, FAILED_WITHIN = 40 };
+enum {
+    DEPTH_MAX = 3,
+    NESTED_OUTCOMES = 3,
+    NESTED_WITHIN = 300,
+    FAILED_WITHIN = 40,
+    STATE_MAX_S = 120
+};
 
 struct explorer {
     const struct subject *subject;
     const struct explore_options *options;
     struct tally *tally;
     struct world *world;
-    struct findings findings;
-    uint64_t seed; // of this subject
+    struct findings *findings; // in the tally
+    uint64_t seed;             // of this subject
     struct media *begin;
     struct recorder story;
     struct recorder recovery[DEPTH_MAX]; // of the states of each depth
@@ -39,7 +46,7 @@ static bool chosen(uint64_t dice, unsigned per_mille)
 
 static bool is_enough(const struct explorer *x)
 {
-    return x->options->until_found && x->findings.found;
+    return x->options->until_found && x->findings->found;
 }
 
 // --- states ---------------------------------------------------------------------------------------
@@ -66,6 +73,7 @@ static void run_state(struct explorer *x, const struct moment *m, const struct o
 {
     struct world *w = x->world;
     uint64_t seed = mix(x->seed, m->number, index);
+    alarm(STATE_MAX_S);
     world_restore(w, &m->media);
     w->sim.step = m->step;
     outcome_apply(w, o, index, seed);
@@ -106,14 +114,14 @@ static bool tries(const struct explorer *x, const struct moment *m, const struct
 static void cut_moment(struct explorer *x, const struct moment *m, unsigned depth)
 {
     struct outcomes o;
-    size_t len = strlen(x->findings.token);
+    size_t len = strlen(x->findings->token);
     outcomes_find(&m->media, &o);
     x->tally->cuts[m->step]++;
     for (uint32_t i = 0; i < o.count; i++) {
         if (!tries(x, m, &o, i, depth)) {
             continue;
         }
-        add_token(&x->findings, len, m->number, i);
+        add_token(x->findings, len, m->number, i);
         // A restart just before the slot is shut out, and one just behind: the journal says the same.
         unsigned often = m->step == 3 || m->step == 4 ? 4 : 1;
         bool nested = depth + 1 < DEPTH_MAX &&
@@ -123,7 +131,7 @@ static void cut_moment(struct explorer *x, const struct moment *m, unsigned dept
             cut_recovery(x, depth);
         }
     }
-    x->findings.token[len] = '\0';
+    x->findings->token[len] = '\0';
 }
 
 // --- failing calls --------------------------------------------------------------------------------
@@ -174,8 +182,9 @@ static bool run_failure(struct explorer *x, const struct failure *f, uint64_t ca
                         enum after after)
 {
     struct world *w = x->world;
-    snprintf(x->findings.token, sizeof x->findings.token, "!%d.%" PRIu64 ".%d.%d.%d", (int)f->seam,
-             call, f->sys, f->part, (int)after);
+    snprintf(x->findings->token, sizeof x->findings->token, "!%d.%" PRIu64 ".%d.%d.%d",
+             (int)f->seam, call, f->sys, f->part, (int)after);
+    alarm(STATE_MAX_S);
     world_restore(w, x->begin);
     order_failure(w, f, call);
     recorder_choose(&x->recovery[0], mix(x->seed, call, (uint64_t)f->seam), FAILED_WITHIN, true);
@@ -229,7 +238,7 @@ static void fail_calls(struct explorer *x)
             call += stride;
         }
     }
-    x->findings.token[0] = '\0';
+    x->findings->token[0] = '\0';
 }
 
 // --- subjects -------------------------------------------------------------------------------------
@@ -252,10 +261,12 @@ static uint64_t seed_of(const struct subject *s, uint64_t seed)
 static void begin(struct explorer *x, const struct subject *s,
                   const struct explore_options *options, struct tally *tally)
 {
-    *x = (struct explorer){.subject = s, .options = options, .tally = tally};
+    *x = (struct explorer){
+        .subject = s, .options = options, .tally = tally, .findings = &tally->findings};
+    tally->findings = (struct findings){.seed = options->seed};
     x->seed = seed_of(s, options->seed);
-    subject_name(s, x->findings.subject, sizeof x->findings.subject);
-    x->world = life_begin(s->life, &s->shape, s->kit, &x->findings);
+    subject_name(s, x->findings->subject, sizeof x->findings->subject);
+    x->world = life_begin(s->life, &s->shape, s->kit, x->findings);
     x->begin = calloc(1, sizeof *x->begin);
     assert_non_null(x->begin);
     world_snapshot(x->world, x->begin);
@@ -264,7 +275,7 @@ static void begin(struct explorer *x, const struct subject *s,
 static void end(struct explorer *x)
 {
     for (int i = 0; i <= FINDING_INVARIANTS; i++) {
-        x->tally->violations[i] += x->findings.violations[i];
+        x->tally->violations[i] += x->findings->violations[i];
     }
     recorder_free(&x->story);
     for (size_t i = 0; i < DEPTH_MAX; i++) {
@@ -357,7 +368,7 @@ static bool again(struct explorer *x, const char *state)
         return again_cuts(x, &x->story, 0, state);
     }
     bool found = again_failure(x, &state);
-    snprintf(x->findings.token, sizeof x->findings.token, "(the same)");
+    snprintf(x->findings->token, sizeof x->findings->token, "(the same)");
     return found && (*state == '\0' || again_cuts(x, &x->recovery[0], 1, state));
 }
 
@@ -367,8 +378,8 @@ bool explore_again(const struct subject *subject, const struct explore_options *
     struct explorer x;
     begin(&x, subject, options, tally);
     tell_story(&x);
-    x.findings.verbose = true; // from here on
-    snprintf(x.findings.token, sizeof x.findings.token, "%s", state);
+    x.findings->verbose = true; // from here on
+    snprintf(x.findings->token, sizeof x.findings->token, "%s", state);
     bool found = again(&x, state);
     end(&x);
     return found;

@@ -25,6 +25,7 @@ struct tally {
     uint64_t failures[STEPS + 1];
     uint64_t real_states; // through the real libubootenv
     uint64_t violations[FINDING_INVARIANTS + 1];
+    struct findings findings; // of the subject at hand, and the state it is in
 };
 
 struct explore_options {
@@ -45,7 +46,7 @@ struct subject {
 
 // LIFE in a token: "update-order-512".
 void subject_name(const struct subject *s, char *ret, size_t size);
-// The whole of one subject.
+// The whole of one subject. A state that does not end is ended by SIGALRM.
 void explore(const struct subject *subject, const struct explore_options *options,
              struct tally *tally);
 // One state of it, by the part of its token behind the colon. False: no such state.

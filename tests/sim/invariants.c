@@ -22,7 +22,8 @@ void violated(struct world *w, int invariant, const char *fmt, ...)
     va_start(args, fmt);
     printf("I%d violated in step %d: ", invariant, w->sim.step);
     vprintf(fmt, args);
-    printf("\n    again: make crash REPLAY='%s:%s'\n", f->subject, f->token);
+    printf("\n    again: make crash CRASH_SEED=%" PRIu64 " REPLAY='%s:%s'\n", f->seed, f->subject,
+           f->token);
     va_end(args);
     fflush(stdout);
 }
@@ -189,13 +190,16 @@ void check_boot(struct world *w)
     }
 }
 
-void check_process(struct world *w, unsigned decisions)
+void check_process(struct world *w, unsigned decisions, bool installs)
 {
-    for (size_t p = 0; p < SIM_PARTITIONS; p++) {
-        struct sim_disk *d = &w->m.slots[w->m.truth.running][p];
-        if (d->written_bytes > 0 || d->queued > 0) {
-            violated(w, 7, "%s of the running slot was written to", d->name);
-            d->written_bytes = 0;
+    for (int slot = 0; slot < SLOT_COUNT; slot++) {
+        for (size_t p = 0; p < SIM_PARTITIONS; p++) {
+            struct sim_disk *d = &w->m.slots[slot][p];
+            bool may = installs && slot != w->m.truth.running;
+            if (d->trespassed || (!may && d->written_bytes > 0)) {
+                violated(w, 7, "%s was written to", d->name);
+            }
+            d->trespassed = false;
         }
     }
     if (w->env.stores > decisions) {
@@ -208,7 +212,8 @@ void check_flip(struct world *w, int slot)
     int release = world_content(w, slot, false);
     const struct truth *t = &w->m.truth;
     // Nobody knows better, or what is tried cannot start.
-    if (t->state_lost && (t->env_lost || t->env_copy_lost || !world_mountable(w, slot))) {
+    bool may_guess = t->state_lost && !w->is_installing;
+    if (may_guess && (t->env_lost || t->env_copy_lost || !world_mountable(w, slot))) {
         return;
     }
     if (release == SIM_UNKNOWN) {

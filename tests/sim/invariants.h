@@ -26,6 +26,7 @@ struct world;
 enum { FINDING_TOKEN_SIZE = 160, FINDINGS_SHOWN = 40, FINDING_INVARIANTS = 10 };
 
 struct findings {
+    uint64_t seed;
     char subject[64];
     char token[FINDING_TOKEN_SIZE]; // of the state at hand, see explore.h
     bool found;
@@ -45,7 +46,7 @@ void check_media(struct world *w);
 void check_boot(struct world *w);
 // Before the store that makes `slot` the next to boot: I8.
 void check_flip(struct world *w, int slot);
-// After a process: I7, and of I3 that it stored `decisions` times at most.
-void check_process(struct world *w, unsigned decisions);
+// After a process, which was an install or something that leaves the slots alone: I7, and of I3 that it stored `decisions` times at most.
+void check_process(struct world *w, unsigned decisions, bool installs);
 
 #endif

@@ -32,8 +32,10 @@ static void on_moment(struct sim *s, bool changed)
         r->base = r->seen;
     }
     bool counts = !r->from_failure || r->base > 0;
-    if (r->all ||
-        (counts && r->count < RECORDER_WANTED && r->seen - r->base == r->wanted[r->count])) {
+    // What has not changed is the state before once more, but where the next step begins.
+    bool first = r->count == 0 || r->moments[r->count - 1]->step != s->step;
+    bool wanted = counts && r->count < RECORDER_WANTED && r->seen - r->base == r->wanted[r->count];
+    if (r->all ? changed || first : wanted) {
         record(r, changed);
     }
 }

@@ -19,7 +19,7 @@ struct recorder {
     uint32_t seen;
     size_t count, room;
     struct moment **moments;
-    // Which: all, or some that were chosen beforehand, counted from the first one or from the one
+    // Which: all that changed something or began a step, or some that were chosen beforehand, counted from the first one or from the one
     // that saw a call fail.
     bool all, from_failure;
     uint32_t base;

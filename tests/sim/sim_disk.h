@@ -37,9 +37,9 @@ struct sim_disk {
     uint32_t sector_bytes; // 512 or 4096
     size_t size_bytes;     // whole sectors
     bool lies;
-    bool read_only;  // a write is noted in `trespassed`, and done
-    bool trespassed; //
-    bool stale;      // a sync failed: the view is not what the medium has
+    bool read_only; // a write is noted in `trespassed`, and done
+    bool trespassed;
+    bool stale; // a sync failed: the view is not what the medium has
     // Of writes, since the driver set them to 0: all, and what lay behind the first 4 KiB.
     uint64_t written_bytes, body_bytes;
     uint8_t medium[SIM_DISK_MAX];

@@ -3,14 +3,9 @@
 
 #include "bootloader/boot_model.h"
 #include "tests/sim/invariants.h"
-#include "tests/sim/sim_memory.h"
 #include "tests/support/expect.h"
-#include "updater/activate.h"
-#include "updater/heads.h"
-#include "updater/mark.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -44,7 +39,7 @@ void world_restore(struct world *w, const struct media *from)
     w->env.stores = 0;
 }
 
-static uint64_t body_written(const struct world *w)
+uint64_t world_body_written(const struct world *w)
 {
     uint64_t sum = 0;
     for (size_t s = 0; s < SLOT_COUNT; s++) {
@@ -76,7 +71,7 @@ void world_snapshot(const struct world *w, struct media *ret)
     media_copy(ret, &w->m);
     world_note_failure(w, &ret->truth);
     if (w->is_installing) {
-        ret->truth.done_bytes[w->installing] += body_written(w);
+        ret->truth.done_bytes[w->installing] += world_body_written(w);
     }
 }
 
@@ -322,201 +317,4 @@ bool world_boot(struct world *w)
     narrate(w, "boot: slot %d runs, release %s", t->running,
             t->release == SIM_UNKNOWN ? "unknown" : w->kit->releases[t->release].version);
     return t->release != SIM_UNKNOWN;
-}
-
-// --- verbs ----------------------------------------------------------------------------------------
-
-static enum err begin(struct world *w, struct error *e)
-{
-    for (size_t s = 0; s < SLOT_COUNT; s++) {
-        for (size_t p = 0; p < SIM_PARTITIONS; p++) {
-            struct sim_disk *d = &w->m.slots[s][p];
-            memset(d->read_back, 0, sizeof d->read_back);
-            d->written_bytes = d->body_bytes = 0;
-        }
-    }
-    w->env.stores = 0;
-    w->reboots = 0;
-    w->device.running = w->m.truth.running;
-    if (w->sim.fail_seam == SIM_MEMORY && w->sim.fail_at > 0) {
-        sim_memory_arm(&w->sim);
-    }
-    enum err err = journal_load(w->device.state, &w->device.journal, e);
-    struct truth *t = &w->m.truth;
-    if (err == OK && w->device.journal.lost && !t->state_lost && !w->sim.failed) {
-        violated(w, 9, "the journal is damaged, and nothing has damaged it");
-    }
-    t->state_lost = t->state_lost || w->device.journal.lost;
-    return err;
-}
-
-static void tell(struct world *w, const char *verb, enum err err, const struct error *e)
-{
-    struct boot_state boot = {.next = SLOT_NONE, .trial = SLOT_NONE};
-    if (!w->findings->verbose) {
-        return;
-    }
-    bool readable = world_boot_state(w, &boot);
-    narrate(w, "%s: %s; the environment %s, boots slot %d next, on trial is %d", verb,
-            err == OK ? "done" : e->msg, readable ? "is readable" : "is lost", boot.next,
-            boot.trial);
-}
-
-static enum err end(struct world *w, unsigned decisions, const char *verb, enum err err,
-                    const struct error *e)
-{
-    sim_memory_disarm();
-    check_process(w, decisions);
-    tell(w, verb, err, e);
-    w->sim.step = 0;
-    return err;
-}
-
-// What an install of the release has to write behind the heads: chunks that differ, those that the
-// heads are part of, for step 5 spoils them, and the zeros behind the end of an image.
-static uint64_t body_to_write(const struct world *w, const struct sim_release *r, int slot)
-{
-    uint64_t sum = 0;
-    for (size_t p = 0; p < SIM_PARTITIONS; p++) {
-        const struct partition_info *info = &r->image->manifest->partitions[p];
-        const struct sim_disk *d = &w->m.slots[slot][p];
-        const uint8_t *view = d->stale ? d->medium : d->view;
-        for (uint32_t i = info->first; i - info->first < info->count; i++) {
-            uint64_t off;
-            struct chunk c = chunk_table_get(r->image->table, i, &off);
-            uint64_t end = off + c.raw_len;
-            uint64_t body = off < HEAD_SIZE ? HEAD_SIZE : off;
-            bool same = memcmp(view + off, r->content[p] + off, c.raw_len) == 0;
-            if ((same && off >= HEAD_SIZE) || end <= body) {
-                continue;
-            }
-            sum += end - body;
-            sum += end == info->image_size ? sim_shapes[p].size_bytes - end : 0;
-        }
-    }
-    return sum;
-}
-
-// I10: before an install, that a cut has not undone more than it may; behind it, that nothing was
-// written that was in place. Where a decision or a record was lost it may begin anew.
-static void check_work(struct world *w, int release, uint64_t needed, bool ended)
-{
-    const struct truth *t = &w->m.truth;
-    uint64_t lost_max = SIM_SYNC_BYTES + 2 * HEAD_SIZE + 3 * w->kit->chunk_max;
-    if (t->env_lost || t->env_copy_lost || t->state_lost || t->spoilt || w->shape.lies ||
-        w->sim.failed) {
-        return;
-    }
-    uint64_t done = t->done_bytes[release];
-    uint64_t planned = t->planned_bytes[release] + t->cuts * lost_max;
-    if (!ended && needed + done > planned && needed > lost_max) {
-        violated(w, 10, "%" PRIu64 " bytes are to be written, %" PRIu64 " are done, of %" PRIu64,
-                 needed, done, t->planned_bytes[release]);
-    }
-    if (ended && body_written(w) > needed) {
-        violated(w, 10, "%" PRIu64 " bytes were written, and %" PRIu64 " were not in place",
-                 body_written(w), needed);
-    }
-}
-
-enum err world_install(struct world *w, int release, bool activate, struct install_report *ret,
-                       struct error *e)
-{
-    const struct sim_release *r = &w->kit->releases[release];
-    struct truth *t = &w->m.truth;
-    struct install_options options = {.no_activate = !activate};
-    int target = other_slot(t->running);
-    uint64_t needed = body_to_write(w, r, target);
-    if (!t->planned[release] || t->planned_slot[release] != target) {
-        t->planned[release] = true;
-        t->planned_slot[release] = target;
-        t->done_bytes[release] = 0;
-        t->planned_bytes[release] = needed;
-    }
-    check_work(w, release, needed, false);
-    sim_source_init(&w->source, &w->sim, r->built.bytes, r->built.len);
-    w->sim.step = 1;
-    enum err err = begin(w, e);
-    w->installing = release;
-    w->is_installing = true;
-    if (err == OK) {
-        err = install_run(&w->device, &w->source.base, &options, ret, e);
-    }
-    w->is_installing = false;
-    check_work(w, release, needed, true);
-    t->done_bytes[release] += body_written(w);
-    if (err == ERR_NOT_NOW || err == OK) {
-        t->planned[release] = false; // it begins anew, when it does
-        t->done_bytes[release] = 0;
-    }
-    return end(w, 2, "install", err, e);
-}
-
-void world_rot(struct world *w, int slot)
-{
-    enum { ROTTEN_OFF = 6 * 1024 };
-    uint8_t byte = (uint8_t)~w->m.slots[slot][0].view[ROTTEN_OFF];
-    sim_disk_settle(&w->m.slots[slot][0]);
-    sim_disk_put(&w->m.slots[slot][0], ROTTEN_OFF, &byte, 1);
-    w->m.truth.rotten = true;
-}
-
-enum err world_activate(struct world *w, struct error *e)
-{
-    w->sim.step = 10;
-    enum err err = begin(w, e);
-    if (err == OK) {
-        err = activate_slot(&w->device, other_slot(w->device.running), ACTIVATE_VERIFY, e);
-    }
-    return end(w, 1, "activate", err, e);
-}
-
-bool world_is_sick(const struct world *w)
-{
-    return w->m.truth.release == w->sick && !(w->recovers && w->m.truth.asked > 0);
-}
-
-// What is found healthy may be confirmed from now on, and so raise the floor.
-static void may_confirm(struct world *w)
-{
-    struct truth *t = &w->m.truth;
-    uint64_t floor = w->kit->releases[t->release].floor;
-    if (!world_is_sick(w)) {
-        t->floor_max = floor > t->floor_max ? floor : t->floor_max;
-    }
-}
-
-enum err world_confirm(struct world *w, enum confirm_outcome *ret, struct error *e)
-{
-    may_confirm(w);
-    w->sim.step = 12;
-    enum err err = begin(w, e);
-    if (err == OK) {
-        err = confirm_run(&w->device, ret, e);
-    }
-    return end(w, 1, "confirm", err, e);
-}
-
-enum err world_rollback(struct world *w, struct error *e)
-{
-    enum rollback_outcome outcome;
-    w->sim.step = 12;
-    enum err err = begin(w, e);
-    if (err == OK) {
-        err = rollback_run(&w->device, &outcome, e);
-    }
-    return end(w, 1, "rollback", err, e);
-}
-
-enum err world_mark(struct world *w, bool good, struct error *e)
-{
-    if (good) {
-        may_confirm(w);
-    }
-    w->sim.step = 12;
-    enum err err = begin(w, e);
-    if (err == OK) {
-        err = mark_run(&w->device, good ? MARK_GOOD : MARK_BAD, w->device.running, e);
-    }
-    return end(w, 1, "mark", err, e);
 }

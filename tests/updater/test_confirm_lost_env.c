@@ -207,6 +207,62 @@ static void a_rejection_after_the_loss_stands_after_a_cut(void **state)
     }
 }
 
+// The first update is rejected in slot b, the environment lost, and slot a hangs by now: it has used
+// up its attempts when the boot loader falls back to slot b.
+static struct trial_bench *back_in_the_rejected_slot(bool healthy)
+{
+    struct error e;
+    enum confirm_outcome outcome;
+    struct trial_bench *t = trial_bench_new(CONTRACT_ORDER); // the one that counts after the loss
+    trial_check(t, "echo no camera; exit 1");
+    assert_int_equal(trial_boot(t), SLOT_B);
+    assert_int_equal(confirm_run(t->device, &outcome, &e), ERR_HEALTH);
+    assert_int_equal(outcome, CONFIRM_REJECTED);
+    lose_environment(t);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(trial_boot(t), SLOT_A);
+    }
+    assert_int_equal(trial_boot(t), SLOT_B);
+    trial_check(t, healthy ? "true" : "echo no network; exit 1");
+    return t;
+}
+
+static void expect_slot_b_to_stay(struct trial_bench *t)
+{
+    assert_int_equal(t->bench->reboots, 0);
+    for (int i = 0; i < 5; i++) {
+        struct error e;
+        enum confirm_outcome outcome;
+        assert_int_equal(trial_boot(t), SLOT_B);
+        trial_check(t, "true");
+        assert_ok(confirm_run(t->device, &outcome, &e));
+    }
+}
+
+static void a_rejected_slot_is_kept_when_the_other_one_stopped_booting(void **state)
+{
+    (void)state;
+    struct trial_bench *t = back_in_the_rejected_slot(true);
+    expect_confirmed(t);
+    assert_int_equal(trial_boot_state(t).next, SLOT_B);
+    expect_slot_b_to_stay(t);
+    trial_bench_free(t);
+}
+
+static void a_rejected_slot_goes_on_unhealthy_when_the_other_one_stopped_booting(void **state)
+{
+    (void)state;
+    struct error e;
+    enum confirm_outcome outcome = CONFIRM_NOT_ON_TRIAL;
+    struct trial_bench *t = back_in_the_rejected_slot(false);
+    assert_fails(ERR_HEALTH, "check api: no network; it goes on",
+                 confirm_run(t->device, &outcome, &e));
+    assert_int_equal(outcome, CONFIRM_LAST_SLOT);
+    assert_int_equal(trial_boot_state(t).next, SLOT_B);
+    expect_slot_b_to_stay(t);
+    trial_bench_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +272,8 @@ int main(void)
         cmocka_unit_test(a_first_trial_that_was_taken_out_by_hand_is_decided_by_the_checks),
         cmocka_unit_test(a_worn_out_slot_without_a_floor_is_decided_by_the_checks),
         cmocka_unit_test(a_rejection_after_the_loss_stands_after_a_cut),
+        cmocka_unit_test(a_rejected_slot_is_kept_when_the_other_one_stopped_booting),
+        cmocka_unit_test(a_rejected_slot_goes_on_unhealthy_when_the_other_one_stopped_booting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { KIB = 1024, ROOTFS_LEN = 40000, BOOT_LEN = 3000 };
+enum { KIB = 1024, ROOTFS_LEN = 40000, BOOT_LEN = 3000, TINY_LEN = 600 };
 
 static const uint32_t odd_cuts[] = {1000, 2000, 30000, 0};
 
@@ -17,22 +17,33 @@ struct stage {
     uint8_t rootfs[ROOTFS_LEN], boot[BOOT_LEN];
 };
 
-static int make(void **state)
+// The boot partition has `boot_len` bytes, and the image fills it.
+static int make_with(void **state, size_t boot_len)
 {
     struct stage *s = calloc(1, sizeof *s);
     assert_non_null(s);
     fill_random(s->rootfs, ROOTFS_LEN, 1);
     fill_random(s->boot, BOOT_LEN, 2);
-    s->bench = bench_new(64 * KIB, BOOT_LEN);
+    s->bench = bench_new(64 * KIB, boot_len);
     struct image_recipe r = bench_recipe("2.0", 2);
     r.cuts = odd_cuts;
     image_recipe_add(&r, "rootfs", s->rootfs, ROOTFS_LEN);
-    image_recipe_add(&r, "boot", s->boot, BOOT_LEN);
+    image_recipe_add(&r, "boot", s->boot, boot_len);
     bench_serve(s->bench, &r);
     bench_open_target(s->bench, &s->t);
     s->bench->seam.tracing = true;
     *state = s;
     return 0;
+}
+
+static int make(void **state)
+{
+    return make_with(state, BOOT_LEN);
+}
+
+static int make_tiny(void **state)
+{
+    return make_with(state, TINY_LEN);
 }
 
 static int clear(void **state)
@@ -152,6 +163,51 @@ static void heads_are_written_superblocks_last_synced_and_read_back(void **state
     assert_memory_equal(s->bench->slots[SLOT_B][1].data, s->boot, BOOT_LEN);
 }
 
+static void a_partition_that_ends_before_the_second_superblock_has_only_the_first(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    assert_ok(heads_zero(s->t.slot, &e));
+    heads_put(s->t.heads, 0, 0, s->rootfs, ROOTFS_LEN);
+    heads_put(s->t.heads, 1, 0, s->boot, TINY_LEN);
+    assert_ok(heads_write(s->t.heads, s->t.slot, &e));
+    assert_int_equal(heads_bytes(s->t.slot), 4096 + 600);
+    assert_string_equal(s->bench->seam.trace, "b.rootfs zero 0+512\n"
+                                              "b.boot zero 0+512\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n"
+                                              "b.rootfs zero 1024+512\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n"
+                                              "b.rootfs zero 0+4096\n"
+                                              "b.boot zero 0+600\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n"
+                                              "b.rootfs write 0+4096\n"
+                                              "b.boot write 0+600\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n"
+                                              "b.rootfs write 1024+512\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n"
+                                              "b.rootfs write 0+512\n"
+                                              "b.boot write 0+512\n"
+                                              "b.rootfs sync\n"
+                                              "b.boot sync\n");
+    assert_memory_equal(s->bench->slots[SLOT_B][0].data, s->rootfs, HEAD_SIZE);
+    assert_memory_equal(s->bench->slots[SLOT_B][1].data, s->boot, TINY_LEN);
+}
+
+static void a_release_goes_into_a_partition_smaller_than_a_superblock_needs(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct install_report report;
+    assert_ok(bench_install(s->bench, &report, &e));
+    bench_expect_content(s->bench, 0, s->rootfs, ROOTFS_LEN);
+    bench_expect_content(s->bench, 1, s->boot, TINY_LEN);
+}
+
 static void a_head_that_does_not_read_back_is_an_error(void **state)
 {
     struct stage *s = *state;
@@ -230,6 +286,7 @@ static void a_head_without_a_superblock_is_told_from_one_with_any(void **state)
 }
 
 #define heads_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
+#define tiny_test(name) cmocka_unit_test_setup_teardown(name, make_tiny, clear)
 
 int main(void)
 {
@@ -240,6 +297,8 @@ int main(void)
         heads_test(a_chunk_that_is_no_longer_in_place_is_added_to_those_that_differ),
         heads_test(heads_are_zeroed_superblocks_first_and_synced),
         heads_test(heads_are_written_superblocks_last_synced_and_read_back),
+        tiny_test(a_partition_that_ends_before_the_second_superblock_has_only_the_first),
+        tiny_test(a_release_goes_into_a_partition_smaller_than_a_superblock_needs),
         heads_test(a_head_that_does_not_read_back_is_an_error),
         heads_test(a_write_that_fails_names_slot_and_partition),
         heads_test(a_zeroing_that_fails_names_slot_and_partition),

@@ -277,7 +277,10 @@ static void a_record_with_an_impossible_value_is_lost(void **state)
         {"\"next_chunk\":17", "\"next_chunk\":-1"},
         {"\"restarts\":2", "\"restarts\":\"2\""},
         {"\"left_bytes\":9223372036854775807", "\"left_bytes\":-1"},
+        {"\"left_bytes\":9223372036854775807", "\"left_bytes\":null"},
+        {"\"left_bytes\":9223372036854775807", "\"left_bytes\":true"},
         {"\"open\":true", "\"open\":1"},
+        {"\"open\":true", "\"open\":null"},
         {"\"floor\":10", "\"floor\":-10"},
         {"\"time\":1700000000", "\"time\":true"},
         {"\"version\":\"2.0\"", "\"version\":"
@@ -287,8 +290,6 @@ static void a_record_with_an_impossible_value_is_lost(void **state)
         {"\"manifest\":\"ab", "\"manifest\":\""},
         {"{\"content\":\"confirmed\"", "{},{\"content\":\"confirmed\""},
         {",\"floor\":10", ""},
-        {",\"left_bytes\":9223372036854775807", ""}, // nor is one from before there was a count
-        {"\"open\":true,", ""},
     };
     struct one_record store = empty_store();
     (void)state;
@@ -298,6 +299,32 @@ static void a_record_with_an_impossible_value_is_lost(void **state)
             fail_msg("%s was accepted", changes[i][1]);
         }
     }
+}
+
+// The program in the other slot, which may be older, has the same journal.
+static void a_record_from_before_the_starts_were_compared_is_kept(void **state)
+{
+    static const char left_bytes[] = ",\"left_bytes\":9223372036854775807";
+    static const char open[] = "\"open\":true,";
+    struct one_record store = empty_store();
+    struct journal want = full_journal();
+    (void)state;
+    tamper(&store, left_bytes, "");
+    struct journal got = load(&store);
+    assert_false(got.lost);
+    assert_int_equal(got.left_bytes, 0);
+    assert_true(got.open);
+    tamper(&store, open, "");
+    got = load(&store);
+    assert_false(got.lost);
+    assert_int_equal(got.left_bytes, want.left_bytes);
+    assert_false(got.open);
+    assert_int_equal(got.restarts, want.restarts);
+    assert_int_equal(got.attempts, want.attempts);
+    assert_int_equal(got.slots[0].content, want.slots[0].content);
+    assert_int_equal(got.confirmed_max, want.confirmed_max);
+    assert_int_equal(got.floor, want.floor);
+    assert_int_equal(got.time_floor_s, want.time_floor_s);
 }
 
 static void a_record_that_is_not_canonical_is_lost(void **state)
@@ -405,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_record_of_any_other_length_is_lost),
         cmocka_unit_test(a_record_of_another_format_is_lost),
         cmocka_unit_test(a_record_with_an_impossible_value_is_lost),
+        cmocka_unit_test(a_record_from_before_the_starts_were_compared_is_kept),
         cmocka_unit_test(a_record_that_is_not_canonical_is_lost),
         cmocka_unit_test(a_record_too_large_or_on_a_bad_block_is_lost),
         cmocka_unit_test(other_failures_of_the_store_are_told),
