@@ -138,7 +138,7 @@ static bool is_alone_and_rejected(const struct device *d, const struct boot_stat
            d->journal.step == STEP_IDLE && d->journal.slots[d->running].content == CONTENT_REJECTED;
 }
 
-// Contract bootcount says nothing about the slot that does not boot next.
+// Contract bootcount does not tell whether the slot that does not boot next would.
 static bool may_boot(const struct device *d, const struct boot_state *boot, int slot)
 {
     return boot->slots[slot].bootable || d->config->boot.contract == CONTRACT_BOOTCOUNT;

@@ -121,7 +121,7 @@ static size_t head_span(const struct slot_partition *p)
 }
 
 // A superblock stands in one sector of 512, which is written as a whole: at the beginning (FAT, XFS,
-// squashfs) or at 1024 (ext4, erofs, f2fs). It is taken away before anything else of its partition,
+// squashfs) or at 1024 (ext4, erofs). It is taken away before anything else of its partition,
 // and comes back behind everything else, each with a sync of its own: so that whatever a cut leaves
 // of a head, what could be mounted is complete.
 enum { SECTOR = 512 };

@@ -47,9 +47,9 @@ MUST_CHECK enum err trial_keep(struct device *d, struct error *e);
 // `slot` does not boot any more. ERR_NOT_NOW, and nothing stored, when the other slot is partly
 // written, see trial_check_other(): then nothing would boot.
 MUST_CHECK enum err trial_reject(struct device *d, int slot, const char *reason, struct error *e);
-// Any other error: it could not be found out.
 // The check alone. What the journal calls partly written is read whole; if it agrees with its record
-// it is whole, and the journal in memory says so from then on.
+// it is whole, and the journal in memory says so from then on. Any other error than ERR_NOT_NOW: it
+// could not be found out.
 MUST_CHECK enum err trial_check_other(struct device *d, int slot, struct error *e);
 // trial_reject() of `slot` got as far as the journal, at least.
 bool trial_is_rejected(const struct device *d, int slot);

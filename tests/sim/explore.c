@@ -28,7 +28,7 @@ struct explorer {
     uint64_t seed;             // of this subject
     struct media *begin;
     struct recorder story;
-    struct recorder recovery[DEPTH_MAX]; // of the states of each depth
+    struct recorder recovery[DEPTH_MAX - 1]; // of the states of each depth
 };
 
 // --- chance ---------------------------------------------------------------------------------------
@@ -191,6 +191,7 @@ static bool run_failure(struct explorer *x, const struct failure *f, uint64_t ca
     recorder_begin(&x->recovery[0], w);
     int stopped = life_tell(w, x->subject->life, false);
     bool failed = w->sim.failed;
+    bool reached = failed || w->sim.idle;
     int step = w->sim.failed_step;
     world_note_failure(w, &w->m.truth);
     sim_reset(&w->sim);
@@ -200,7 +201,7 @@ static bool run_failure(struct explorer *x, const struct failure *f, uint64_t ca
         count_state(x, step, 0);
     }
     recorder_end(&x->recovery[0]);
-    return failed;
+    return reached;
 }
 
 // Every so many calls, with all three that may follow or one of them. False: no more of them.
@@ -278,7 +279,7 @@ static void end(struct explorer *x)
         x->tally->violations[i] += x->findings->violations[i];
     }
     recorder_free(&x->story);
-    for (size_t i = 0; i < DEPTH_MAX; i++) {
+    for (size_t i = 0; i < DEPTH_MAX - 1; i++) {
         recorder_free(&x->recovery[i]);
     }
     world_free(x->world);

@@ -11,7 +11,7 @@
 //   I7  nothing changes but the target slot, the environment and the state directory
 //   I8  what is made bootable was read back from the medium, every byte, since it was written
 //   I9  the same command again ends in the same state, and does nothing when all is done
-//   I10 what is fetched again after a cut is bounded
+//   I10 what is in place is not written again after a cut (test_resume.py counts what is fetched)
 #ifndef TESTS_SIM_INVARIANTS_H
 #define TESTS_SIM_INVARIANTS_H
 
@@ -48,5 +48,8 @@ void check_boot(struct world *w);
 void check_flip(struct world *w, int slot);
 // After a process, which was an install or something that leaves the slots alone: I7, and of I3 that it stored `decisions` times at most.
 void check_process(struct world *w, unsigned decisions, bool installs);
+// After an install: I10, as far as a small slot can show it. `needed`: bytes behind the heads that were
+// not in place before.
+void check_work(struct world *w, uint64_t needed);
 
 #endif

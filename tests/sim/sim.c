@@ -17,6 +17,12 @@ int sim_call(struct sim *s, enum sim_seam seam)
     return s->fail_sys;
 }
 
+void sim_idle(struct sim *s)
+{
+    s->failed = false;
+    s->idle = true;
+}
+
 void sim_changed(struct sim *s)
 {
     if (s->on_moment != NULL) {
@@ -29,7 +35,7 @@ void sim_reset(struct sim *s)
     memset(s->calls, 0, sizeof s->calls);
     s->fail_at = 0;
     s->fail_sys = 0;
-    s->fail_short = s->failed = false;
+    s->fail_short = s->failed = s->idle = false;
 }
 
 // splitmix64, public domain (Sebastiano Vigna).

@@ -31,6 +31,7 @@ struct sim {
     bool fail_short; // a write fails having done a part of its work
     bool failed;     // it was reached, in step `failed_step`
     int failed_step;
+    bool idle; // it was reached, and there was nothing that could go wrong
     // Of disks that lie, see sim_disk.h: syncs so far, and where the cut falls among them.
     uint32_t epoch, cut_epoch;
     // A moment at which the power could go away; `changed`: what is pending has just changed.
@@ -41,6 +42,8 @@ struct sim {
 
 // At the beginning of every call. Returns 0, or the errno with which the call has to fail.
 int sim_call(struct sim *s, enum sim_seam seam);
+// The call that was to fail in this way had nothing to do it with.
+void sim_idle(struct sim *s);
 // After a call has changed what is durable or pending.
 void sim_changed(struct sim *s);
 // Counts from zero, no failure ordered; all else stays.

@@ -164,6 +164,9 @@ int sim_disk_sync(struct sim_disk *d, enum sim_seam seam)
         sim_changed(d->sim);
         return sys;
     }
+    if (sys != 0) {
+        sim_idle(d->sim);
+    }
     if (d->lies) {
         d->sim->epoch++;
         return 0;
@@ -335,6 +338,9 @@ enum err sim_disk_open(struct sim_disk *d, enum blk_mode mode, struct blk **ret,
 {
     int sys = sim_call(d->sim, SIM_DISK);
     bool opens = sys == 0 || sys == EBADMSG;
+    if (sys == EBADMSG) {
+        sim_idle(d->sim);
+    }
     struct handle *h = opens ? malloc(sizeof *h) : NULL;
     if (h == NULL) {
         return !opens ? fail(e, ERR_IO, sys, "%s: open", d->name) : fail_memory(e);

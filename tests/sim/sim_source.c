@@ -18,6 +18,9 @@ static enum err source_sim_start(struct source *base, uint64_t off, uint64_t len
     if (sys != 0 && sys != EBADMSG) {
         return failed(s, sys, e);
     }
+    if (sys != 0) {
+        sim_idle(s->sim);
+    }
     if (off >= s->len) {
         return fail(e, ERR_FORMAT, 0, "%s: the file ends at %zu", base->name, s->len);
     }

@@ -70,9 +70,6 @@ void world_snapshot(const struct world *w, struct media *ret)
 {
     media_copy(ret, &w->m);
     world_note_failure(w, &ret->truth);
-    if (w->is_installing) {
-        ret->truth.done_bytes[w->installing] += world_body_written(w);
-    }
 }
 
 static void settle(struct world *w)

@@ -36,12 +36,6 @@ struct truth {
     unsigned asked;      // times that health checks were asked for
     bool floor_unknown;  // the record that says it could not be read when it was needed
     unsigned cuts;       // and failures, so far
-    // Of the bytes behind the heads, by release: to be written when its install began first, and
-    // written since then.
-    bool planned[SIM_RELEASES];
-    int planned_slot[SIM_RELEASES];
-    uint64_t planned_bytes[SIM_RELEASES];
-    uint64_t done_bytes[SIM_RELEASES];
 };
 
 struct media {
@@ -89,11 +83,10 @@ struct world {
     struct findings *findings;
     size_t known_envs;
     uint64_t known_env[KNOWN_ENV_MAX];
-    int dead;           // the release whose kernel does not start, SIM_UNKNOWN: none
-    int sick;           // the release whose services are not healthy
-    bool recovers;      // it is at its first health checks only
-    bool is_installing; // the release `installing`
-    int installing;
+    int dead;      // the release whose kernel does not start, SIM_UNKNOWN: none
+    int sick;      // the release whose services are not healthy
+    bool recovers; // it is at its first health checks only
+    bool is_installing;
     unsigned reboots; // asked for by the process that ran last
 };
 

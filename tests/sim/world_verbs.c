@@ -7,7 +7,6 @@
 #include "updater/heads.h"
 #include "updater/mark.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static enum err begin(struct world *w, struct error *e)
@@ -81,58 +80,23 @@ static uint64_t body_to_write(const struct world *w, const struct sim_release *r
     return sum;
 }
 
-// I10: before an install, that a cut has not undone more than it may; behind it, that nothing was
-// written that was in place. Where a decision or a record was lost it may begin anew.
-static void check_work(struct world *w, int release, uint64_t needed, bool ended)
-{
-    const struct truth *t = &w->m.truth;
-    uint64_t lost_max = SIM_SYNC_BYTES + 2 * HEAD_SIZE + 3 * w->kit->chunk_max;
-    if (t->env_lost || t->env_copy_lost || t->state_lost || t->spoilt || w->shape.lies ||
-        w->sim.failed) {
-        return;
-    }
-    uint64_t done = t->done_bytes[release];
-    uint64_t planned = t->planned_bytes[release] + t->cuts * lost_max;
-    if (!ended && needed + done > planned && needed > lost_max) {
-        violated(w, 10, "%" PRIu64 " bytes are to be written, %" PRIu64 " are done, of %" PRIu64,
-                 needed, done, t->planned_bytes[release]);
-    }
-    if (ended && world_body_written(w) > needed) {
-        violated(w, 10, "%" PRIu64 " bytes were written, and %" PRIu64 " were not in place",
-                 world_body_written(w), needed);
-    }
-}
-
 enum err world_install(struct world *w, int release, bool activate, struct install_report *ret,
                        struct error *e)
 {
     const struct sim_release *r = &w->kit->releases[release];
     struct truth *t = &w->m.truth;
     struct install_options options = {.no_activate = !activate};
-    int target = other_slot(t->running);
-    uint64_t needed = body_to_write(w, r, target);
-    if (!t->planned[release] || t->planned_slot[release] != target) {
-        t->planned[release] = true;
-        t->planned_slot[release] = target;
-        t->done_bytes[release] = 0;
-        t->planned_bytes[release] = needed;
-    }
-    check_work(w, release, needed, false);
+    uint64_t needed = body_to_write(w, r, other_slot(t->running));
     sim_source_init(&w->source, &w->sim, r->built.bytes, r->built.len);
     w->sim.step = 1;
     enum err err = begin(w, e);
-    w->installing = release;
     w->is_installing = true;
     if (err == OK) {
         err = install_run(&w->device, &w->source.base, &options, ret, e);
     }
     w->is_installing = false;
-    check_work(w, release, needed, true);
-    t->done_bytes[release] += world_body_written(w);
-    if (err == ERR_NOT_NOW || err == OK) {
-        t->planned[release] = false; // it begins anew, when it does
-        t->done_bytes[release] = 0;
-    }
+    check_work(w, needed);
+    t->rotten = t->rotten && err != OK;
     return end(w, 2, "install", err, e);
 }
 

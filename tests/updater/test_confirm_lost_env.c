@@ -207,6 +207,22 @@ static void a_rejection_after_the_loss_stands_after_a_cut(void **state)
     }
 }
 
+// The built-in environment names slot a. That slot b does not boot next says nothing about slot b.
+static void a_rejection_stands_where_the_slot_variable_came_back(void **state)
+{
+    (void)state;
+    struct error e;
+    enum confirm_outcome outcome;
+    const struct scene s = {CONTRACT_BOOTCOUNT, false, STEP_TRIAL};
+    struct trial_bench *t = after_the_loss(&s);
+    env_sim_put(&t->bench->env.sim, "rpipart", "2");
+    t->bench->env.sim.fail_at = 2; // as above
+    assert_int_equal(confirm_run(t->device, &outcome, &e), ERR_IO);
+    assert_int_equal(trial_boot(t), SLOT_A);
+    expect_rejected(t, "check api: no camera");
+    trial_bench_free(t);
+}
+
 // The first update is rejected in slot b, the environment lost, and slot a hangs by now: it has used
 // up its attempts when the boot loader falls back to slot b.
 static struct trial_bench *back_in_the_rejected_slot(bool healthy)
@@ -272,6 +288,7 @@ int main(void)
         cmocka_unit_test(a_first_trial_that_was_taken_out_by_hand_is_decided_by_the_checks),
         cmocka_unit_test(a_worn_out_slot_without_a_floor_is_decided_by_the_checks),
         cmocka_unit_test(a_rejection_after_the_loss_stands_after_a_cut),
+        cmocka_unit_test(a_rejection_stands_where_the_slot_variable_came_back),
         cmocka_unit_test(a_rejected_slot_is_kept_when_the_other_one_stopped_booting),
         cmocka_unit_test(a_rejected_slot_goes_on_unhealthy_when_the_other_one_stopped_booting),
     };
