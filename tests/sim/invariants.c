@@ -110,8 +110,7 @@ static bool chunk_is_there(const struct world *w, int slot, size_t part, uint64_
 static void check_resume_mark(struct world *w)
 {
     struct journal j;
-    if (!world_journal(w, &j) || j.step != STEP_INSTALLING || w->shape.lies ||
-        w->m.truth.state_lost || w->m.truth.spoilt) {
+    if (!world_journal(w, &j) || j.step != STEP_INSTALLING || w->shape.lies || w->m.truth.spoilt) {
         return;
     }
     int release = sim_kit_find(w->kit, j.release.manifest_sha256);

@@ -57,8 +57,6 @@ void world_note_failure(const struct world *w, struct truth *t)
         return;
     }
     t->cuts++;
-    // A healthy system is kept even if the record that says its floor cannot be read.
-    t->floor_unknown = t->floor_unknown || (s->fail_seam == SIM_STATE && s->failed_step == 12);
     t->spoilt = t->spoilt || (s->fail_seam == SIM_DISK && s->fail_sys == EBADMSG);
     // U-Boot could not read a copy, or not save; or a copy was read wrongly, or stored so: then the
     // device goes by what was there before.

@@ -34,7 +34,7 @@ struct truth {
     bool rotten;         // a slot has changed by itself
     int doomed;          // the release whose rejection is on record, 0: none
     unsigned asked;      // times that health checks were asked for
-    bool floor_unknown;  // the record that says it could not be read when it was needed
+    bool floor_unknown;  // the device has warned that it could not read it
     unsigned cuts;       // and failures, so far
 };
 
