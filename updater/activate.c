@@ -105,7 +105,7 @@ static bool state_was_lost(const struct device *d, const struct boot_state *boot
 }
 
 static enum err is_headless(struct device *d, const struct config_partition *partition, bool *ret,
-                             struct error *e)
+                            struct error *e)
 {
     struct blk *blk = NULL;
     CLEANUP(cleanup_free) uint8_t *buf = aligned_alloc(BLK_ALIGN, BLK_ALIGN);

@@ -7,49 +7,53 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Release 1 is in slot b, confirmed; slot a still holds the factory's system.
-#define FIRST_UPDATE                                                                               \
-    {OP_BOOT, 0}, {OP_INSTALL, 1}, {OP_BOOT, 0},                                                   \
+#define DO(what)                                                                                   \
     {                                                                                              \
-        OP_CONFIRM, 0                                                                              \
+        .op = what                                                                                 \
     }
+#define DO_WITH(what, which)                                                                       \
+    {                                                                                              \
+        .op = what, .release = which                                                               \
+    }
+#define TRY(what, which)                                                                           \
+    {                                                                                              \
+        .op = what, .release = which, .tried = true                                                \
+    }
+
+// Release 1 is in slot b, confirmed; slot a still holds the factory's system.
+#define FIRST_UPDATE DO(OP_BOOT), DO_WITH(OP_INSTALL, 1), DO(OP_BOOT), DO(OP_CONFIRM)
 
 #define RUNS(release) (1u << (release))
 
 const struct life lives[] = {
     {
         .name = "first",
-        .setup = {{OP_BOOT}},
-        .steps = {{OP_INSTALL, 1}, {OP_BOOT}, {OP_CONFIRM}},
-        .wish = {OP_INSTALL, 1},
+        .setup = {DO(OP_BOOT)},
+        .steps = {DO_WITH(OP_INSTALL, 1), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 1),
         .ends_with = RUNS(1),
     },
     {
         .name = "update",
         .setup = {FIRST_UPDATE},
-        .steps = {{OP_INSTALL, 2}, {OP_BOOT}, {OP_CONFIRM}},
-        .wish = {OP_INSTALL, 2},
+        .steps = {DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 2),
         .ends_with = RUNS(2),
     },
     {
         .name = "reject", // and nobody waits for the reboot
         .setup = {FIRST_UPDATE},
-        .steps = {{OP_INSTALL, 2},
-                  {OP_BOOT},
-                  {OP_CONFIRM},
-                  {OP_INSTALL, 3, true},
-                  {OP_ROLLBACK, 0, true},
-                  {OP_BOOT},
-                  {OP_CONFIRM}},
-        .wish = {OP_INSTALL, 2},
+        .steps = {DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), DO(OP_CONFIRM), TRY(OP_INSTALL, 3),
+                  TRY(OP_ROLLBACK, 0), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 2),
         .sick = 2,
         .ends_with = RUNS(1),
     },
     {
         .name = "flap",
         .setup = {FIRST_UPDATE},
-        .steps = {{OP_INSTALL, 2}, {OP_BOOT}, {OP_CONFIRM}, {OP_BOOT}, {OP_CONFIRM}},
-        .wish = {OP_INSTALL, 2},
+        .steps = {DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), DO(OP_CONFIRM), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 2),
         .sick = 2,
         .recovers = true,
         .ends_with = RUNS(1) | RUNS(2),
@@ -57,8 +61,9 @@ const struct life lives[] = {
     {
         .name = "hang",
         .setup = {FIRST_UPDATE},
-        .steps = {{OP_INSTALL, 2}, {OP_BOOT}, {OP_BOOT}, {OP_BOOT}, {OP_BOOT}, {OP_CONFIRM}},
-        .wish = {OP_INSTALL, 2},
+        .steps = {DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), DO(OP_BOOT), DO(OP_BOOT), DO(OP_BOOT),
+                  DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 2),
         .sick = 2,
         .hangs = true,
         .ends_with = RUNS(1),
@@ -66,64 +71,67 @@ const struct life lives[] = {
     {
         .name = "dead",
         .setup = {FIRST_UPDATE},
-        .steps = {{OP_INSTALL, 2}, {OP_BOOT}, {OP_CONFIRM}},
-        .wish = {OP_INSTALL, 2},
+        .steps = {DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 2),
         .dead = 2,
         .ends_with = RUNS(1),
     },
     {
         .name = "twice",
         .setup = {FIRST_UPDATE},
-        .steps = {{OP_INSTALL, 2}, {OP_INSTALL, 3}, {OP_BOOT}, {OP_CONFIRM}},
-        .wish = {OP_INSTALL, 3},
+        .steps = {DO_WITH(OP_INSTALL, 2), DO_WITH(OP_INSTALL, 3), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 3),
         .ends_with = RUNS(3),
     },
     {
         .name = "impatient",
         .setup = {FIRST_UPDATE},
-        .steps = {{OP_INSTALL, 2}, {OP_BOOT}, {OP_INSTALL, 3, true}, {OP_CONFIRM}},
-        .wish = {OP_INSTALL, 2},
+        .steps = {DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), TRY(OP_INSTALL, 3), DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 2),
         .ends_with = RUNS(2),
     },
     {
         .name = "staged",
         .setup = {FIRST_UPDATE},
-        .steps = {{OP_STAGE, 2}, {OP_MARK_BAD, 0, true}, {OP_ACTIVATE}, {OP_BOOT}, {OP_MARK_GOOD}},
-        .wish = {OP_INSTALL, 2},
+        .steps = {DO_WITH(OP_STAGE, 2), TRY(OP_MARK_BAD, 0), DO(OP_ACTIVATE), DO(OP_BOOT),
+                  DO(OP_MARK_GOOD)},
+        .wish = DO_WITH(OP_INSTALL, 2),
         .ends_with = RUNS(2),
     },
     {
         .name = "rotten",
         .setup = {FIRST_UPDATE},
-        .steps = {{OP_STAGE, 2}, {OP_ROT}, {OP_ACTIVATE, 0, true}, {OP_BOOT}, {OP_CONFIRM}},
-        .wish = {OP_INSTALL, 2},
+        .steps = {DO_WITH(OP_STAGE, 2), DO(OP_ROT), TRY(OP_ACTIVATE, 0), DO(OP_BOOT),
+                  DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 2),
         .ends_with = RUNS(1) | RUNS(2),
     },
     {
         .name = "rollback",
-        .setup = {FIRST_UPDATE, {OP_INSTALL, 2}, {OP_BOOT}, {OP_CONFIRM}},
-        .steps = {{OP_ROLLBACK}, {OP_BOOT}, {OP_CONFIRM}},
-        .wish = {OP_ROLLBACK, 1},
+        .setup = {FIRST_UPDATE, DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .steps = {DO(OP_ROLLBACK), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_ROLLBACK, 1),
         .ends_with = RUNS(1),
     },
     {
         .name = "panic", // whatever happened, the operator wants the other system
         .setup = {FIRST_UPDATE},
-        .steps = {{OP_INSTALL, 2}, {OP_BOOT}, {OP_CONFIRM}},
-        .wish = {OP_ROLLBACK, SIM_UNKNOWN, true},
+        .steps = {DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .wish = TRY(OP_ROLLBACK, SIM_UNKNOWN),
         .ends_with = RUNS(0) | RUNS(1) | RUNS(2),
     },
     {
         .name = "taken-back",
         .setup = {FIRST_UPDATE},
-        .steps = {{OP_INSTALL, 2}, {OP_ROLLBACK}, {OP_BOOT}, {OP_CONFIRM}},
+        .steps = {DO_WITH(OP_INSTALL, 2), DO(OP_ROLLBACK), DO(OP_BOOT), DO(OP_CONFIRM)},
         .ends_with = RUNS(1) | RUNS(2),
     },
     {
         .name = "marked-bad",
-        .setup = {FIRST_UPDATE, {OP_INSTALL, 2}, {OP_BOOT}, {OP_CONFIRM}},
-        .steps = {{OP_MARK_BAD}, {OP_BOOT}, {OP_CONFIRM}, {OP_INSTALL, 3}, {OP_BOOT}, {OP_CONFIRM}},
-        .wish = {OP_INSTALL, 3},
+        .setup = {FIRST_UPDATE, DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .steps = {DO(OP_MARK_BAD), DO(OP_BOOT), DO(OP_CONFIRM), DO_WITH(OP_INSTALL, 3), DO(OP_BOOT),
+                  DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 3),
         .ends_with = RUNS(3),
     },
 };
