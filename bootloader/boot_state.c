@@ -134,11 +134,10 @@ static enum err set_decision(const struct boot_setup *setup, struct bootenv *env
     const struct contract_ops *ops = ops_of(setup);
     switch (decision) {
     case DECIDE_INVALIDATE:
-        // The copy that is not in force may be from a time when `slot` was the good one.
-        env->both_copies = true;
-        r = ops->keep_only(setup, env, contract_other(slot), e);
-        return r != OK ? r : end_trial(env, e);
     case DECIDE_REJECT:
+        // The copy that is not in force may be from a time when `slot` was the good one. What is
+        // given up is whole; what is invalidated is about to be overwritten.
+        env->both_copies = decision == DECIDE_INVALIDATE;
         r = ops->keep_only(setup, env, contract_other(slot), e);
         return r != OK ? r : end_trial(env, e);
     case DECIDE_ACTIVATE:

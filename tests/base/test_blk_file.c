@@ -398,6 +398,30 @@ static void a_file_opened_for_reading_is_never_written(void **state)
     assert_ok(blk_sync(b, &e));
 }
 
+// Through the cache, the other sectors of its block would be written too.
+static void a_sector_of_a_device_is_written_directly_and_alone(void **state)
+{
+    const struct bench *t = *state;
+    struct error e;
+    char name[32];
+    CLEANUP(cleanup_close) int loop = loop_device_attach(t->path, name, sizeof name);
+    if (loop < 0) {
+        skip(); // needs root and loop devices
+    }
+    CLEANUP(cleanup_blk) struct blk *b = NULL;
+    assert_ok(blk_file_open(name, BLK_READ_WRITE, &b, &e));
+    memset(t->buf, 7, BLOCK);
+    sys.direct = sys.buffered = 0;
+    assert_ok(blk_pwrite(b, t->buf + b->sector_bytes, b->sector_bytes, 2 * b->sector_bytes, &e));
+    assert_ok(blk_zero_range(b, 0, b->sector_bytes, &e));
+    if (sys.direct + sys.buffered > 2) {
+        skip(); // what is behind the device has no direct path
+    }
+    assert_int_equal(sys.direct, 2);
+    assert_ok(blk_pwrite(b, t->buf, b->sector_bytes - 1, 4 * b->sector_bytes, &e));
+    assert_int_equal(sys.buffered, 1);
+}
+
 static void a_block_device_is_written_zeroed_and_read(void **state)
 {
     const struct bench *t = *state;
@@ -440,6 +464,7 @@ int main(void)
         T(offsets_above_4_gib_are_kept),
         T(a_file_opened_for_reading_is_never_written),
         T(a_block_device_is_written_zeroed_and_read),
+        T(a_sector_of_a_device_is_written_directly_and_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

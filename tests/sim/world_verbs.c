@@ -49,7 +49,8 @@ static enum err end(struct world *w, unsigned decisions, const char *verb, enum 
                     const struct error *e)
 {
     sim_memory_disarm();
-    check_process(w, decisions, strcmp(verb, "install") == 0);
+    check_process(w, decisions, w->is_installing);
+    w->is_installing = false;
     tell(w, verb, err, e);
     w->sim.step = 0;
     return err;
@@ -94,7 +95,6 @@ enum err world_install(struct world *w, int release, bool activate, struct insta
     if (err == OK) {
         err = install_run(&w->device, &w->source.base, &options, ret, e);
     }
-    w->is_installing = false;
     check_work(w, needed);
     t->rotten = t->rotten && err != OK;
     return end(w, 2, "install", err, e);
