@@ -150,7 +150,13 @@ static enum err set_decision(const struct boot_setup *setup, struct bootenv *env
         }
         return r != OK ? r : end_trial(env, e);
     case DECIDE_SETTLE:
-        return state.trial == slot ? OK : ops->settle(setup, env, slot, e);
+    case DECIDE_SETTLE_CONFIRMED:
+        if (state.trial == slot) {
+            return OK;
+        }
+        r = ops->settle(setup, env, slot, e);
+        return r == OK && decision == DECIDE_SETTLE_CONFIRMED ? raise_floor(env, &state, floor, e)
+                                                              : r;
     }
     return fail(e, ERR_INTERNAL, 0, "there is no decision number %d", (int)decision);
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 
 static const char reason_lost[] = "it was given up, and the reason was not kept";
+static const char reason_forgotten[] =
+    "its trial is gone from the boot environment, and why was not recorded";
 
 enum { REASON_SIZE = sizeof(((struct journal *)0)->last.reason) };
 
@@ -112,8 +114,7 @@ static enum err other_on_trial(struct device *d, const struct boot_state *boot,
 
 static enum err settle(struct device *d, enum confirm_outcome *ret_outcome, struct error *e)
 {
-    bool stored;
-    enum err err = boot_decide(&d->config->boot, d->env, DECIDE_SETTLE, d->running, 0, &stored, e);
+    enum err err = trial_settle(d, e);
     if (err == OK) {
         *ret_outcome = CONFIRM_NOT_ON_TRIAL;
     }
@@ -138,12 +139,6 @@ static bool is_alone_and_rejected(const struct device *d, const struct boot_stat
            d->journal.step == STEP_IDLE && d->journal.slots[d->running].content == CONTENT_REJECTED;
 }
 
-// Contract bootcount does not tell whether the slot that does not boot next would.
-static bool may_boot(const struct device *d, const struct boot_state *boot, int slot)
-{
-    return boot->slots[slot].bootable || d->config->boot.contract == CONTRACT_BOOTCOUNT;
-}
-
 static enum err no_trial(struct device *d, const struct boot_state *boot,
                          enum confirm_outcome *ret_outcome, struct error *e)
 {
@@ -152,19 +147,15 @@ static enum err no_trial(struct device *d, const struct boot_state *boot,
     bool unrecorded = trial_end_is_unrecorded(d);
     bool rejected = trial_is_rejected(d, d->running);
     bool left = boot->next == other && !boot_worn_out(boot, d->running);
-    // Without vv_floor the environment may have lost a rejection too. It is not stored again when the
-    // boot loader came back because the other slot does not boot any more.
-    bool forgotten = rejected && !boot->floor_stored && may_boot(d, boot, other);
-    if ((left && (unrecorded || rejected)) || forgotten) {
+    bool forgotten = trial_was_forgotten(d, boot);
+    if ((left && (unrecorded || rejected)) || (rejected && forgotten)) {
         return reject_running(d, reason_lost, ret_outcome, e);
     }
     if (unrecorded) {
-        // A confirmation would have left vv_floor: without it the trial was not ended, but forgotten.
-        return boot->floor_stored ? keep_running(d, ret_outcome, e)
-                                  : running_on_trial(d, ret_outcome, e);
+        return forgotten ? running_on_trial(d, ret_outcome, e) : keep_running(d, ret_outcome, e);
     }
     if (j->step == STEP_TRIAL && j->slot == other) {
-        enum err err = trial_reject(d, other, reason_lost, e);
+        enum err err = trial_reject(d, other, reason_forgotten, e);
         if (err == OK) {
             *ret_outcome = CONFIRM_FELL_BACK;
         }

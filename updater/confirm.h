@@ -19,13 +19,13 @@
 //   no trial, no  | R rejected                  | the environment was lost, and with it the
 //   vv_floor, K   |                             |   rejection: it is stored, the reboot command run
 //   boots as well |                             |   (contract bootcount: K is taken to boot)
-//   no trial      | K on trial                  | K was given up and the journal is behind:
-//                 |                             |   rejected
+//   no trial      | K on trial                  | the environment forgot the trial of K, or its end
+//                 |                             |   was not recorded: K is rejected, saying so
 //   no trial      | activating K                | the flip was never stored: attempts put right
 //   no trial,     | R rejected                  | R was the last bootable slot and went on, or the
 //   only R boots  |                             |   boot loader came back from K: health checks
 //                 |                             |   decide again; bad: R goes on, no reboot
-//   no trial      | anything else               | attempts put right
+//   no trial      | anything else               | attempts put right, and a floor that was lost
 //
 // Before all of that: that R is partly written, which the journal may say, is put right.
 //

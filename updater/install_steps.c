@@ -52,7 +52,7 @@ static enum err check_boots_next(const struct install *in, struct error *e)
     const struct device *d = in->device;
     const char *running = d->config->slots[d->running].name;
     const char *target = d->config->slots[in->target].name;
-    if (in->boot.trial == d->running) {
+    if (in->boot.trial == d->running || trial_was_forgotten(d, &in->boot)) {
         return fail(e, ERR_NOT_NOW, 0,
                     "the running slot %s is still on trial: confirm it or roll it back first",
                     running);

@@ -69,8 +69,7 @@ static enum err mark_good(struct device *d, const struct boot_state *boot, int s
     if (boot->trial == SLOT_NONE && (unconfirmed || trial_end_is_unrecorded(d))) {
         return trial_keep(d, e);
     }
-    bool stored;
-    return boot_decide(&d->config->boot, d->env, DECIDE_SETTLE, slot, 0, &stored, e);
+    return trial_settle(d, e);
 }
 
 // --- bad ----------------------------------------------------------------------------------------

@@ -72,6 +72,19 @@ bool trial_end_is_unrecorded(const struct device *d)
     return (j->step == STEP_ACTIVATING || j->step == STEP_TRIAL) && j->slot == d->running;
 }
 
+// Contract bootcount does not tell whether the slot that does not boot next would.
+static bool may_boot(const struct device *d, const struct boot_state *boot, int slot)
+{
+    return boot->slots[slot].bootable || d->config->boot.contract == CONTRACT_BOOTCOUNT;
+}
+
+bool trial_was_forgotten(const struct device *d, const struct boot_state *boot)
+{
+    bool rejected = trial_is_rejected(d, d->running) && may_boot(d, boot, other_slot(d->running));
+    return boot->trial == SLOT_NONE && !boot->floor_stored &&
+           (rejected || trial_end_is_unrecorded(d));
+}
+
 // --- keep ---------------------------------------------------------------------------------------
 
 struct floors {
@@ -238,6 +251,39 @@ enum err trial_keep(struct device *d, struct error *e)
     journal_confirmed(d, &floors, floor);
     struct release_id release = d->journal.slots[d->running].release;
     return device_record_result(d, OUTCOME_CONFIRMED, d->running, &release, "", e);
+}
+
+// --- settle -------------------------------------------------------------------------------------
+
+static enum err keep_floor(struct device *d, uint64_t floor, struct error *e)
+{
+    struct journal next = d->journal;
+    if (floor <= next.floor) {
+        return OK;
+    }
+    next.floor = floor;
+    enum err err = journal_save(d->state, &next, e);
+    if (err == OK) {
+        d->journal = next;
+    }
+    return err;
+}
+
+enum err trial_settle(struct device *d, struct error *e)
+{
+    const struct journal *j = &d->journal;
+    uint64_t floor = 0;
+    bool stored;
+    // Where a flip may have been forgotten, a floor must not come back: its want says so.
+    bool confirmed =
+        j->slots[d->running].content == CONTENT_CONFIRMED && j->step != STEP_ACTIVATING;
+    enum err err = read_floor_in_force(d, &floor, e);
+    if (err == OK) {
+        err = boot_decide(&d->config->boot, d->env,
+                          confirmed ? DECIDE_SETTLE_CONFIRMED : DECIDE_SETTLE, d->running, floor,
+                          &stored, e);
+    }
+    return err == OK ? keep_floor(d, floor, e) : err;
 }
 
 // --- reject and take back -----------------------------------------------------------------------

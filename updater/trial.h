@@ -36,6 +36,11 @@ bool trial_is_pending(const struct device *d, const struct boot_state *boot);
 // ended without a record.
 bool trial_end_is_unrecorded(const struct device *d);
 
+// The environment has lost that the running slot is on trial, or that it was rejected: the journal
+// says so still, and vv_floor, which every confirmation leaves, is not there. A rejection does not
+// count when the boot loader came back because the other slot does not boot any more.
+bool trial_was_forgotten(const struct device *d, const struct boot_state *boot);
+
 // A running slot that the journal takes for partly written: the journal is put right, from its
 // record if every byte agrees with it, else to "unknown". Only warned about when it cannot be saved.
 void trial_correct_running(struct device *d);
@@ -43,6 +48,10 @@ void trial_correct_running(struct device *d);
 // The running slot is good from now on. One that was never written by us (no record, unknown to the
 // journal) stays a factory slot.
 MUST_CHECK enum err trial_keep(struct device *d, struct error *e);
+
+// Nothing is decided about the running slot: it gets its attempts back. What was lost of the release
+// floor comes back too: into the environment when the slot is confirmed, and into the journal.
+MUST_CHECK enum err trial_settle(struct device *d, struct error *e);
 
 // `slot` does not boot any more. ERR_NOT_NOW, and nothing stored, when the other slot is partly
 // written, see trial_check_other(): then nothing would boot.

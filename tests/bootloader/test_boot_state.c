@@ -88,7 +88,7 @@ static const struct before bootcount_before[] = {
 static const char *const decision_names[] = {
     [DECIDE_INVALIDATE] = "invalidate", [DECIDE_ACTIVATE] = "activate",
     [DECIDE_CONFIRM] = "confirm",       [DECIDE_REJECT] = "reject",
-    [DECIDE_SETTLE] = "settle",
+    [DECIDE_SETTLE] = "settle",         [DECIDE_SETTLE_CONFIRMED] = "settle confirmed",
 };
 
 // What the table in boot_state.h says, as text: what `sim` holds now, with the changes put on top.
@@ -137,6 +137,7 @@ static void apply_table(const struct boot_setup *setup, enum decision d, int t,
         break;
     }
     case DECIDE_SETTLE:
+    case DECIDE_SETTLE_CONFIRMED:
         if (order && !on_trial) {
             snprintf(changes, sizeof changes, "BOOT_%s_LEFT=3", T);
         }
@@ -145,7 +146,8 @@ static void apply_table(const struct boot_setup *setup, enum decision d, int t,
     put_all(want, changes);
     // The floor has its own test: here it is what it was, or 0 where it was none.
     const char *floor = env_sim_stored(want, "vv_floor");
-    if (d == DECIDE_CONFIRM && (floor == NULL || strcmp(floor, "many") == 0)) {
+    bool confirmed = d == DECIDE_CONFIRM || (d == DECIDE_SETTLE_CONFIRMED && !on_trial);
+    if (confirmed && (floor == NULL || strcmp(floor, "many") == 0)) {
         env_sim_put(want, "vv_floor", "0");
     }
 }
@@ -196,7 +198,7 @@ static void check_decision(enum contract contract, const struct before *before, 
 static void every_decision_stores_its_row_of_the_table_once(void **state)
 {
     (void)state;
-    for (int d = DECIDE_INVALIDATE; d <= DECIDE_SETTLE; d++) {
+    for (int d = DECIDE_INVALIDATE; d <= DECIDE_SETTLE_CONFIRMED; d++) {
         for (int slot = 0; slot < SLOT_COUNT; slot++) {
             for (size_t i = 0; i < COUNT(order_before); i++) {
                 check_decision(CONTRACT_ORDER, &order_before[i], (enum decision)d, slot);
@@ -267,7 +269,7 @@ static void only_confirm_raises_the_floor_and_nothing_lowers_it(void **state)
         {"4", UINT64_MAX, "18446744073709551615"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        for (int d = DECIDE_INVALIDATE; d <= DECIDE_SETTLE; d++) {
+        for (int d = DECIDE_INVALIDATE; d <= DECIDE_SETTLE_CONFIRMED; d++) {
             struct error e;
             struct boot_setup setup = setup_of(CONTRACT_BOOTCOUNT);
             struct env_sim sim;
@@ -276,7 +278,8 @@ static void only_confirm_raises_the_floor_and_nothing_lowers_it(void **state)
             bool stored;
             assert_ok(
                 boot_decide(&setup, &sim.base, (enum decision)d, 1, rows[i].floor, &stored, &e));
-            const char *want = d == DECIDE_CONFIRM ? rows[i].after : rows[i].before;
+            const char *want = d == DECIDE_CONFIRM || d == DECIDE_SETTLE_CONFIRMED ? rows[i].after
+                                                                                   : rows[i].before;
             const char *got = env_sim_stored(&sim, "vv_floor");
             if (want == NULL) {
                 assert_null(got);

@@ -93,6 +93,7 @@ void trial_confirmed(struct trial_bench *t)
     j.slot = SLOT_NONE;
     j.slots[SLOT_B].content = CONTENT_CONFIRMED;
     j.confirmed_max = j.slots[SLOT_B].release.release_index;
+    j.floor = TRIAL_FLOOR;
     j.last.outcome = OUTCOME_CONFIRMED;
     trial_put_journal(t, &j);
     trial_restart(t);

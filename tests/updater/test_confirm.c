@@ -149,7 +149,7 @@ static void a_journal_that_cannot_be_written_does_not_keep_a_bad_system(void **s
         // The old system sees that it was given up, and no more than that.
         assert_int_equal(trial_boot(t), SLOT_A);
         expect_outcome(t, CONFIRM_FELL_BACK);
-        expect_rolled_back(t, "the reason was not kept");
+        expect_rolled_back(t, "why was not recorded");
         trial_bench_free(t);
     }
 }
@@ -405,7 +405,7 @@ static void a_rejection_that_was_not_recorded_is_recorded_by_the_old_system(void
         struct trial_bench *t = rejected_and_still_running(contracts[i], false);
         assert_int_equal(trial_boot(t), SLOT_A);
         expect_outcome(t, CONFIRM_FELL_BACK);
-        expect_rolled_back(t, "the reason was not kept");
+        expect_rolled_back(t, "why was not recorded");
         trial_bench_free(t);
     }
 }

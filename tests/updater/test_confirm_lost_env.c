@@ -223,6 +223,99 @@ static void a_rejection_stands_where_the_slot_variable_came_back(void **state)
     trial_bench_free(t);
 }
 
+// Somebody asks for an update between the boot and the decision, as an agent may.
+static void expect_no_install(struct trial_bench *t, const char *sentence)
+{
+    struct error e;
+    struct install_report report;
+    bench_restart(t->bench);
+    assert_fails(ERR_NOT_NOW, sentence, bench_install(t->bench, &report, &e));
+    assert_int_equal(t->bench->source.range_count, 0);
+    assert_int_equal(trial_stores(t), 0);
+}
+
+static void what_is_on_trial_after_the_loss_installs_nothing_over_the_other_slot(void **state)
+{
+    (void)state;
+    for (EACH_SCENE(s)) {
+        struct trial_bench *t = after_the_loss(&s);
+        expect_no_install(t, "the running slot a is still on trial");
+        expect_decided_by_the_checks(t, &s);
+        trial_bench_free(t);
+    }
+}
+
+static void a_rejection_outlives_an_install_that_is_refused(void **state)
+{
+    (void)state;
+    for (EACH_SCENE(s)) {
+        if (s.healthy) {
+            continue;
+        }
+        struct error e;
+        enum confirm_outcome outcome;
+        struct trial_bench *t = after_the_loss(&s);
+        t->bench->env.sim.fail_at = 2; // as above
+        assert_int_equal(confirm_run(t->device, &outcome, &e), ERR_IO);
+        assert_int_equal(trial_boot(t), SLOT_A);
+        expect_no_install(t, "the running slot a is still on trial");
+        // The same with a trial that is not forgotten.
+        env_sim_put(&t->bench->env.sim, "vv_trial", "a");
+        expect_no_install(t, "the running slot a is still on trial");
+        trial_check(t, "true"); // healthy by now
+        expect_rejected(t, "check api: no camera");
+        trial_bench_free(t);
+    }
+}
+
+// --- the floor ----------------------------------------------------------------------------------
+
+static void expect_nothing_to_confirm(struct trial_bench *t, unsigned stores, unsigned replaced)
+{
+    struct error e;
+    enum confirm_outcome outcome;
+    trial_restart(t);
+    assert_ok(confirm_run(t->device, &outcome, &e));
+    assert_int_equal(outcome, CONFIRM_NOT_ON_TRIAL);
+    assert_int_equal(trial_stores(t), stores);
+    assert_int_equal(t->bench->state.replaced, replaced);
+}
+
+static void a_floor_that_one_place_has_lost_comes_back_from_the_other(void **state)
+{
+    (void)state;
+    for (enum contract c = CONTRACT_ORDER; c <= CONTRACT_BOOTCOUNT; c++) {
+        struct trial_bench *t = trial_bench_new(c);
+        trial_confirmed(t);
+        expect_nothing_to_confirm(t, 0, 0);
+        env_sim_put(&t->bench->env.sim, "vv_floor", NULL);
+        expect_nothing_to_confirm(t, 1, 0);
+        assert_int_equal(trial_boot_state(t).floor, TRIAL_FLOOR);
+        t->device->journal.floor = 0;
+        trial_put_journal(t, &t->device->journal);
+        expect_nothing_to_confirm(t, 0, 1);
+        assert_int_equal(t->device->journal.floor, TRIAL_FLOOR);
+        expect_nothing_to_confirm(t, 0, 0);
+        trial_bench_free(t);
+    }
+}
+
+// That none is there tells the next boot that a flip was forgotten.
+static void no_floor_comes_back_while_a_flip_may_have_been_forgotten(void **state)
+{
+    (void)state;
+    for (enum contract c = CONTRACT_ORDER; c <= CONTRACT_BOOTCOUNT; c++) {
+        struct trial_bench *t = trial_bench_new(c);
+        trial_confirmed(t);
+        env_sim_put(&t->bench->env.sim, "vv_floor", NULL);
+        t->device->journal.slot = SLOT_A;
+        set_step(t, STEP_ACTIVATING);
+        expect_nothing_to_confirm(t, 0, 0);
+        assert_false(trial_boot_state(t).floor_stored);
+        trial_bench_free(t);
+    }
+}
+
 // The first update is rejected in slot b, the environment lost, and slot a hangs by now: it has used
 // up its attempts when the boot loader falls back to slot b.
 static struct trial_bench *back_in_the_rejected_slot(bool healthy)
@@ -289,6 +382,10 @@ int main(void)
         cmocka_unit_test(a_worn_out_slot_without_a_floor_is_decided_by_the_checks),
         cmocka_unit_test(a_rejection_after_the_loss_stands_after_a_cut),
         cmocka_unit_test(a_rejection_stands_where_the_slot_variable_came_back),
+        cmocka_unit_test(what_is_on_trial_after_the_loss_installs_nothing_over_the_other_slot),
+        cmocka_unit_test(a_rejection_outlives_an_install_that_is_refused),
+        cmocka_unit_test(a_floor_that_one_place_has_lost_comes_back_from_the_other),
+        cmocka_unit_test(no_floor_comes_back_while_a_flip_may_have_been_forgotten),
         cmocka_unit_test(a_rejected_slot_is_kept_when_the_other_one_stopped_booting),
         cmocka_unit_test(a_rejected_slot_goes_on_unhealthy_when_the_other_one_stopped_booting),
     };
