@@ -139,6 +139,9 @@ static enum err set_decision(const struct boot_setup *setup, struct bootenv *env
         // given up is whole; what is invalidated is about to be overwritten.
         env->both_copies = decision == DECIDE_INVALIDATE;
         r = ops->keep_only(setup, env, contract_other(slot), e);
+        if (r == OK && decision == DECIDE_REJECT && floor > 0) {
+            r = raise_floor(env, &state, floor, e);
+        }
         return r != OK ? r : end_trial(env, e);
     case DECIDE_ACTIVATE:
         r = ops->activate(setup, env, slot, e);
@@ -150,13 +153,11 @@ static enum err set_decision(const struct boot_setup *setup, struct bootenv *env
         }
         return r != OK ? r : end_trial(env, e);
     case DECIDE_SETTLE:
-    case DECIDE_SETTLE_CONFIRMED:
         if (state.trial == slot) {
             return OK;
         }
         r = ops->settle(setup, env, slot, e);
-        return r == OK && decision == DECIDE_SETTLE_CONFIRMED ? raise_floor(env, &state, floor, e)
-                                                              : r;
+        return r == OK && floor > 0 ? raise_floor(env, &state, floor, e) : r;
     }
     return fail(e, ERR_INTERNAL, 0, "there is no decision number %d", (int)decision);
 }

@@ -13,7 +13,6 @@
 //                |                                             |   bootcount=0 -vv_trial vv_floor
 //   reject T     | as invalidate T, but see below              | as invalidate T
 //   settle K     | K_LEFT=N, only if different                 | nothing
-//   settle K, which was confirmed: the same, and vv_floor as confirm leaves it
 //
 // (T: the slot the decision is about; K: the other one, which is kept; N: attempts.)
 //
@@ -31,9 +30,9 @@
 // 2. No decision leaves the environment without a bootable slot.
 // 3. BOOT_x_LEFT and bootcount stay within 0..9, where hexadecimal (RAUC's script) and decimal
 //    (U-Boot's RAUC boot method) agree.
-// 4. vv_floor is never lowered, and raised only for a slot that is confirmed: by confirm, and by settle
-//    of a confirmed slot, which brings it back after a loss. Every confirm leaves one, if only 0: that
-//    it is gone says that the environment was lost since.
+// 4. vv_floor is raised by confirm, and by reject and settle only where it was lost; it is never
+//    lowered. Every confirm leaves one, if only 0: that it is gone says that the environment was lost
+//    since.
 #ifndef BOOTLOADER_BOOT_STATE_H
 #define BOOTLOADER_BOOT_STATE_H
 
@@ -78,14 +77,7 @@ struct boot_state {
 bool boot_given_up(const struct boot_state *boot, int slot);
 bool boot_worn_out(const struct boot_state *boot, int slot);
 
-enum decision {
-    DECIDE_INVALIDATE,
-    DECIDE_ACTIVATE,
-    DECIDE_CONFIRM,
-    DECIDE_REJECT,
-    DECIDE_SETTLE,
-    DECIDE_SETTLE_CONFIRMED
-};
+enum decision { DECIDE_INVALIDATE, DECIDE_ACTIVATE, DECIDE_CONFIRM, DECIDE_REJECT, DECIDE_SETTLE };
 
 // Loads the environment and reads it. A missing BOOT_ORDER means what the script makes of it:
 // every slot, in order, N attempts each. Odd values (letters, over 9) are read as the script does.
@@ -93,8 +85,8 @@ MUST_CHECK enum err boot_state_read(const struct boot_setup *setup, struct boote
                                     struct boot_state *ret, struct error *e);
 
 // Carries out one decision about `slot` (the index of T; for settle: of the running slot K).
-// `floor` is used by confirm and settle of a confirmed slot: vv_floor becomes the larger of it and
-// what is there.
+// `floor` is for confirm, reject and settle: vv_floor becomes the larger of it and what is there. 0
+// leaves it alone, but for confirm.
 MUST_CHECK enum err boot_decide(const struct boot_setup *setup, struct bootenv *env,
                                 enum decision decision, int slot, uint64_t floor, bool *ret_stored,
                                 struct error *e);

@@ -8,6 +8,8 @@ usage: mutants.py [NAME ...]
 With NAMEs only those patches are run, and the sweep on the tree as it is, and the count of mutants
 by invariant, are left out. Trees are copied to build/mutants/, which is emptied first.
 
+A mutant is hunted with slices of the sweep, with three seeds, and then with all of it.
+
 A patch begins with a sentence that says what is wrong, then "Violates: I2 I8": at least one of those
 has to be named by the sweep, which has to end with status 1. It has to apply without fuzz, to build,
 and to change nothing but what runs on a device.
@@ -30,9 +32,10 @@ WORK = ROOT / "build" / "mutants"
 PRODUCT = ("base/", "bootloader/", "updater/")
 INVARIANTS = [f"I{n}" for n in range(1, 11)]
 # The sweeps of the tree as it is, and of each mutant until it is caught.
-SWEEP = ["--slice"]
-SEEDS = ("1", "2", "3")
-SWEEP_MAX_S = 600
+SWEEPS = [["--slice", "--seed", seed] for seed in ("1", "2", "3")]
+# What they do not catch, all of the sweep has to.
+WHOLE = ["--seed", "1"]
+SWEEP_MAX_S = 2400
 CRASH = "build/tests/sim/crash"
 
 
@@ -94,8 +97,8 @@ def build(tree, jobs):
         raise Bad("does not build:\n" + output[-4000:])
 
 
-def sweep(tree, seed, *options):
-    return Found(*run([str(tree / CRASH), *SWEEP, "--seed", seed, *options], tree, SWEEP_MAX_S))
+def sweep(tree, *options):
+    return Found(*run([str(tree / CRASH), *options], tree, SWEEP_MAX_S))
 
 
 def copy_tree(tree):
@@ -112,10 +115,10 @@ def hunt(mutant, tree):
     """The invariants it says it violates and that a sweep named; the number of states until then."""
     states = 0
     named = set()
-    for seed in SEEDS:
-        # The whole of the sweep only when what it says comes behind what else it does.
-        for options in (["--until-found"], []):
-            found = sweep(tree, seed, "--jobs", "1", *options)
+    for options in [*SWEEPS, WHOLE]:
+        # Beyond the first finding only when what it says comes behind what else it does.
+        for end in (["--until-found"], []):
+            found = sweep(tree, *options, "--jobs", "1", *end)
             states += found.states
             caught = [name for name in mutant.violates if name in found.named]
             if caught and found.status == 1:
@@ -173,9 +176,9 @@ def run_mutants(mutants, trees):
 
 
 def sweep_unchanged(tree, jobs):
-    for seed in SEEDS:
+    for options in SWEEPS:
         begin = time.monotonic()
-        found = sweep(tree, seed, "--jobs", str(jobs))
+        found = sweep(tree, *options, "--jobs", str(jobs))
         print(f"no mutant: {found.summary}, {time.monotonic() - begin:.0f} s", flush=True)
         if found.status != 0 or found.named:
             raise Bad("the tree as it is has violations:\n" + found.output[-4000:])

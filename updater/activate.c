@@ -158,7 +158,8 @@ static enum err check_factory(struct device *d, const struct boot_state *boot, i
                     "factory: install into it first",
                     d->config->slots[slot].name);
     }
-    return known ? OK : check_heads(d, slot, e);
+    // A rejection without a release may as well be of one that nothing is known about any more.
+    return known && !rejected ? OK : check_heads(d, slot, e);
 }
 
 static enum err check_content(struct device *d, const struct boot_state *boot, int slot,

@@ -255,14 +255,25 @@ enum err trial_keep(struct device *d, struct error *e)
 
 // --- settle -------------------------------------------------------------------------------------
 
-static enum err keep_floor(struct device *d, uint64_t floor, struct error *e)
+// What vv_floor has to be while the running slot is confirmed; 0: nothing is known. Where a flip may
+// have been forgotten, none comes back: its want is what says so.
+static enum err read_floor_to_keep(struct device *d, uint64_t *ret, struct error *e)
+{
+    *ret = 0;
+    bool confirmed = d->journal.slots[d->running].content == CONTENT_CONFIRMED;
+    bool certain = confirmed && d->journal.step != STEP_ACTIVATING;
+    return certain ? read_floor_in_force(d, ret, e) : OK;
+}
+
+// The environment's word, in the journal too.
+static enum err keep_floor(struct device *d, struct error *e)
 {
     struct journal next = d->journal;
-    if (floor <= next.floor) {
-        return OK;
+    enum err err = read_floor_in_force(d, &next.floor, e);
+    if (err != OK || next.floor <= d->journal.floor) {
+        return err;
     }
-    next.floor = floor;
-    enum err err = journal_save(d->state, &next, e);
+    err = journal_save(d->state, &next, e);
     if (err == OK) {
         d->journal = next;
     }
@@ -271,19 +282,13 @@ static enum err keep_floor(struct device *d, uint64_t floor, struct error *e)
 
 enum err trial_settle(struct device *d, struct error *e)
 {
-    const struct journal *j = &d->journal;
-    uint64_t floor = 0;
+    uint64_t floor;
     bool stored;
-    // Where a flip may have been forgotten, a floor must not come back: its want says so.
-    bool confirmed =
-        j->slots[d->running].content == CONTENT_CONFIRMED && j->step != STEP_ACTIVATING;
-    enum err err = read_floor_in_force(d, &floor, e);
+    enum err err = read_floor_to_keep(d, &floor, e);
     if (err == OK) {
-        err = boot_decide(&d->config->boot, d->env,
-                          confirmed ? DECIDE_SETTLE_CONFIRMED : DECIDE_SETTLE, d->running, floor,
-                          &stored, e);
+        err = boot_decide(&d->config->boot, d->env, DECIDE_SETTLE, d->running, floor, &stored, e);
     }
-    return err == OK ? keep_floor(d, floor, e) : err;
+    return err == OK ? keep_floor(d, e) : err;
 }
 
 // --- reject and take back -----------------------------------------------------------------------
@@ -327,8 +332,11 @@ static void record(struct device *d, int slot, enum slot_content content, const 
 
 static enum err store_reject(struct device *d, int slot, struct error *e)
 {
+    uint64_t floor;
     bool stored;
-    return boot_decide(&d->config->boot, d->env, DECIDE_REJECT, slot, 0, &stored, e);
+    enum err err = read_floor_to_keep(d, &floor, e);
+    return err == OK ? boot_decide(&d->config->boot, d->env, DECIDE_REJECT, slot, floor, &stored, e)
+                     : err;
 }
 
 enum err trial_reject(struct device *d, int slot, const char *reason, struct error *e)
@@ -362,8 +370,12 @@ enum err trial_go_on_alone(struct device *d, const char *reason, struct error *e
 // Never tried, and it was to be gone back to: it stays what to fall back to, behind the running slot.
 static enum err store_as_before(struct device *d, struct error *e)
 {
+    uint64_t floor;
     bool stored;
-    return boot_decide(&d->config->boot, d->env, DECIDE_CONFIRM, d->running, 0, &stored, e);
+    enum err err = read_floor_to_keep(d, &floor, e);
+    return err == OK ? boot_decide(&d->config->boot, d->env, DECIDE_CONFIRM, d->running, floor,
+                                   &stored, e)
+                     : err;
 }
 
 enum err trial_take_back(struct device *d, const struct boot_state *boot, struct error *e)

@@ -88,7 +88,7 @@ static const struct before bootcount_before[] = {
 static const char *const decision_names[] = {
     [DECIDE_INVALIDATE] = "invalidate", [DECIDE_ACTIVATE] = "activate",
     [DECIDE_CONFIRM] = "confirm",       [DECIDE_REJECT] = "reject",
-    [DECIDE_SETTLE] = "settle",         [DECIDE_SETTLE_CONFIRMED] = "settle confirmed",
+    [DECIDE_SETTLE] = "settle",
 };
 
 // What the table in boot_state.h says, as text: what `sim` holds now, with the changes put on top.
@@ -137,7 +137,6 @@ static void apply_table(const struct boot_setup *setup, enum decision d, int t,
         break;
     }
     case DECIDE_SETTLE:
-    case DECIDE_SETTLE_CONFIRMED:
         if (order && !on_trial) {
             snprintf(changes, sizeof changes, "BOOT_%s_LEFT=3", T);
         }
@@ -146,8 +145,7 @@ static void apply_table(const struct boot_setup *setup, enum decision d, int t,
     put_all(want, changes);
     // The floor has its own test: here it is what it was, or 0 where it was none.
     const char *floor = env_sim_stored(want, "vv_floor");
-    bool confirmed = d == DECIDE_CONFIRM || (d == DECIDE_SETTLE_CONFIRMED && !on_trial);
-    if (confirmed && (floor == NULL || strcmp(floor, "many") == 0)) {
+    if (d == DECIDE_CONFIRM && (floor == NULL || strcmp(floor, "many") == 0)) {
         env_sim_put(want, "vv_floor", "0");
     }
 }
@@ -198,7 +196,7 @@ static void check_decision(enum contract contract, const struct before *before, 
 static void every_decision_stores_its_row_of_the_table_once(void **state)
 {
     (void)state;
-    for (int d = DECIDE_INVALIDATE; d <= DECIDE_SETTLE_CONFIRMED; d++) {
+    for (int d = DECIDE_INVALIDATE; d <= DECIDE_SETTLE; d++) {
         for (int slot = 0; slot < SLOT_COUNT; slot++) {
             for (size_t i = 0; i < COUNT(order_before); i++) {
                 check_decision(CONTRACT_ORDER, &order_before[i], (enum decision)d, slot);
@@ -248,7 +246,7 @@ static void an_update_goes_through_these_states(void **state)
     }
 }
 
-static void only_confirm_raises_the_floor_and_nothing_lowers_it(void **state)
+static void the_floor_is_raised_by_confirm_or_brought_back_and_nothing_lowers_it(void **state)
 {
     (void)state;
     static const struct {
@@ -269,7 +267,7 @@ static void only_confirm_raises_the_floor_and_nothing_lowers_it(void **state)
         {"4", UINT64_MAX, "18446744073709551615"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
-        for (int d = DECIDE_INVALIDATE; d <= DECIDE_SETTLE_CONFIRMED; d++) {
+        for (int d = DECIDE_INVALIDATE; d <= DECIDE_SETTLE; d++) {
             struct error e;
             struct boot_setup setup = setup_of(CONTRACT_BOOTCOUNT);
             struct env_sim sim;
@@ -278,8 +276,8 @@ static void only_confirm_raises_the_floor_and_nothing_lowers_it(void **state)
             bool stored;
             assert_ok(
                 boot_decide(&setup, &sim.base, (enum decision)d, 1, rows[i].floor, &stored, &e));
-            const char *want = d == DECIDE_CONFIRM || d == DECIDE_SETTLE_CONFIRMED ? rows[i].after
-                                                                                   : rows[i].before;
+            bool brings_back = rows[i].floor > 0 && (d == DECIDE_REJECT || d == DECIDE_SETTLE);
+            const char *want = d == DECIDE_CONFIRM || brings_back ? rows[i].after : rows[i].before;
             const char *got = env_sim_stored(&sim, "vv_floor");
             if (want == NULL) {
                 assert_null(got);
@@ -485,7 +483,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_decision_stores_its_row_of_the_table_once),
         cmocka_unit_test(an_update_goes_through_these_states),
-        cmocka_unit_test(only_confirm_raises_the_floor_and_nothing_lowers_it),
+        cmocka_unit_test(the_floor_is_raised_by_confirm_or_brought_back_and_nothing_lowers_it),
         cmocka_unit_test(only_invalidate_leaves_no_copy_that_boots_the_slot),
         cmocka_unit_test(a_confirmation_leaves_a_floor_where_none_was_and_only_then_stores_it),
         cmocka_unit_test(the_floor_and_the_trial_are_read),

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS_MAX = 64, SUBJECTS_MAX = 256, SUBJECT_NAME_SIZE = 64 };
+enum { WORKERS_MAX = 64, SUBJECTS_MAX = 256, SUBJECT_NAME_SIZE = 64, PER_MILLE = 1000 };
 
 static const uint32_t even_cuts[] = {1024, 0};
 static const uint32_t odd_cuts[] = {701, 2100, 5, 1024, 333, 3000, 0};
@@ -196,6 +196,24 @@ static uint64_t print_tally(const struct tally *t, uint64_t seed)
     return violations;
 }
 
+// What the whole of it has to come to, so that a part which is not tried any more does not go unseen.
+enum { STATES_MIN = 1000000, REAL_STATES_MIN = 20000, STEP_MIN = 1000 };
+
+static bool is_enough(const struct tally *t)
+{
+    bool enough = sum_of(t->states) >= STATES_MIN && t->real_states >= REAL_STATES_MIN;
+    for (int step = 1; step <= STEPS; step++) {
+        enough = enough && t->states[step] >= STEP_MIN && t->cuts[step] >= STEP_MIN &&
+                 t->nested[step] >= STEP_MIN && t->failures[step] >= STEP_MIN;
+    }
+    if (!enough) {
+        printf("crash: too little was tried: %d states, %d of them through libubootenv, and %d of "
+               "everything in each step are expected\n",
+               STATES_MIN, REAL_STATES_MIN, STEP_MIN);
+    }
+    return enough;
+}
+
 static int replay(const struct plan *p, const char *token)
 {
     struct tally tally = {0};
@@ -235,7 +253,7 @@ static struct plan plan_from(int argc, char **argv, const char **ret_token)
         {NULL, 0, NULL, 0},
     };
     struct plan p = {
-        .options = {.seed = 1, .per_mille = 1000, .nest_per_mille = 40, .failure_stride = 1},
+        .options = {.seed = 1, .per_mille = PER_MILLE, .nest_per_mille = 40, .failure_stride = 1},
         .workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
     };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -269,6 +287,11 @@ static struct plan plan_from(int argc, char **argv, const char **ret_token)
     return p;
 }
 
+static bool is_whole(const struct plan *p)
+{
+    return p->only == NULL && !p->options.until_found && p->options.per_mille == PER_MILLE;
+}
+
 int main(int argc, char **argv)
 {
     const char *token = NULL;
@@ -279,11 +302,17 @@ int main(int argc, char **argv)
     struct sim_kit *kits[KITS] = {sim_kit_make(even_cuts, 0), sim_kit_make(odd_cuts, 1024)};
     make_subjects(&p, kits);
     int status;
-    if (token != NULL) {
+    if (p.count == 0) {
+        fprintf(stderr, "crash: no life has '%s' in its name (see tests/sim/life.c)\n", p.only);
+        status = 2;
+    } else if (token != NULL) {
         status = replay(&p, token);
     } else {
         bool good = work_in_parallel(&p, &tally);
         status = print_tally(&tally, p.options.seed) > 0 || !good;
+        if (is_whole(&p) && !is_enough(&tally)) {
+            status = 1;
+        }
     }
     for (size_t i = 0; i < KITS; i++) {
         sim_kit_free(kits[i]);

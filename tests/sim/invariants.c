@@ -135,6 +135,29 @@ static void check_resume_mark(struct world *w)
     }
 }
 
+// A slot that the journal calls whole holds the release it names: PARTIAL is stored before the first
+// byte changes.
+static void check_journal_of_slots(struct world *w)
+{
+    struct journal j;
+    const struct truth *t = &w->m.truth;
+    if (!world_journal(w, &j) || w->shape.lies || t->rotten) {
+        return;
+    }
+    for (int slot = 0; slot < SLOT_COUNT; slot++) {
+        enum slot_content content = j.slots[slot].content;
+        bool named = j.slots[slot].release.version[0] != '\0'; // else: as the factory made it
+        if (content == CONTENT_UNKNOWN || content == CONTENT_PARTIAL || !named) {
+            continue;
+        }
+        int release = sim_kit_find(w->kit, j.slots[slot].release.manifest_sha256);
+        if (release == SIM_UNKNOWN || world_content(w, slot, true) != release) {
+            violated(w, 4, "the journal says that slot %s holds %s, and it does not",
+                     slot_name(w, slot), j.slots[slot].release.version);
+        }
+    }
+}
+
 // --- I6 -------------------------------------------------------------------------------------------
 
 static void check_floors(struct world *w)
@@ -174,6 +197,7 @@ void check_media(struct world *w)
     check_contents(w);
     check_environment(w);
     check_resume_mark(w);
+    check_journal_of_slots(w);
     check_floors(w);
 }
 
@@ -210,16 +234,22 @@ void check_flip(struct world *w, int slot)
 {
     int release = world_content(w, slot, false);
     const struct truth *t = &w->m.truth;
-    // Nobody knows better, or what is tried cannot start.
-    bool may_guess = t->state_lost && !w->is_installing;
-    if (may_guess && (t->env_lost || t->env_copy_lost || !world_mountable(w, slot))) {
+    // Without its records the device may take a slot to be as the factory made it, if it has something
+    // that may be a superblock: what is tried may turn out not to start. When the environment has forgotten the
+    // update too, nobody knows that there is something to be read.
+    bool guesses = t->state_lost && !w->is_installing;
+    bool forgotten = t->env_lost || t->env_copy_lost;
+    bool may_not_start = !world_mountable(w, slot) && world_has_head(w, slot);
+    // A disk that lies may have lost what a kernel does not look at.
+    if (guesses && (may_not_start || (w->shape.lies && world_mounts_whole(w, slot)))) {
         return;
     }
     if (release == SIM_UNKNOWN) {
         violated(w, 8, "slot %s is made bootable, and is not one release", slot_name(w, slot));
         return;
     }
-    for (size_t p = 0; release != SIM_FACTORY && p < SIM_PARTITIONS; p++) {
+    for (size_t p = 0; release != SIM_FACTORY && !(guesses && forgotten) && p < SIM_PARTITIONS;
+         p++) {
         const struct sim_disk *d = &w->m.slots[slot][p];
         for (size_t i = 0; i * SIM_SECTOR_MIN < sim_shapes[p].image_bytes; i++) {
             if (!d->read_back[i]) {

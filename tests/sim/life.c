@@ -41,6 +41,14 @@ const struct life lives[] = {
         .ends_with = RUNS(2),
     },
     {
+        .name = "older", // than the floor, and then a confirm before its time
+        .setup = {FIRST_UPDATE, DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .steps = {DO_WITH(OP_INSTALL, 3), DO(OP_CONFIRM), DO(OP_BOOT), DO(OP_CONFIRM),
+                  TRY(OP_INSTALL, 1), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 3),
+        .ends_with = RUNS(3),
+    },
+    {
         .name = "reject", // and nobody waits for the reboot
         .setup = {FIRST_UPDATE},
         .steps = {DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), DO(OP_CONFIRM), TRY(OP_INSTALL, 3),
@@ -56,6 +64,7 @@ const struct life lives[] = {
         .wish = DO_WITH(OP_INSTALL, 2),
         .sick = 2,
         .recovers = true,
+        .polls = true,
         .ends_with = RUNS(1) | RUNS(2),
     },
     {
@@ -214,6 +223,27 @@ struct world *life_begin(const struct life *l, const struct world_shape *shape,
 
 enum { BOOTS_MAX = 4 * SIM_ATTEMPTS };
 
+// An agent that does not wait for the decision asks for the next release.
+static void poll_early(struct world *w, const struct life *l)
+{
+    struct error e;
+    struct boot_state boot;
+    struct install_report report;
+    struct journal j;
+    int running = w->m.truth.running;
+    if (!l->polls || w->m.truth.release != w->sick || !world_boot_state(w, &boot) ||
+        !world_journal(w, &j)) {
+        return;
+    }
+    bool rejected = j.step == STEP_IDLE && j.slots[running].content == CONTENT_REJECTED &&
+                    j.last.outcome == OUTCOME_ROLLED_BACK && j.last.slot == running;
+    bool undecided = boot.trial == running || rejected;
+    if (undecided && world_install(w, SIM_RELEASES - 1, true, &report, &e) == OK) {
+        violated(w, 5, "a release is installed while %s is not decided about",
+                 w->kit->releases[w->sick].version);
+    }
+}
+
 // Boots and confirms until nothing is on trial any more. False: that was violated.
 static bool come_to_rest(struct world *w, const struct life *l)
 {
@@ -227,6 +257,7 @@ static bool come_to_rest(struct world *w, const struct life *l)
             boot.trial == w->m.truth.running) {
             continue; // until the watchdog resets it
         }
+        poll_early(w, l);
         enum err err = confirm(w, &e);
         if (err != OK) {
             violated(w, 9, "confirm fails: %s", e.msg);
@@ -285,16 +316,25 @@ static void check_again(struct world *w, const struct life *l)
     }
 }
 
-// What runs healthy in the end was confirmed, and with it its floor.
+// What runs healthy in the end was confirmed, unless a loss has brought it up, and with it its floor:
+// in both places, for what one of them has lost came back from the other.
 static void check_floor(struct world *w)
 {
     struct boot_state boot;
+    struct journal j;
     const struct truth *t = &w->m.truth;
     uint64_t floor = w->kit->releases[t->release].floor;
-    bool damaged = t->env_lost || t->env_copy_lost || t->state_lost || t->floor_unknown;
-    if (!damaged && t->release != w->sick && world_boot_state(w, &boot) && boot.floor < floor) {
-        violated(w, 6, "release %s is confirmed, and vv_floor is %" PRIu64,
-                 w->kit->releases[t->release].version, boot.floor);
+    bool damaged = t->env_lost || t->env_copy_lost || t->state_lost;
+    if (t->floor_unknown || t->release == w->sick || !world_boot_state(w, &boot) ||
+        !world_journal(w, &j)) {
+        return;
+    }
+    bool confirmed = !damaged || j.slots[t->running].content == CONTENT_CONFIRMED;
+    if (confirmed && (boot.floor < floor || j.floor < floor)) {
+        violated(w, 6,
+                 "release %s is confirmed, vv_floor is %" PRIu64
+                 " and the journal's floor %" PRIu64,
+                 w->kit->releases[t->release].version, boot.floor, j.floor);
     }
 }
 
@@ -321,6 +361,7 @@ static void check_end(struct world *w, const struct life *l)
                  w->kit->releases[release].version);
     }
     check_floor(w);
+    check_media(w);
     check_again(w, l);
     if (world_boot(w) && t->release != release) {
         violated(w, 5, "release %s ran in the end, and after another boot %s",

@@ -37,6 +37,7 @@ struct life {
     int dead;           // the release whose kernel does not start; 0: none
     bool hangs;         // the sick release never comes to its health checks
     bool recovers;      // it is sick at its first health checks only
+    bool polls;         // somebody asks for another release whenever the sick one runs
     unsigned ends_with; // bit i: release i may run in the end
 };
 

@@ -35,7 +35,7 @@ void sim_reset(struct sim *s)
     memset(s->calls, 0, sizeof s->calls);
     s->fail_at = 0;
     s->fail_sys = 0;
-    s->fail_short = s->failed = s->idle = false;
+    s->fail_short = s->failed = s->idle = s->misstored = false;
 }
 
 // splitmix64, public domain (Sebastiano Vigna).

@@ -31,7 +31,8 @@ struct sim {
     bool fail_short; // a write fails having done a part of its work
     bool failed;     // it was reached, in step `failed_step`
     int failed_step;
-    bool idle; // it was reached, and there was nothing that could go wrong
+    bool misstored; // it was a write that said OK and stored a wrong byte
+    bool idle;      // it was reached, and there was nothing that could go wrong
     // Of disks that lie, see sim_disk.h: syncs so far, and where the cut falls among them.
     uint32_t epoch, cut_epoch;
     // A moment at which the power could go away; `changed`: what is pending has just changed.

@@ -125,6 +125,7 @@ int sim_disk_write(struct sim_disk *d, enum sim_seam seam, const void *buf, size
     memcpy(d->view + off, buf, len);
     if (silent) {
         d->view[off + len / 2] ^= 0x20;
+        d->sim->misstored = true;
         sys = 0;
     }
     set_read_back(d, off, len, false);

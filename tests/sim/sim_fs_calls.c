@@ -37,10 +37,18 @@ int __wrap_stat(const char *path, struct stat *ret);
 int __wrap_fchmod(int fd, mode_t mode);
 
 static struct sim_fs *mounted;
+static int (*diverted_sync)(void *context);
+static void *diverted_context;
 
 void sim_fs_mount(struct sim_fs *fs)
 {
     mounted = fs;
+}
+
+void sim_fs_divert_sync(int (*sync)(void *context), void *context)
+{
+    diverted_sync = sync;
+    diverted_context = context;
 }
 
 static bool is_our_path(const char *path)
@@ -302,7 +310,14 @@ static int sync_fd(struct sim_fs *fs, int fd)
 
 int __wrap_fsync(int fd)
 {
-    return is_our_fd(fd) ? sync_fd(mounted, fd) : __real_fsync(fd);
+    if (is_our_fd(fd)) {
+        return sync_fd(mounted, fd);
+    }
+    if (diverted_sync == NULL) {
+        return __real_fsync(fd);
+    }
+    int sys = diverted_sync(diverted_context);
+    return sys == 0 ? 0 : refuse(sys);
 }
 
 // --- names ----------------------------------------------------------------------------------------

@@ -28,4 +28,8 @@ struct sim_fs;
 // From now on this one is SIM_FS_DIR; NULL: there is none. The caller keeps it.
 void sim_fs_mount(struct sim_fs *fs);
 
+// Until it is called with NULL, an fsync() of a descriptor of the real system is `sync(context)`
+// instead, which answers with 0 or an errno: for a file that stands for a simulated disk.
+void sim_fs_divert_sync(int (*sync)(void *context), void *context);
+
 #endif

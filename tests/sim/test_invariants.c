@@ -185,6 +185,7 @@ static void i4_a_mark_claims_a_chunk_that_is_not_there(void **state)
     w->m.truth.env_copy_lost = true; // so that slot b may still be named
     j.step = STEP_INSTALLING;
     j.slot = 1;
+    j.slots[1].content = CONTENT_PARTIAL;
     memcpy(j.release.manifest_sha256, s->kit->releases[1].manifest_sha256, SHA256_SIZE);
     j.next_chunk = 10; // what stands there is just that release
     put_journal(w, &j);
@@ -205,6 +206,22 @@ static void i4_a_mark_claims_a_chunk_that_is_not_there(void **state)
     put_journal(w, &j);
     check_media(w);
     expect_only(s, 4, 1);
+}
+
+static void i4_the_journal_calls_a_slot_whole_that_is_not(void **state)
+{
+    struct scene *s = *state;
+    struct world *w = s->world;
+    struct journal j;
+    w->m.truth.env_copy_lost = true; // so that slot b may still be named
+    sim_disk_put(&w->m.slots[1][0], 0, (const uint8_t[HEAD_SIZE]){0}, HEAD_SIZE);
+    check_media(w);
+    expect_only(s, 4, 1);
+    assert_true(world_journal(w, &j));
+    j.slots[1].content = CONTENT_PARTIAL;
+    put_journal(w, &j);
+    check_media(w);
+    expect_only(s, 4, 0);
 }
 
 // The world goes on to its end as a life that wishes for nothing.
@@ -336,6 +353,7 @@ int main(void)
         invariant_test(i3_no_copy_is_valid_or_not_what_one_store_has_left),
         invariant_test(i3_more_stores_than_decisions),
         invariant_test(i4_a_mark_claims_a_chunk_that_is_not_there),
+        invariant_test(i4_the_journal_calls_a_slot_whole_that_is_not),
         invariant_test(i5_another_release_runs_in_the_end),
         invariant_test(i6_a_floor_is_above_what_was_confirmed),
         invariant_test(i7_the_running_slot_is_written_to),

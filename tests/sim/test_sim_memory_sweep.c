@@ -310,7 +310,7 @@ static void a_decision_is_stored_whole_or_not_at_all(void **state)
 {
     (void)state;
     for (size_t s = 0; s < sizeof boot_setups / sizeof boot_setups[0]; s++) {
-        for (int d = DECIDE_INVALIDATE; d <= DECIDE_SETTLE_CONFIRMED; d++) {
+        for (int d = DECIDE_INVALIDATE; d <= DECIDE_SETTLE; d++) {
             struct decision_room r = {.setup = &boot_setups[s],
                                       .env = {.base = {.ops = &quiet_env_ops, .copies_total = 2}},
                                       .decision = (enum decision)d};

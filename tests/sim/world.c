@@ -4,6 +4,7 @@
 #include "bootloader/boot_model.h"
 #include "tests/sim/invariants.h"
 #include "tests/support/expect.h"
+#include "updater/heads.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -57,11 +58,12 @@ void world_note_failure(const struct world *w, struct truth *t)
         return;
     }
     t->cuts++;
-    t->spoilt = t->spoilt || (s->fail_seam == SIM_DISK && s->fail_sys == EBADMSG);
-    // U-Boot could not read a copy, or not save; or a copy was read wrongly, or stored so: then the
-    // device goes by what was there before.
-    t->env_copy_lost = t->env_copy_lost || (s->fail_seam == SIM_ENV &&
-                                            (s->failed_step == 11 || s->fail_sys == EBADMSG));
+    t->spoilt = t->spoilt || (s->fail_seam == SIM_DISK && s->misstored);
+    // U-Boot could not read a copy, or not save; or a copy was read wrongly: then the device goes by
+    // what was there before. What was stored wrongly the updater sees when it reads it back.
+    bool misread = s->fail_sys == EBADMSG && !s->misstored;
+    t->env_copy_lost =
+        t->env_copy_lost || (s->fail_seam == SIM_ENV && (s->failed_step == 11 || misread));
 }
 
 void world_snapshot(const struct world *w, struct media *ret)
@@ -252,6 +254,16 @@ bool world_mountable(const struct world *w, int slot)
         }
     }
     return true;
+}
+
+bool world_has_head(const struct world *w, int slot)
+{
+    for (size_t p = 0; p < SIM_PARTITIONS; p++) {
+        if (head_has_superblock(w->m.slots[slot][p].medium, HEAD_SIZE)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 struct sim world_look(struct world *w)

@@ -30,7 +30,7 @@ struct truth {
     bool env_copy_lost;  // one was: what the newest store said may be forgotten
     bool env_forgets;    // and then one again: any earlier word may come back
     bool state_lost;     // a record of the state directory was lost or damaged, once
-    bool spoilt;         // a disk has said OK and done something else
+    bool spoilt;         // a disk has said OK and stored something else
     bool rotten;         // a slot has changed by itself
     int doomed;          // the release whose rejection is on record, 0: none
     unsigned asked;      // times that health checks were asked for
@@ -137,6 +137,8 @@ bool world_is_sick(const struct world *w);
 bool world_mounts_whole(const struct world *w, int slot);
 // A kernel would mount all its partitions.
 bool world_mountable(const struct world *w, int slot);
+// One of them has something where a superblock can stand.
+bool world_has_head(const struct world *w, int slot);
 // Unobserved and uncounted: what the environment and the journal say. False: cannot be read.
 bool world_boot_state(struct world *w, struct boot_state *ret);
 bool world_journal(struct world *w, struct journal *ret);

@@ -7,6 +7,7 @@
 #include "updater/heads.h"
 #include "updater/mark.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static enum err begin(struct world *w, struct error *e)
@@ -81,12 +82,23 @@ static uint64_t body_to_write(const struct world *w, const struct sim_release *r
     return sum;
 }
 
+// What one of the places still has that a floor is kept in.
+static uint64_t floor_on_record(struct world *w)
+{
+    struct boot_state boot = {.floor = 0};
+    struct journal j = {.floor = 0};
+    (void)world_boot_state(w, &boot);
+    (void)world_journal(w, &j);
+    return boot.floor > j.floor ? boot.floor : j.floor;
+}
+
 enum err world_install(struct world *w, int release, bool activate, struct install_report *ret,
                        struct error *e)
 {
     const struct sim_release *r = &w->kit->releases[release];
     struct truth *t = &w->m.truth;
     struct install_options options = {.no_activate = !activate};
+    uint64_t floor = floor_on_record(w);
     uint64_t needed = body_to_write(w, r, other_slot(t->running));
     sim_source_init(&w->source, &w->sim, r->built.bytes, r->built.len);
     w->sim.step = 1;
@@ -96,6 +108,9 @@ enum err world_install(struct world *w, int release, bool activate, struct insta
         err = install_run(&w->device, &w->source.base, &options, ret, e);
     }
     check_work(w, needed);
+    if (err == OK && r->index < floor && !w->sim.failed) {
+        violated(w, 6, "release %s is installed, and the floor is %" PRIu64, r->version, floor);
+    }
     t->rotten = t->rotten && err != OK;
     return end(w, 2, "install", err, e);
 }

@@ -251,6 +251,19 @@ static void a_factory_slot_that_was_rejected_once_may_be_tried_again(void **stat
     assert_ok(activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
 }
 
+// All records were lost, and then a fallback was recorded: of what release is not known.
+static void a_rejected_slot_without_a_release_is_no_factory_slot_when_it_is_empty(void **state)
+{
+    struct error e;
+    struct bench *b = *state;
+    memset(b->slots[SLOT_B][0].data, 0, 4 * KIB);
+    memset(b->slots[SLOT_B][1].data, 0, 4 * KIB);
+    b->device.journal.slots[SLOT_B].content = CONTENT_REJECTED;
+    assert_fails(ERR_NOT_NOW, "it is empty or only partly written",
+                 activate_slot(&b->device, SLOT_B, ACTIVATE_FACTORY_ALLOWED, &e));
+    expect_nothing_stored(b);
+}
+
 static void an_update_that_only_the_environment_remembers_leaves_no_factory_slot(void **state)
 {
     struct error e;
@@ -367,6 +380,7 @@ int main(void)
         factory_test(an_empty_or_half_written_slot_is_no_factory_slot),
         factory_test(a_journal_that_knows_updates_is_believed_of_a_factory_slot_without_a_head),
         factory_test(a_factory_slot_that_was_rejected_once_may_be_tried_again),
+        factory_test(a_rejected_slot_without_a_release_is_no_factory_slot_when_it_is_empty),
         factory_test(an_update_that_only_the_environment_remembers_leaves_no_factory_slot),
         activate_test(a_running_slot_that_was_given_up_is_not_revived),
         activate_test(the_running_slot_is_never_put_on_trial),
