@@ -126,6 +126,18 @@ def texts(problems):
         problems.append(f"{name}: a private key must not be tracked")
 
 
+def mutants(problems):
+    """Every planted bug still applies: whether it is caught is for `make mutants`."""
+    names = tracked(".patch")
+    for name in names:
+        done = subprocess.run(["patch", "-p1", "--fuzz=0", "--dry-run", f"--input={name}"], cwd=ROOT,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False)
+        if done.returncode != 0:
+            problems.append(f"{name}: does not apply: {done.stdout.strip()}")
+    print(f"lint: mutants: {len(names)} patches")
+
+
 def globals_(problems, objects):
     """No writable variable at file scope outside main.c."""
     built = [p for p in sorted(objects.glob("*/*.o")) if p.parent.name in ROOMS]
@@ -205,6 +217,7 @@ def main(objects):
     sizes(problems)
     mirrors(problems)
     texts(problems)
+    mutants(problems)
     globals_(problems, pathlib.Path(objects).resolve())
     tools(problems)
     for problem in problems:
