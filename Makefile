@@ -8,14 +8,18 @@ BUILD_TIME ?= $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/n
 CROSS_COMPILE ?=
 CC            := $(CROSS_COMPILE)$(if $(filter default undefined,$(origin CC)),gcc,$(CC))
 AR            := $(CROSS_COMPILE)$(if $(filter default undefined,$(origin AR)),ar,$(AR))
+# A cross compiler's name begins with its triplet, which is also where Debian keeps the libraries of
+# a foreign architecture; products lie apart from the native ones.
+TRIPLET       := $(patsubst %-,%,$(notdir $(CROSS_COMPILE)))
 PKG_CONFIG    ?= pkg-config
+PKG_CONFIG_LIBDIR ?= $(if $(TRIPLET),/usr/lib/$(TRIPLET)/pkgconfig:/usr/share/pkgconfig)
 DESTDIR       ?=
 PREFIX        ?= /usr
 BINDIR        ?= $(PREFIX)/bin
 MANDIR        ?= $(PREFIX)/share/man
 DOCDIR        ?= $(PREFIX)/share/doc/vv-update
 VARIANT       := $(if $(SAN),san,release)
-BUILD         ?= build/$(VARIANT)
+BUILD         ?= build/$(addsuffix /,$(TRIPLET))$(VARIANT)
 
 # mke2fs, debugfs and nginx stand where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -33,8 +37,10 @@ SANITIZE  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 # Asked when the first recipe needs it, not when the file is read: `deps` may have to install it.
 LIBS = libcurl libcrypto zlib libzstd jansson
 lazy = $(eval $(1) := $(2))$($(1))
-PKG_CFLAGS = $(call lazy,PKG_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(LIBS)))
-PKG_LIBS   = $(call lazy,PKG_LIBS,$(shell $(PKG_CONFIG) --libs $(LIBS)))
+# Not every make hands its variables to $(shell).
+pkg_config = $(shell $(addprefix PKG_CONFIG_LIBDIR=,$(PKG_CONFIG_LIBDIR)) $(PKG_CONFIG) $(1) $(LIBS))
+PKG_CFLAGS = $(call lazy,PKG_CFLAGS,$(call pkg_config,--cflags))
+PKG_LIBS   = $(call lazy,PKG_LIBS,$(call pkg_config,--libs))
 
 ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -I. -g $(WARNINGS) $(if $(SAN),$(SANITIZE),$(HARDENING)) \
   -MMD -MP $(PKG_CFLAGS) $(CFLAGS)
