@@ -69,7 +69,8 @@ CRASH        := $(BUILD)/tests/sim/crash
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
-  demo-run lint lint-run fuzz cov install dist clean
+  demo-run lint lint-run fuzz cov board-deps board-uboot check-scripts check-scripts-run install \
+  dist clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -86,7 +87,9 @@ help:
 	  'make crash      the crash sweep: a million cuts and failures (check has a slice of it)' \
 	  'make mutants    planted bugs, each of which the crash sweep must catch' \
 	  'make lint       structure, format, static analysis, both compilers without warnings' \
-	  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
+	  'make board-uboot  U-Boot for the virtual board, from its source; kept in build/board' \
+  'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
+  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
 	  'make deps       install the Debian packages that building and testing need' \
 	  'make install    into DESTDIR (PREFIX=/usr)' \
@@ -165,6 +168,16 @@ mutants: deps
 	$(Q)$(MAKE) --no-print-directory mutants-run
 mutants-run:
 	$(Q)python3 tests/mutants.py $(ONLY)
+
+# The virtual board: a QEMU machine with real U-Boot.
+board-deps:
+	$(Q).ci/deps board
+board-uboot: board-deps
+	$(Q)python3 tests/board/uboot.py
+check-scripts: board-deps
+	$(Q)$(MAKE) --no-print-directory check-scripts-run
+check-scripts-run: $(BINARIES)
+	$(Q)VV_BIN=$(abspath $(BUILD)) python3 tests/run.py scripts
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory demo-run
