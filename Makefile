@@ -177,7 +177,7 @@ board-uboot: board-deps
 check-scripts: board-deps
 	$(Q)$(MAKE) --no-print-directory check-scripts-run
 check-scripts-run: $(BINARIES)
-	$(Q)VV_BIN=$(abspath $(BUILD)) python3 tests/run.py scripts
+	$(Q)VV_BIN=$(abspath $(BUILD)) VV_ONLY=test_boot_scripts python3 tests/run.py board
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory demo-run

@@ -76,6 +76,10 @@ for vv_slot in ${vv_slots}; do
 	fi
 	echo "Booting slot ${vv_slot}"
 	setenv bootargs "${vv_args} root=PARTLABEL=rootfs-${vv_slot} vv.slot=${vv_slot} rauc.slot=${vv_name}"
+	# The board's commands to arm a hardware watchdog, if it has one.
+	if test -n "${vv_watchdog}"; then
+		run vv_watchdog
+	fi
 	if test -n "${vv_start}"; then
 		# The board's own way to load and start; returns when that failed.
 		run vv_start
@@ -85,5 +89,7 @@ for vv_slot in ${vv_slots}; do
 	echo "Slot ${vv_slot} cannot be started"
 done
 
-# Nothing started: again, counted by U-Boot during a trial.
+# Nothing started: again, counted by U-Boot during a trial, so that altbootcmd ends it. Without a
+# trial there is no attempt to use up and no other slot that may run: what failed to load is tried
+# again, and nothing is written meanwhile.
 reset

@@ -12,7 +12,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from virtual_device import write_env_copy
+from virtual_device import ENV_SIZE, write_env_copy
 
 MIB = 1 << 20
 ENV_OFFSETS = (0x400000, 0x800000)
@@ -61,6 +61,16 @@ def write_environment(disk, variables):
         write_env_copy(disk, offset, flag, variables)
 
 
+def read_environment(disk):
+    """What fw_printenv of libubootenv reads from it; the board must be off."""
+    with tempfile.NamedTemporaryFile("w", prefix="vv-board-", suffix=".config") as config:
+        config.writelines(f"{disk} {offset:#x} {ENV_SIZE:#x}\n" for offset in ENV_OFFSETS)
+        config.flush()
+        text = subprocess.run(["fw_printenv", "-c", config.name], stdout=subprocess.PIPE, check=True,
+                              text=True).stdout
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
 def make_disk(path, script, contents=None, variables=None, *, slot_mib=SLOT_MIB,
               data_mib=DATA_MIB):
     """A disk with the boot script of that source, and per partition name the file it holds.
@@ -75,7 +85,8 @@ def make_disk(path, script, contents=None, variables=None, *, slot_mib=SLOT_MIB,
     path.unlink(missing_ok=True)
     with open(path, "wb") as stream:
         os.truncate(stream.fileno(), total)
-    command = ["sgdisk", "--clear", "--set-alignment=2048"]
+    # U-Boot reads the whole table for each of 128 numbers: with 4 entries a power-on takes 0.3 s less.
+    command = ["sgdisk", "--clear", "--resize-table=4", "--set-alignment=2048"]
     for number, (name, kind, start, size) in enumerate(table, 1):
         command += [f"--new={number}:{start}M:+{size}M", f"--typecode={number}:{kind}",
                     f"--change-name={number}:{name}"]

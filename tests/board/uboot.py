@@ -61,21 +61,30 @@ def fetch(sources, log):
     return dsc
 
 
+def lines_not_taken(fragment, config):
+    """The lines of a fragment that a .config does not have: Kconfig drops what it does not know or
+    whose conditions are not met, and says nothing."""
+    taken = set(config.splitlines())
+    missing = []
+    for line in fragment.splitlines():
+        unset = re.fullmatch(r"# (CONFIG_\w+) is not set", line)
+        if unset:
+            fine = not any(have.startswith(unset[1] + "=") for have in taken)
+        else:
+            fine = line in taken or not line.startswith("CONFIG_")
+        if not fine:
+            missing.append(line)
+    return missing
+
+
 def configure(make, source, out, log):
     """The board's .config, in which every line of the fragments has arrived."""
     subprocess.run([*make, DEFCONFIG], cwd=source, stdout=log, stderr=log, check=True)
     subprocess.run(["scripts/kconfig/merge_config.sh", "-m", "-O", str(out), str(out / ".config"),
                     *map(str, FRAGMENTS)], cwd=source, stdout=log, stderr=log, check=True)
     subprocess.run([*make, "olddefconfig"], cwd=source, stdout=log, stderr=log, check=True)
-    config = set((out / ".config").read_text().splitlines())
-    missing = []
-    for path in FRAGMENTS:
-        for line in path.read_text().splitlines():
-            unset = re.fullmatch(r"# (CONFIG_\w+) is not set", line)
-            if unset and not any(have.startswith(unset[1] + "=") for have in config):
-                continue
-            if (unset or line.startswith("CONFIG_")) and line not in config:
-                missing.append(f"{path.relative_to(ROOT)}: {line}")
+    config = (out / ".config").read_text()
+    missing = [line for path in FRAGMENTS for line in lines_not_taken(path.read_text(), config)]
     if missing:
         sys.exit("uboot: U-Boot's configuration did not take:\n" + "\n".join(missing))
 
