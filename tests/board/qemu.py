@@ -25,7 +25,8 @@ def disk_arguments(disks):
 
 
 class Machine:
-    """One board; a context manager, so that its process is ended whatever happens.
+    """One board; a context manager, so that its process is ended whatever happens. It also ends
+    with the thread that started it.
 
     `network`: the guest reaches servers on this machine's 127.0.0.1 as 10.0.2.2. `watchdog`: there
     is one. `reboots`: False makes a reset the end of the process.
@@ -37,7 +38,7 @@ class Machine:
         self.process = None
         self.console = None
         self.log = None
-        # setpriv: the process must not outlive this one, not even one that is killed.
+        # setpriv: the process must not outlive this one, not even when this one is killed.
         self.command = [
             "setpriv", "--pdeathsig", "KILL", "qemu-system-aarch64", "-M", "virt",
             "-cpu", "cortex-a53", "-smp", "1", "-m", str(memory), "-bios", str(uboot),

@@ -31,8 +31,8 @@ VALUES = {
         "vv_trial": TRIALS,
     },
 }
-# All combinations of these are compared, with one slot at least that starts: when none does, a board
-# that resets again and again takes five power-ons.
+# All combinations of these are compared, with one slot at least that starts: when none does, a
+# board that resets again and again takes five power-ons.
 CORE = {
     "order": {"BOOT_ORDER": ("A B", "B A", "A", "B"), "BOOT_A_LEFT": ("0", "2"),
               "BOOT_B_LEFT": ("0", "1"), "vv_trial": (None, "a", "b")},

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the boot scripts do with U-Boot and the board beyond the variables: a watchdog, an environment
-that cannot be saved, one that is new; and U-Boot's configuration."""
+"""What the boot scripts do with U-Boot and the board beyond the variables: a watchdog, an
+environment that cannot be saved, one that is new; and U-Boot's configuration."""
 
 import pathlib
 import tempfile
@@ -101,7 +101,20 @@ class OnTheBoard(unittest.TestCase):
 
 
 class Configuration(unittest.TestCase):
-    """A line that U-Boot's configuration did not take is found."""
+    """What U-Boot is built with."""
+
+    def test_the_copies_of_the_environment_lie_at_the_same_place_everywhere(self):
+        fragment = dict(line.split("=") for line in uboot.FRAGMENTS[0].read_text().splitlines()
+                        if line.startswith("CONFIG_ENV_"))
+        shipped = [tuple(int(number, 16) for number in line.split()[1:])
+                   for line in (SCRIPTS / "fw_env.config").read_text().splitlines()
+                   if line.startswith("/dev/")]
+        size = int(fragment["CONFIG_ENV_SIZE"], 16)
+        built = [(int(fragment[name], 16), size)
+                 for name in ("CONFIG_ENV_OFFSET", "CONFIG_ENV_OFFSET_REDUND")]
+        card = [(offset, disk.ENV_SIZE) for offset in disk.ENV_OFFSETS]
+        self.assertEqual(shipped, built)
+        self.assertEqual(card, built)
 
     def test_a_line_that_is_missing_or_different_is_found(self):
         config = "CONFIG_A=y\nCONFIG_B=0x10\n# CONFIG_C is not set\nCONFIG_D=y\n"
