@@ -11,18 +11,30 @@ ARCHITECTURE = "arm64"
 
 
 @functools.cache
+def records(names):
+    """{name: fields} of the versions apt would take; names is a tuple, asked for at once."""
+    words = [word for name in names for word in (name, f"{name}:{ARCHITECTURE}")]
+    text = images_cache.run("apt-cache", "show", "--no-all-versions", *words).decode()
+    found = {}
+    for stanza in text.split("\n\n"):
+        fields = dict(re.findall(r"^([A-Z][\w-]*): (.*)$", stanza, re.M))
+        if fields.get("Architecture") in (ARCHITECTURE, "all"):
+            found[fields["Package"]] = fields
+    missing = set(names) - set(found)
+    if missing:
+        raise SystemExit(f"board: apt knows no {', '.join(sorted(missing))} for {ARCHITECTURE}: "
+                         "run .ci/deps board")
+    return found
+
+
 def record(name):
-    """The fields of the version apt would take of an arm64 package."""
-    text = images_cache.run("apt-cache", "show", "--no-all-versions", f"{name}:{ARCHITECTURE}")
-    fields = dict(re.findall(r"^([A-Z][\w-]*): (.*)$", text.decode(), re.M))
-    if fields.get("Architecture") not in (ARCHITECTURE, "all"):
-        raise SystemExit(f"board: apt knows no {name} for {ARCHITECTURE}: run .ci/deps board")
-    return fields
+    """The fields of one package."""
+    return records((name,))[name]
 
 
 def versions(names):
     """{name: version}, as an input of a product."""
-    return {name: record(name)["Version"] for name in names}
+    return {name: fields["Version"] for name, fields in records(tuple(names)).items()}
 
 
 def unpack(name, folder):

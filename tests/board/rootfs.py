@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The userlands of the board. Both carry vv-update, its configuration, and stand-ins of the VV
-services; `small` is a static busybox, `debian` is Debian with systemd."""
+services; `small` is a static busybox and stands here, `debian` is in debian.py."""
 
 import functools
 import os
 import pathlib
 import re
 
+import debian
 import images_cache
 import kernel
 import packages
@@ -92,7 +93,7 @@ class Small:
         return tree
 
 
-USERLANDS = {"small": Small}
+USERLANDS = {"small": Small, "debian": debian.Debian}
 
 
 def common(tree, trust, version):
