@@ -51,6 +51,17 @@ class OnTheBoard(unittest.TestCase):
             outcome = board.run(self.order("B A", "b"))
             self.assertEqual((outcome.slot, outcome.stored["BOOT_B_LEFT"]), ("b", "2"))
 
+    def test_a_trial_whose_count_cannot_be_saved_is_passed_over(self):
+        variables = {"rpipart": "3", "upgrade_available": "1", "bootcount": "0", "bootlimit": "3",
+                     "vv_trial": "b"}
+        state = State("bootcount", tuple(variables.items()), "a b")
+        with Board(uboot.build(), SCRIPTS / "boot-bootcount.cmd", self.dir) as board:
+            outcome = board.run(state, more=TOO_LARGE)
+            self.assertEqual((outcome.slot, outcome.resets, outcome.stored["bootcount"]),
+                             ("a", 0, "0"))
+            outcome = board.run(state)
+            self.assertEqual((outcome.slot, outcome.stored["bootcount"]), ("b", "1"))
+
     def start(self, contract, variables, **options):
         """A board with the built-in variables, the board's and these."""
         built_in = {}
