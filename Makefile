@@ -69,7 +69,7 @@ CRASH        := $(BUILD)/tests/sim/crash
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
-  demo-run lint lint-run fuzz cov board-deps board-uboot check-scripts check-scripts-run install \
+  demo-run lint lint-run fuzz cov board board-run board-deps board-uboot check-scripts check-scripts-run install \
   dist clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -87,6 +87,7 @@ help:
 	  'make crash      the crash sweep: a million cuts and failures (check has a slice of it)' \
 	  'make mutants    planted bugs, each of which the crash sweep must catch' \
 	  'make lint       structure, format, static analysis, both compilers without warnings' \
+	  'make board      U-Boot and the images of the virtual board (BOARD=small or debian)' \
 	  'make board-uboot  U-Boot for the virtual board, from its source; kept in build/board' \
   'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
   'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
@@ -174,6 +175,16 @@ board-deps:
 	$(Q).ci/deps board
 board-uboot: board-deps
 	$(Q)python3 tests/board/uboot.py
+# Its images. The time in the program is fixed, so that what did not change is not built anew.
+BOARD     ?= small
+BOARD_BIN := build/aarch64-linux-gnu/board
+board: board-uboot
+	$(Q)$(MAKE) --no-print-directory board-run
+board-run: $(BINARIES)
+	$(Q)$(MAKE) --no-print-directory $(BOARD_BIN)/vv-update CROSS_COMPILE=aarch64-linux-gnu- SAN= \
+	  BUILD=$(BOARD_BIN) BUILD_TIME=1767225600
+	$(Q)VV_BIN=$(abspath $(BUILD)) VV_BOARD_BIN=$(abspath $(BOARD_BIN)) \
+	  python3 tests/board/images.py --board $(BOARD)
 check-scripts: board-deps
 	$(Q)$(MAKE) --no-print-directory check-scripts-run
 check-scripts-run: $(BINARIES)

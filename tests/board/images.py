@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+import tempfile
 import time
 
 import images_cache
@@ -58,6 +59,22 @@ def trust():
     return keys() / "trust"
 
 
+def write_data(path, settings="", mib=220):
+    """Writes a data partition as the factory leaves it; settings are what this device has of its
+    own in vv-update's configuration (the contract, the slot variable)."""
+    with tempfile.TemporaryDirectory(prefix="vv-board-") as folder:
+        conf = pathlib.Path(folder, "conf.d/50-device.conf")
+        conf.parent.mkdir()
+        conf.write_text(settings)
+        pathlib.Path(folder).chmod(0o755)
+        with open(path, "wb") as stream:
+            stream.truncate(mib << 20)
+        # vv-update reads only what belongs to root.
+        images_cache.run("fakeroot", "mke2fs", "-q", "-F", "-t", "ext4", "-L", "data", "-d", folder,
+                         path)
+    return path
+
+
 class Images:
     """The images of one userland."""
 
@@ -71,7 +88,8 @@ class Images:
         return {"version": version, "release": dataclasses.asdict(release),
                 "common": rootfs.inputs(), "userland": self.userland.inputs(),
                 "trust": images_cache.file_hash(trust() / "root.pem"),
-                "kernel": kernel.base().name, "initramfs": kernel.initramfs(release.init).parent.name,
+                "kernel": kernel.base().name,
+                "initramfs": kernel.initramfs(release.init).parent.name,
                 "maker": images_cache.file_hash(__file__)}
 
     def rootfs(self, version):
@@ -106,7 +124,8 @@ class Images:
                 "--partition", f"rootfs={partition}")
             images_cache.run(BIN / "vv-image", "sign", image, "--cert", keys() / "release.pem",
                              "--key", keys() / "release.key")
-        inputs = {"rootfs": partition.parent.name, "vv-image": images_cache.file_hash(BIN / "vv-image"),
+        inputs = {"rootfs": partition.parent.name,
+                  "vv-image": images_cache.file_hash(BIN / "vv-image"),
                   "keys": keys().parent.name, "maker": images_cache.file_hash(__file__)}
         folder = images_cache.product(f"{self.board}-{version}-image", inputs, make)
         return folder / f"edge-{version}.vvi"

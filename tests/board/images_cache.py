@@ -68,6 +68,8 @@ def product(name, inputs, make):
     with _lock():
         if folder.exists():
             return folder
+        for killed in CACHE.glob(f".{name}-*"):
+            shutil.rmtree(killed)
         work = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}-", dir=CACHE))
         try:
             make(work)

@@ -4,23 +4,16 @@ power-on and a mounted root."""
 
 import functools
 import pathlib
-import re
 
 import images_cache
 import packages
 from tree import Tree
 
 HERE = pathlib.Path(__file__).resolve().parent
-META = "linux-image-arm64"
-BUSYBOX = "busybox-static"
 # Loaded in this order, each behind what it needs. The card, its file systems, the network, and the
 # watchdog last: from loading it to opening it nothing watches.
-MODULES = ("sdhci-pci", "crc32c_generic", "ext4", "squashfs", "virtio_pci", "virtio_net", "i6300esb")
-
-
-def kernel_package():
-    """The package the metapackage stands for, e.g. linux-image-6.1.0-9-arm64."""
-    return re.match(r"(linux-image-\S+)", packages.record(META)["Depends"]).group(1)
+MODULES = ("sdhci-pci", "crc32c_generic", "ext4", "squashfs", "virtio_pci", "virtio_net",
+           "i6300esb")
 
 
 def with_dependencies(modules, folder):
@@ -40,9 +33,9 @@ def with_dependencies(modules, folder):
 
 def make_base(work):
     """Image, modules and busybox out of their packages."""
-    name = kernel_package()
+    name, _ = packages.kernel()
     packages.unpack(name, work)
-    packages.unpack(BUSYBOX, work)
+    packages.unpack(packages.BUSYBOX, work)
     release = name.removeprefix("linux-image-")
     images_cache.run("depmod", "-b", work, release)
     found = work / "lib/modules" / release
@@ -60,7 +53,8 @@ def make_base(work):
 @functools.cache
 def base():
     """The folder with Image, busybox, modules/ and their order."""
-    inputs = {"packages": packages.versions([kernel_package(), BUSYBOX]), "modules": MODULES,
+    busybox = packages.record(packages.BUSYBOX)["Version"]
+    inputs = {"packages": [*packages.kernel(), busybox], "modules": MODULES,
               "maker": images_cache.file_hash(__file__)}
     return images_cache.product("kernel", inputs, make_base)
 

@@ -8,6 +8,7 @@ import re
 import images_cache
 
 ARCHITECTURE = "arm64"
+KERNEL, BUSYBOX, ENV_TOOLS = ALWAYS = ("linux-image-arm64", "busybox-static", "libubootenv-tool")
 
 
 @functools.cache
@@ -28,13 +29,20 @@ def records(names):
 
 
 def record(name):
-    """The fields of one package."""
-    return records((name,))[name]
+    """The fields of one package. What is always wanted is asked for together: apt takes a second
+    for each question."""
+    return records(ALWAYS if name in ALWAYS else (name,))[name]
 
 
 def versions(names):
     """{name: version}, as an input of a product."""
     return {name: fields["Version"] for name, fields in records(tuple(names)).items()}
+
+
+def kernel():
+    """(name, version) of the package that the metapackage of the kernel stands for."""
+    depends = record(KERNEL)["Depends"]
+    return re.match(r"(linux-image-\S+) \(= ([^)]+)\)", depends).groups()
 
 
 def unpack(name, folder):

@@ -17,16 +17,18 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = images_cache.ROOT
 OVERLAY = HERE / "overlay"
 # The programs of the device, cross-built.
-BIN = pathlib.Path(os.environ.get("VV_BOARD_BIN", ROOT / "build/aarch64-linux-gnu/release"))
+BIN = pathlib.Path(os.environ.get("VV_BOARD_BIN", ROOT / "build/aarch64-linux-gnu/board"))
 EMULATOR = "qemu-aarch64-static"
 LIBRARIES = "usr/lib/aarch64-linux-gnu"
 LOADER = "usr/lib/ld-linux-aarch64.so.1"
 
 
 def make_programs(work):
-    """vv-update without its symbols, and the tools of libubootenv."""
-    images_cache.run("aarch64-linux-gnu-strip", "-o", work / "vv-update", BIN / "vv-update")
-    packages.unpack("libubootenv-tool", work)
+    """vv-update without its symbols and without the id that depends on where it was built, and
+    the tools of libubootenv."""
+    images_cache.run("aarch64-linux-gnu-strip", "--remove-section=.note.gnu.build-id",
+                     "-o", work / "vv-update", BIN / "vv-update")
+    packages.unpack(packages.ENV_TOOLS, work)
     (work / "usr/bin/fw_printenv").rename(work / "fw_printenv")
     images_cache.run("rm", "-rf", work / "usr")
 
@@ -37,7 +39,7 @@ def programs():
     if not (BIN / "vv-update").exists():
         raise SystemExit(f"board: {BIN}/vv-update is not there: make board builds it")
     inputs = {"vv-update": images_cache.file_hash(BIN / "vv-update"),
-              "packages": packages.versions(["libubootenv-tool"]),
+              "tools": packages.record(packages.ENV_TOOLS)["Version"],
               "maker": images_cache.file_hash(__file__)}
     return images_cache.product("programs", inputs, make_programs)
 
