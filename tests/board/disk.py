@@ -55,6 +55,13 @@ def write_boot_partition(disk, script):
         write_at(disk, BOOT_AT_MIB, fat)
 
 
+def environment_file(path):
+    """The variables of a file as U-Boot's build takes it."""
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    text = "\n".join(lines).replace("\\\n", "")
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
 def write_environment(disk, variables):
     """Both copies, the second one in force."""
     for flag, offset in enumerate(ENV_OFFSETS):

@@ -48,7 +48,9 @@ class Machine:
             *disk_arguments(disks)]
         if watchdog:
             self.command += ["-device", "i6300esb,addr=5", "-action", "watchdog=reset"]
-        self.command += ["-nic", "user,model=virtio-net-pci" if network else "none"]
+        # No option ROM: the firmware is U-Boot, and the ROM is in a package of its own.
+        self.command += (["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
+                         if network else ["-nic", "none"])
         if not reboots:
             self.command += ["-no-reboot"]
 

@@ -18,13 +18,6 @@ TOO_LARGE = ("setenv big 0123456789abcdef",
              "for x in 1 2 3 4 5 6 7 8 9 10; do setenv big ${big}${big}; done")
 
 
-def environment_file(path):
-    """The variables of a file as U-Boot's build takes it."""
-    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
-    text = "\n".join(lines).replace("\\\n", "")
-    return dict(line.split("=", 1) for line in text.splitlines())
-
-
 class OnTheBoard(unittest.TestCase):
     """One board per test."""
 
@@ -66,7 +59,7 @@ class OnTheBoard(unittest.TestCase):
         """A board with the built-in variables, the board's and these."""
         built_in = {}
         for path in uboot.ENVIRONMENT:
-            built_in |= environment_file(path)
+            built_in |= disk.environment_file(path)
         path = disk.make_disk(self.dir / "disk.img", SCRIPTS / f"boot-{contract}.cmd", slot_mib=2,
                               data_mib=2, variables={**built_in, **variables})
         machine = qemu.Machine(uboot.build(), [path], self.dir / "console.log", memory=256,
@@ -77,7 +70,7 @@ class OnTheBoard(unittest.TestCase):
 
     def test_an_attempt_that_hangs_is_ended_by_the_watchdog(self):
         # Two stages of about 1 s.
-        watchdog = environment_file(uboot.ENVIRONMENT[1])["vv_watchdog"].replace("7800", "400")
+        watchdog = disk.environment_file(uboot.ENVIRONMENT[1])["vv_watchdog"].replace("7800", "400")
         hang = {"vv_watchdog": watchdog, "vv_start": "echo vv-run ${vv_slot}; sleep 600"}
         for contract, variables in (
                 ("order", {"BOOT_ORDER": "B A", "BOOT_B_LEFT": "1", "vv_trial": "b"}),
@@ -107,7 +100,7 @@ class OnTheBoard(unittest.TestCase):
             machine.console.expect(r"^Slot a cannot be started\n")
         stored = disk.read_environment(path)
         self.assertEqual((stored["BOOT_ORDER"], stored["BOOT_A_LEFT"]), ("A B", "2"))
-        for name, value in environment_file(uboot.ENVIRONMENT[0]).items():
+        for name, value in disk.environment_file(uboot.ENVIRONMENT[0]).items():
             self.assertEqual(stored[name], value)
 
 
