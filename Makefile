@@ -8,14 +8,18 @@ BUILD_TIME ?= $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/n
 CROSS_COMPILE ?=
 CC            := $(CROSS_COMPILE)$(if $(filter default undefined,$(origin CC)),gcc,$(CC))
 AR            := $(CROSS_COMPILE)$(if $(filter default undefined,$(origin AR)),ar,$(AR))
+# A cross compiler's name begins with its triplet, which is also where Debian keeps the libraries of
+# a foreign architecture; products lie apart from the native ones.
+TRIPLET       := $(patsubst %-,%,$(notdir $(CROSS_COMPILE)))
 PKG_CONFIG    ?= pkg-config
+PKG_CONFIG_LIBDIR ?= $(if $(TRIPLET),/usr/lib/$(TRIPLET)/pkgconfig:/usr/share/pkgconfig)
 DESTDIR       ?=
 PREFIX        ?= /usr
 BINDIR        ?= $(PREFIX)/bin
 MANDIR        ?= $(PREFIX)/share/man
 DOCDIR        ?= $(PREFIX)/share/doc/vv-update
 VARIANT       := $(if $(SAN),san,release)
-BUILD         ?= build/$(VARIANT)
+BUILD         ?= build/$(addsuffix /,$(TRIPLET))$(VARIANT)
 
 # mke2fs, debugfs and nginx stand where an ordinary user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -33,8 +37,10 @@ SANITIZE  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 # Asked when the first recipe needs it, not when the file is read: `deps` may have to install it.
 LIBS = libcurl libcrypto zlib libzstd jansson
 lazy = $(eval $(1) := $(2))$($(1))
-PKG_CFLAGS = $(call lazy,PKG_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(LIBS)))
-PKG_LIBS   = $(call lazy,PKG_LIBS,$(shell $(PKG_CONFIG) --libs $(LIBS)))
+# Not every make hands its variables to $(shell).
+pkg_config = $(shell $(addprefix PKG_CONFIG_LIBDIR=,$(PKG_CONFIG_LIBDIR)) $(PKG_CONFIG) $(1) $(LIBS))
+PKG_CFLAGS = $(call lazy,PKG_CFLAGS,$(call pkg_config,--cflags))
+PKG_LIBS   = $(call lazy,PKG_LIBS,$(call pkg_config,--libs))
 
 ALL_CFLAGS  = -std=c17 -D_GNU_SOURCE -I. -g $(WARNINGS) $(if $(SAN),$(SANITIZE),$(HARDENING)) \
   -MMD -MP $(PKG_CFLAGS) $(CFLAGS)
@@ -63,7 +69,8 @@ CRASH        := $(BUILD)/tests/sim/crash
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
-  demo-run lint lint-run fuzz cov install dist clean
+  demo-run lint lint-run fuzz cov board board-run board-deps board-uboot check-scripts check-scripts-run install \
+  dist clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -80,7 +87,10 @@ help:
 	  'make crash      the crash sweep: a million cuts and failures (check has a slice of it)' \
 	  'make mutants    planted bugs, each of which the crash sweep must catch' \
 	  'make lint       structure, format, static analysis, both compilers without warnings' \
-	  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
+	  'make board      U-Boot and the images of the virtual board (BOARD=small or debian)' \
+	  'make board-uboot  U-Boot for the virtual board, from its source; kept in build/board' \
+  'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
+  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
 	  'make deps       install the Debian packages that building and testing need' \
 	  'make install    into DESTDIR (PREFIX=/usr)' \
@@ -159,6 +169,26 @@ mutants: deps
 	$(Q)$(MAKE) --no-print-directory mutants-run
 mutants-run:
 	$(Q)python3 tests/mutants.py $(ONLY)
+
+# The virtual board: a QEMU machine with real U-Boot.
+board-deps:
+	$(Q).ci/deps board
+board-uboot: board-deps
+	$(Q)python3 tests/board/uboot.py
+# Its images. The time in the program is fixed, so that what did not change is not built anew.
+BOARD     ?= small
+BOARD_BIN := build/aarch64-linux-gnu/board
+board: board-uboot
+	$(Q)$(MAKE) --no-print-directory board-run
+board-run: $(BINARIES)
+	$(Q)$(MAKE) --no-print-directory $(BOARD_BIN)/vv-update CROSS_COMPILE=aarch64-linux-gnu- SAN= \
+	  BUILD=$(BOARD_BIN) BUILD_TIME=1767225600
+	$(Q)VV_BIN=$(abspath $(BUILD)) VV_BOARD_BIN=$(abspath $(BOARD_BIN)) \
+	  python3 tests/board/images.py --board $(BOARD)
+check-scripts: board-deps
+	$(Q)$(MAKE) --no-print-directory check-scripts-run
+check-scripts-run: $(BINARIES)
+	$(Q)VV_BIN=$(abspath $(BUILD)) VV_ONLY=test_boot_scripts python3 tests/run.py board
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory demo-run

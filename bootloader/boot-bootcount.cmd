@@ -74,16 +74,44 @@ for vv_slot in ${vv_slots}; do
 		vv_name=B
 		vv_part=${vv_part_b}
 	fi
-	echo "Booting slot ${vv_slot}"
-	setenv bootargs "${vv_args} root=PARTLABEL=rootfs-${vv_slot} vv.slot=${vv_slot} rauc.slot=${vv_name}"
-	if test -n "${vv_start}"; then
-		# The board's own way to load and start; returns when that failed.
-		run vv_start
-	else
-		load ${vv_device}:${vv_part} ${kernel_addr_r} /boot/Image && load ${vv_device}:${vv_part} ${fdt_addr_r} /boot/board.dtb && booti ${kernel_addr_r} - ${fdt_addr_r}
+	# U-Boot has saved its count of a trial, and not looked whether that worked. Boots that cannot be
+	# counted never run out: a trial is not made then.
+	vv_saved=yes
+	if test "${vv_trial}" = "${vv_slot}"; then
+		if test "${upgrade_available}" = "1"; then
+			setenv filesize
+			setenv fileaddr
+			if saveenv; then
+				vv_saved=yes
+			else
+				vv_saved=no
+			fi
+		fi
+	fi
+	if test "${vv_saved}" = "yes"; then
+		echo "Booting slot ${vv_slot}"
+		setenv bootargs "${vv_args} root=PARTLABEL=rootfs-${vv_slot} vv.slot=${vv_slot} rauc.slot=${vv_name}"
+		# The board's commands to arm a hardware watchdog, if it has one.
+		if test -n "${vv_watchdog}"; then
+			run vv_watchdog
+		fi
+		if test -n "${vv_start}"; then
+			# The board's own way to load and start; returns when that failed.
+			run vv_start
+		else
+			load ${vv_device}:${vv_part} ${kernel_addr_r} /boot/Image && load ${vv_device}:${vv_part} ${fdt_addr_r} /boot/board.dtb && booti ${kernel_addr_r} - ${fdt_addr_r}
+		fi
 	fi
 	echo "Slot ${vv_slot} cannot be started"
+	# As it was, for the next saveenv.
+	if test -n "${vv_args}"; then
+		setenv bootargs "${vv_args}"
+	else
+		setenv bootargs
+	fi
 done
 
-# Nothing started: again, counted by U-Boot during a trial.
+# Nothing started: again, counted by U-Boot during a trial, so that altbootcmd ends it. Without a
+# trial there is no attempt to use up and no other slot that may run: what failed to load is tried
+# again, and nothing is written meanwhile.
 reset

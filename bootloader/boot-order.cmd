@@ -13,7 +13,11 @@
 # - values from the environment stand in quotes in `test` and `setexpr`: they may be empty or odd.
 # - numbers of attempts are hexadecimal (setexpr knows nothing else, and RAUC writes them so); below
 #   ten that is decimal as well, and vv-update never writes more.
-# - no `&` and no `;` where a parser might take it for more than a separator, no functions.
+# - no `&` and no `;` where a parser might take it for more than a separator, no functions, and no
+#   `elif` in a loop: one parser leaves the loop there.
+#
+# A variable vv_watchdog, if there is one, holds the board's commands to arm a hardware watchdog; it
+# runs before each attempt, so that one that hangs is given up like one that panics.
 
 # --- this board -------------------------------------------------------------------------------
 # Attempts a slot gets; the same number as `attempts` in vv-update's [bootloader] section.
@@ -53,12 +57,29 @@ for vv_name in ${BOOT_ORDER}; do
 		fi
 	fi
 	if test "${vv_slot}" != "none"; then
-		# load leaves these behind; they are nobody's settings.
+		# load and U-Boot's boot counter leave these behind; they are nobody's settings.
 		setenv filesize
 		setenv fileaddr
-		saveenv
+		setenv bootcount
+		if saveenv; then
+			vv_saved=yes
+		else
+			vv_saved=no
+		fi
+		# Attempts that cannot be counted never run out: a trial is not made then.
+		if test "${vv_saved}" = "no"; then
+			if test "${vv_trial}" = "${vv_slot}"; then
+				echo "vv: the attempt cannot be saved; slot ${vv_slot} is on trial and passed over"
+				vv_slot=none
+			fi
+		fi
+	fi
+	if test "${vv_slot}" != "none"; then
 		echo "Booting slot ${vv_slot}"
 		setenv bootargs "${vv_args} root=PARTLABEL=rootfs-${vv_slot} vv.slot=${vv_slot} rauc.slot=${vv_name}"
+		if test -n "${vv_watchdog}"; then
+			run vv_watchdog
+		fi
 		if test -n "${vv_start}"; then
 			# The board's own way to load and start; returns when that failed.
 			run vv_start
@@ -107,6 +128,7 @@ if test "${vv_any}" = "yes"; then
 	setenv BOOT_ORDER ${vv_order}
 	setenv filesize
 	setenv fileaddr
+	setenv bootcount
 	saveenv
 	reset
 else

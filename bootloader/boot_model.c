@@ -157,7 +157,7 @@ static enum err run_order(const struct board *b, enum pass *ret_pass, struct boo
 static enum err count_boot(const struct board *b, uint64_t *ret_count, struct error *e)
 {
     *ret_count = 1;
-    if (bootcount_number(b->env, "upgrade_available") == 0) {
+    if (!bootcount_counting(b->env)) {
         return OK;
     }
     *ret_count = bootcount_number(b->env, "bootcount") + 1;

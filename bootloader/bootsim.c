@@ -19,6 +19,10 @@ struct options {
     const char *cmdline_file;
     struct boot_setup setup;
     int slot_count;
+    const char *unbootable[SLOT_COUNT];
+    int unbootable_count;
+    bool cannot_start[SLOT_COUNT];
+    bool say_resets;
     enum { POWER_ON, SAY_HELP, SAY_VERSION } what;
     char default_bootnames[SLOT_COUNT][NAME_SIZE];
 };
@@ -35,6 +39,8 @@ static const char usage[] =
     "      --slot-var NAME               slot variable of bootcount (default rpipart)\n"
     "      --slot NAME=BOOTNAME,BOOTVALUE  a slot; twice (default a=A,2 and b=B,3)\n"
     "      --attempts N                  boots of a trial, 1 to 9 (default 3)\n"
+    "      --unbootable NAME             this slot cannot be started; once or twice\n"
+    "      --resets                      print \"resets=N\" too: of the script, on the way\n"
     "  -h, --help                        this text\n"
     "      --version                     the version\n";
 
@@ -64,6 +70,15 @@ static enum err add_slot(struct options *o, char *text, struct error *e)
     return OK;
 }
 
+static enum err add_unbootable(struct options *o, const char *name, struct error *e)
+{
+    if (o->unbootable_count == SLOT_COUNT) {
+        return fail(e, ERR_USAGE, 0, "--unbootable is given more than twice");
+    }
+    o->unbootable[o->unbootable_count++] = name;
+    return OK;
+}
+
 static enum err set_contract(struct options *o, const char *text, struct error *e)
 {
     if (strcmp(text, "order") == 0) {
@@ -87,6 +102,24 @@ static enum err set_attempts(struct options *o, const char *text, struct error *
     return OK;
 }
 
+// Names become slots when all options were read: --slot may stand behind.
+static enum err find_unbootable(struct options *o, struct error *e)
+{
+    for (int i = 0; i < o->unbootable_count; i++) {
+        bool known = false;
+        for (int slot = 0; slot < SLOT_COUNT; slot++) {
+            if (strcmp(o->setup.slots[slot].name, o->unbootable[i]) == 0) {
+                o->cannot_start[slot] = known = true;
+            }
+        }
+        if (!known) {
+            return fail(e, ERR_USAGE, 0, "--unbootable %s: there is no such slot",
+                        o->unbootable[i]);
+        }
+    }
+    return OK;
+}
+
 // What the options left open.
 static enum err complete(struct options *o, struct error *e)
 {
@@ -103,12 +136,12 @@ static enum err complete(struct options *o, struct error *e)
                                                .bootname = o->default_bootnames[i],
                                                .bootvalue = boot_default_bootvalue(i)};
     }
-    return OK;
+    return find_unbootable(o, e);
 }
 
 static enum err parse_options(int argc, char **argv, struct options *o, struct error *e)
 {
-    enum { CONTRACT = 256, SLOT_VAR, SLOT, ATTEMPTS, VERSION };
+    enum { CONTRACT = 256, SLOT_VAR, SLOT, ATTEMPTS, UNBOOTABLE, RESETS, VERSION };
     static const struct option table[] = {
         {"env-config", required_argument, NULL, 'e'},
         {"output", required_argument, NULL, 'o'},
@@ -116,6 +149,8 @@ static enum err parse_options(int argc, char **argv, struct options *o, struct e
         {"slot-var", required_argument, NULL, SLOT_VAR},
         {"slot", required_argument, NULL, SLOT},
         {"attempts", required_argument, NULL, ATTEMPTS},
+        {"unbootable", required_argument, NULL, UNBOOTABLE},
+        {"resets", no_argument, NULL, RESETS},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, VERSION},
         {0},
@@ -135,6 +170,10 @@ static enum err parse_options(int argc, char **argv, struct options *o, struct e
             r = add_slot(o, optarg, e);
         } else if (c == ATTEMPTS) {
             r = set_attempts(o, optarg, e);
+        } else if (c == UNBOOTABLE) {
+            r = add_unbootable(o, optarg, e);
+        } else if (c == RESETS) {
+            o->say_resets = true;
         } else if (c == 'h' || c == VERSION) {
             o->what = c == 'h' ? SAY_HELP : SAY_VERSION;
             return OK;
@@ -162,7 +201,13 @@ static enum err write_cmdline(const char *path, const char *cmdline, struct erro
     return OK;
 }
 
-static enum err power_on(const struct options *o, struct boot_outcome *ret, struct error *e)
+static bool can_start(void *context, int slot)
+{
+    const struct options *o = context;
+    return !o->cannot_start[slot];
+}
+
+static enum err power_on(struct options *o, struct boot_outcome *ret, struct error *e)
 {
     CLEANUP(cleanup_bootenv) struct bootenv *env = NULL;
     // A machine that boots runs no other program of ours, so there is no lock of ours to take.
@@ -170,7 +215,7 @@ static enum err power_on(const struct options *o, struct boot_outcome *ret, stru
     if (r != OK) {
         return r;
     }
-    r = boot_model_run(&o->setup, env, NULL, NULL, ret, e);
+    r = boot_model_run(&o->setup, env, can_start, o, ret, e);
     if (r == ERR_IO && env->copies_good == 0) {
         return error_context(e, "U-Boot would start with its built-in environment here");
     }
@@ -199,6 +244,9 @@ int main(int argc, char **argv)
     }
     struct boot_outcome outcome;
     enum err r = power_on(&o, &outcome, &e);
+    if (r == OK && o.say_resets) {
+        printf("resets=%u\n", outcome.resets);
+    }
     if (r == OK && outcome.slot == SLOT_NONE) {
         r = fail(&e, ERR_IO, 0, "nothing boots: %s", outcome.reason);
     }

@@ -66,6 +66,10 @@ char *order_text(const struct boot_setup *setup, const struct bootenv *env);
 // env_get_ulong(name, 10, 0) of U-Boot; 0 when absent.
 uint64_t bootcount_number(const struct bootenv *env, const char *name);
 
+// U-Boot counts boots: upgrade_available is a number other than 0. U-Boot keeps it in an int, so of
+// one that is larger only the lower 32 bits.
+bool bootcount_counting(const struct bootenv *env);
+
 // The slot whose value the slot variable has; SLOT_NONE when it is absent or foreign.
 int bootcount_named(const struct boot_setup *setup, const struct bootenv *env);
 

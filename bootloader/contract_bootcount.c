@@ -9,6 +9,11 @@ uint64_t bootcount_number(const struct bootenv *env, const char *name)
     return text == NULL ? 0 : contract_number(text, 10);
 }
 
+bool bootcount_counting(const struct bootenv *env)
+{
+    return (uint32_t)bootcount_number(env, "upgrade_available") != 0;
+}
+
 int bootcount_named(const struct boot_setup *setup, const struct bootenv *env)
 {
     const char *value = bootenv_get(env, setup->slot_var);
@@ -51,7 +56,7 @@ static enum err bootcount_read(const struct boot_setup *setup, const struct boot
     (void)e;
     bool both;
     state->next = bootcount_chosen(setup, env, state->trial, &both);
-    bool counting = bootcount_number(env, "upgrade_available") != 0;
+    bool counting = bootcount_counting(env);
     if (counting && state->trial != SLOT_NONE &&
         bootcount_exceeded(env, bootcount_number(env, "bootcount") + 1)) {
         state->next = contract_other(state->trial);

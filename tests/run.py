@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the unit tests (built cmocka programs), a slice of the crash sweep and the end-to-end tests,
-and prints counts.
+"""Runs the unit tests (built cmocka programs), a slice of the crash sweep, the end-to-end tests and
+those on the virtual board, and prints counts.
 
-usage: run.py unit|valgrind|crash|e2e ...
+usage: run.py unit|valgrind|crash|e2e|board ...
 
 VV_BIN is the directory of the built programs; VV_SAN is set when they carry sanitizers.
 Set VV_ONLY to a word to run only the test files whose path contains it.
@@ -116,13 +116,12 @@ def run_crash(label):
     return totals.failed == 0
 
 
-def run_e2e():
-    """The end-to-end tests: python's unittest over the real programs."""
-    label = "end-to-end"
-    sys.path.insert(0, str(TESTS / "e2e"))
+def run_python(label, folder):
+    """Python's unittest over the real programs; the board's tests use what those of e2e do."""
+    sys.path[:0] = [str(TESTS / folder), str(TESTS / "e2e")]
     loader = unittest.TestLoader()
     suite = unittest.TestSuite()
-    for source in sorted((TESTS / "e2e").glob("test_*.py")):
+    for source in sorted((TESTS / folder).glob("test_*.py")):
         if ONLY in str(source):
             suite.addTests(loader.loadTestsFromName(source.stem))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
@@ -154,7 +153,9 @@ def main(kinds):
         elif kind == "crash":
             good &= run_crash("crash slice" + label)
         elif kind == "e2e":
-            good &= run_e2e()
+            good &= run_python("end-to-end", "e2e")
+        elif kind == "board":
+            good &= run_python("board", "board")
         else:
             sys.exit(__doc__)
     return 0 if good else 1

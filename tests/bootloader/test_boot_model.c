@@ -225,6 +225,8 @@ static void a_boot_is_counted_during_a_trial_only(void **state)
         {{"3", "1", "3", "3", NULL}, 1, "3", "0", "0", 2},
         {{"3", "1", "3", NULL, "b"}, 1, "3", "1", "4", 1},
         {{"3", "yes", "3", "3", "b"}, 1, "3", "yes", "3", 0},
+        // U-Boot keeps the number in an int: this one is 0.
+        {{"3", "4294967296", "3", "3", "b"}, 1, "3", "4294967296", "3", 0},
         {{"3", "1", "junk", "3", "b"}, 1, "3", "1", "1", 1},
     };
     struct boot_setup setup = setup_of(CONTRACT_BOOTCOUNT, 3);

@@ -42,6 +42,23 @@ static void numbers_are_read_as_u_boot_reads_them(void **state)
     }
 }
 
+static void boots_are_counted_while_upgrade_available_is_a_number_other_than_0(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool want;
+    } rows[] = {{NULL, false}, {"", false},           {"0", false},
+                {"1", true},   {"2", true},           {"0x1", true},
+                {"-1", false}, {"4294967296", false}, {"4294967297", true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct env_sim sim;
+        start_with(&sim, &(struct vars){.upgrade_available = rows[i].text});
+        assert_int_equal(bootcount_counting(&sim.base), rows[i].want);
+        env_sim_free(&sim);
+    }
+}
+
 static void the_slot_variable_names_a_slot_by_its_whole_value(void **state)
 {
     (void)state;
@@ -160,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_read_as_u_boot_reads_them),
+        cmocka_unit_test(boots_are_counted_while_upgrade_available_is_a_number_other_than_0),
         cmocka_unit_test(the_slot_variable_names_a_slot_by_its_whole_value),
         cmocka_unit_test(the_other_slot_is_tried_for_a_trial_and_a_lost_environment_only),
         cmocka_unit_test(the_limit_is_exceeded_by_more_boots_than_it_says),

@@ -77,6 +77,28 @@ class BootSim(unittest.TestCase):
         self.check_boots("a", device, "--attempts", "7")
         self.assertEqual(device.environment()["BOOT_A_LEFT"], "6")
 
+    def test_a_slot_that_cannot_be_started_costs_an_attempt(self):
+        device = self.device(BOOT_ORDER="B A", BOOT_A_LEFT="3", BOOT_B_LEFT="3", vv_trial="b")
+        self.check_boots("a", device, "--unbootable", "b")
+        variables = device.environment()
+        self.assertEqual((variables["BOOT_A_LEFT"], variables["BOOT_B_LEFT"]), ("2", "2"))
+
+    def test_a_slot_may_be_unbootable_before_it_is_named(self):
+        device = self.device(rpipart="3", upgrade_available="1", bootlimit="3", vv_trial="two")
+        self.check_boots("one", device, "--unbootable=two", "--contract=bootcount",
+                         "--slot=one=A,2", "--slot=two=B,3")
+
+    def test_resets_are_counted(self):
+        device = self.device(BOOT_ORDER="B A", BOOT_A_LEFT="0", BOOT_B_LEFT="0", vv_trial="b")
+        for resets in (1, 0):
+            done = self.boot(device, "--resets")
+            self.assertEqual((done.returncode, done.stdout), (0, f"resets={resets}\nslot=a\n"))
+
+    def test_nothing_that_can_be_started_is_three_resets_and_an_end(self):
+        done = self.boot(self.device(), "--resets", "--unbootable=a", "--unbootable=b")
+        self.assertEqual((done.returncode, done.stdout), (NOTHING_BOOTS, "resets=3\n"))
+        self.assertIn("no slot could be started", done.stderr)
+
     def test_a_slot_with_nothing_to_fall_back_to_stops_at_the_prompt(self):
         device = self.device(BOOT_ORDER="B", BOOT_B_LEFT="0", vv_trial="b")
         self.check_refused(NOTHING_BOOTS, "nothing boots: BOOT_ORDER names no slot",
@@ -100,6 +122,8 @@ class BootSim(unittest.TestCase):
                 ("NAME=BOOTNAME,BOOTVALUE", "--slot", "a=A,"),
                 ("given once", "--slot", "a=A,2"),
                 ("more than twice", "--slot=a=A,2", "--slot=b=B,3", "--slot=c=C,4"),
+                ("no such slot", "--unbootable", "c"),
+                ("more than twice", *["--unbootable=a"] * 3),
                 ("takes options only", "boot")):
             with self.subTest(args=args):
                 self.check_refused(USAGE, word, *args, device=device)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The card of a board that is off: made as a factory leaves it, damaged, and looked at from outside,
+by code that shares nothing with what wrote it."""
+
+import hashlib
+import pathlib
+import subprocess
+import zlib
+
+import disk
+import images
+import uboot
+from virtual_device import ENV_SIZE, current_copy
+
+SCRIPTS = {contract: uboot.ROOT / f"bootloader/boot-{contract}.cmd"
+           for contract in ("order", "bootcount")}
+SETTINGS = {"order": "[bootloader]\ncontract=order\n",
+            "bootcount": "[bootloader]\ncontract=bootcount\nslot_var=rpipart\n"}
+# With `order` the script makes what is missing; with `bootcount` nothing is saved before the first
+# trial, so the factory says which slot it filled.
+VARIABLES = {"order": {}, "bootcount": {"rpipart": "2"}}
+# Variables of the board that no part of an update has any business with.
+FOREIGN = {"board_serial": "000123", "panel_timings": "a=1 b='2' ; c", "site": "shop 7"}
+SLOTS = ("a", "b")
+# What a slot that cannot be started lacks: the first word of a squashfs.
+SUPERBLOCK = b"hsqs"
+BLOCK = 1 << 20
+
+
+def built_in():
+    """The environment that U-Boot was built with."""
+    variables = {}
+    for path in uboot.ENVIRONMENT:
+        variables |= disk.environment_file(path)
+    return variables
+
+
+def make_factory_card(folder, userland, *, script, settings, variables):
+    """A card as the factory leaves it: its release in slot a, nothing in b.
+
+    variables: what the environment holds besides the built-in ones and the board's own; None: both
+    copies are empty.
+    """
+    folder = pathlib.Path(folder)
+    data = images.write_data(folder / "data.img", settings)
+    if variables is not None:
+        variables = {**built_in(), **FOREIGN, **variables}
+    card = disk.make_disk(folder / "card.img", script, variables=variables, contents={
+        "rootfs-a": userland.factory_rootfs(), "data": data})
+    data.unlink()
+    return card
+
+
+def copy(card, target):
+    """Another card with the same content; holes stay holes."""
+    subprocess.run(["cp", "--sparse=always", "--reflink=auto", str(card), str(target)], check=True)
+    return target
+
+
+# --- the environment ------------------------------------------------------------------------------
+
+def environment_copies(card):
+    """[(flag, variables) or None where the checksum is wrong] of both copies."""
+    copies = []
+    with open(card, "rb") as stream:
+        for offset in disk.ENV_OFFSETS:
+            stream.seek(offset)
+            data = stream.read(ENV_SIZE)
+            if zlib.crc32(data[5:]).to_bytes(4, "little") != data[:4]:
+                copies.append(None)
+                continue
+            text = data[5:data.index(b"\0\0", 5)].decode()
+            copies.append((data[4], dict(line.split("=", 1) for line in text.split("\0"))))
+    return copies
+
+
+def environment(card):
+    """The variables U-Boot would take, None when both copies are damaged."""
+    return current_copy(environment_copies(card))
+
+
+def damage_environment(card, *copies):
+    """Flips a bit inside the data of each copy named (0, 1)."""
+    with open(card, "r+b") as stream:
+        for number in copies:
+            stream.seek(disk.ENV_OFFSETS[number] + 9)
+            byte = stream.read(1)[0]
+            stream.seek(disk.ENV_OFFSETS[number] + 9)
+            stream.write(bytes([byte ^ 0x40]))
+
+
+def current_number(card):
+    """Which copy (0, 1) is in force."""
+    copies = environment_copies(card)
+    return copies.index((next(c for c in copies if c and c[1] is current_copy(copies))))
+
+
+# --- the slots ------------------------------------------------------------------------------------
+
+def slot_hash(card, slot, length=None):
+    """sha256 of a slot, or of its first bytes."""
+    start, size = next((start, size) for name, _, start, size in
+                       disk.partitions(disk.SLOT_MIB, disk.DATA_MIB) if name == f"rootfs-{slot}")
+    left = size * disk.MIB if length is None else length
+    digest = hashlib.sha256()
+    with open(card, "rb") as stream:
+        stream.seek(start * disk.MIB)
+        while left:
+            block = stream.read(min(BLOCK, left))
+            digest.update(block)
+            left -= len(block)
+    return digest.hexdigest()
+
+
+def can_be_mounted(card, slot):
+    """Whether a slot has a superblock."""
+    return slot_hash(card, slot, len(SUPERBLOCK)) == hashlib.sha256(SUPERBLOCK).hexdigest()
+
+
+def release_in(card, slot, userland):
+    """The version whose root file system a slot holds, every byte of it, or None."""
+    for version in images.RELEASES:
+        path = userland.rootfs(version)
+        with open(path, "rb") as stream:
+            wanted = hashlib.file_digest(stream, "sha256").hexdigest()
+        if slot_hash(card, slot, path.stat().st_size) == wanted:
+            return version
+    return None

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The full-system images of the virtual board: kernel, initramfs, userland, vv-update and stand-ins
+of the VV services, as signed images and as what the factory writes to a slot.
+
+usage: images.py --board small|debian     builds what is not built yet, and lists it
+
+VV_BIN is the directory of the native programs, VV_BOARD_BIN that of the arm64 ones, VV_BOARD_DIR
+keeps what is built (default build/board). Everything is kept by content: see images_cache.py.
+"""
+
+import argparse
+import dataclasses
+import functools
+import os
+import pathlib
+import tempfile
+import time
+
+import images_cache
+import kernel
+import rootfs
+from images_cache import ROOT
+
+BIN = pathlib.Path(os.environ.get("VV_BIN", ROOT / "build/release"))
+PRODUCT, COMPATIBLE = "vv-edge", "vv-board"
+
+
+@dataclasses.dataclass(frozen=True)
+class Release:
+    """One release of the full system, and what is wrong with it."""
+
+    index: int
+    model: bool = True    # tv_api answers 500 without its model
+    init: str = "init"    # the file in overlay/initramfs
+    kernel: bool = True   # without one U-Boot finds nothing to load
+
+
+FACTORY = "1.0"
+RELEASES = {
+    FACTORY: Release(1),
+    "2.0": Release(2),
+    "3.0": Release(3, model=False),
+    "4.0": Release(4, init="panic"),
+    "5.0": Release(5, kernel=False),
+}
+
+
+@functools.cache
+def keys():
+    """The folder of the signing keys, made once and never tracked."""
+    def make(work):
+        images_cache.run(BIN / "vv-image", "keygen", work / "keys")
+    return images_cache.product("keys", {}, make) / "keys"
+
+
+def trust():
+    """The folder of certificates that devices trust."""
+    return keys() / "trust"
+
+
+def write_data(path, settings="", mib=220):
+    """Writes a data partition as the factory leaves it; settings are what this device has of its
+    own in vv-update's configuration (the contract, the slot variable)."""
+    with tempfile.TemporaryDirectory(prefix="vv-board-") as folder:
+        conf = pathlib.Path(folder, "conf.d/50-device.conf")
+        conf.parent.mkdir()
+        conf.write_text(settings)
+        pathlib.Path(folder).chmod(0o755)
+        with open(path, "wb") as stream:
+            stream.truncate(mib << 20)
+        # vv-update reads only what belongs to root.
+        images_cache.run("fakeroot", "mke2fs", "-q", "-F", "-t", "ext4", "-L", "data", "-d", folder,
+                         path)
+    return path
+
+
+class Images:
+    """The images of one userland."""
+
+    def __init__(self, board):
+        self.board = board
+        self.userland = rootfs.USERLANDS[board]()
+
+    def _inputs(self, version):
+        """All that the root file system of a release depends on."""
+        release = RELEASES[version]
+        return {"version": version, "release": dataclasses.asdict(release),
+                "common": rootfs.inputs(), "userland": self.userland.inputs(),
+                "trust": images_cache.file_hash(trust() / "root.pem"),
+                "kernel": kernel.base().name,
+                "initramfs": kernel.initramfs(release.init).parent.name,
+                "maker": images_cache.file_hash(__file__)}
+
+    def rootfs(self, version):
+        """The path of the partition image of a release."""
+        def make(work):
+            release = RELEASES[version]
+            tree = self.userland.tree()
+            rootfs.common(tree, trust() / "root.pem", version)
+            if release.model:
+                tree.file("usr/lib/vv/models/current", f"model of {version}\n")
+            if release.kernel:
+                tree.file("boot/Image", kernel.base() / "Image")
+            tree.file("boot/initrd.gz", kernel.initramfs(release.init))
+            tree.write_squashfs(work / "rootfs.squashfs")
+        name = f"{self.board}-{version}-rootfs"
+        return images_cache.product(name, self._inputs(version), make) / "rootfs.squashfs"
+
+    def factory_rootfs(self):
+        """What the factory writes to the first slot."""
+        return self.rootfs(FACTORY)
+
+    def release(self, version):
+        """The path of the signed image of a release."""
+        partition = self.rootfs(version)
+
+        def make(work):
+            image = work / f"edge-{version}.vvi"
+            images_cache.run(
+                BIN / "vv-image", "build", "-o", image, "--product", PRODUCT,
+                "--compatible", COMPATIBLE, "--version", version,
+                "--release-index", RELEASES[version].index, "--level", 1,
+                "--partition", f"rootfs={partition}")
+            images_cache.run(BIN / "vv-image", "sign", image, "--cert", keys() / "release.pem",
+                             "--key", keys() / "release.key")
+        inputs = {"rootfs": partition.parent.name,
+                  "vv-image": images_cache.file_hash(BIN / "vv-image"),
+                  "keys": keys().parent.name, "maker": images_cache.file_hash(__file__)}
+        folder = images_cache.product(f"{self.board}-{version}-image", inputs, make)
+        return folder / f"edge-{version}.vvi"
+
+
+def main():
+    """Builds all releases of one userland."""
+    parser = argparse.ArgumentParser(description="Builds the images of the virtual board.")
+    parser.add_argument("--board", choices=sorted(rootfs.USERLANDS), default="small")
+    began = time.monotonic()
+    images = Images(parser.parse_args().board)
+    for version in RELEASES:
+        for path in (images.rootfs(version), images.release(version)):
+            print(f"board: {path.stat().st_size:>10} bytes  {path}")
+    print(f"board: {len(RELEASES)} releases in {time.monotonic() - began:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The virtual board: QEMU's arm64 machine with U-Boot, an SD card and a watchdog, without KVM."""
+
+import contextlib
+import pathlib
+import signal
+import subprocess
+
+from console import Console
+
+PROMPT = r"^=> "
+
+
+def disk_arguments(disks):
+    """The first disk is the SD card; others are disks of their own."""
+    arguments = []
+    for number, path in enumerate(disks):
+        name = f"card{number}"
+        device = ["-device", "sdhci-pci,addr=4", "-device", f"sd-card,drive={name}"]
+        if number:
+            device = ["-device", f"virtio-blk-pci,drive={name}"]
+        arguments += ["-drive", f"if=none,id={name},file={path},format=raw,cache=writeback",
+                      *device]
+    return arguments
+
+
+class Machine:
+    """One board; a context manager, so that its process is ended whatever happens. It also ends
+    with the thread that started it.
+
+    `network`: the guest reaches servers on this machine's 127.0.0.1 as 10.0.2.2. `watchdog`: there
+    is one. `reboots`: False makes a reset the end of the process.
+    """
+
+    def __init__(self, uboot, disks, log, *, memory=512, network=False, watchdog=True,
+                 reboots=True):
+        self.log_path = pathlib.Path(log)
+        self.process = None
+        self.console = None
+        self.log = None
+        # setpriv: the process must not outlive this one, not even when this one is killed.
+        self.command = [
+            "setpriv", "--pdeathsig", "KILL", "qemu-system-aarch64", "-M", "virt",
+            "-cpu", "cortex-a53", "-smp", "1", "-m", str(memory), "-bios", str(uboot),
+            "-display", "none", "-monitor", "none",
+            # Ctrl-C goes to the guest.
+            "-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial",
+            *disk_arguments(disks)]
+        if watchdog:
+            self.command += ["-device", "i6300esb,addr=5", "-action", "watchdog=reset"]
+        # No option ROM: the firmware is U-Boot, and the ROM is in a package of its own.
+        self.command += (["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
+                         if network else ["-nic", "none"])
+        if not reboots:
+            self.command += ["-no-reboot"]
+
+    def __enter__(self):
+        self.power_on()
+        return self
+
+    def __exit__(self, *_):
+        self.power_cut()
+
+    def power_on(self):
+        """Starts the process; all consoles of one machine go to one log."""
+        self.log = open(self.log_path, "ab")
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=self.log)
+        self.console = Console(self.process.stdout.fileno(), self.process.stdin.fileno(), self.log)
+
+    def power_cut(self):
+        """Ends the process as a cut does: nothing is flushed, nothing is asked."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGKILL)
+        self._closed()
+
+    def wait_for_end(self, seconds=60):
+        """Waits for a guest that powers itself off (or, without `reboots`, resets)."""
+        self.process.wait(seconds)
+        self._closed()
+
+    def _closed(self):
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.log):
+            with contextlib.suppress(OSError):
+                stream.close()
+        self.process = None
+
+    # --- U-Boot's prompt --------------------------------------------------------------------------
+
+    def stop_autoboot(self):
+        """Leads to U-Boot's prompt, from power-on or reset."""
+        self.console.expect(PROMPT, nudge=" \x03")
+
+    def command_output(self, command, seconds=60):
+        """What a command at the prompt prints."""
+        # The echo of the line has the quotes, what echo prints has not.
+        self.console.send_line(f'{command}; echo vv-""end')
+        found = self.console.expect(r'(?s)vv-""end\n(.*?)^vv-end\n', seconds)
+        self.console.expect(PROMPT)
+        return found[1]

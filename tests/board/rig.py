@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every scenario needs: one board with a card of its own, a web server on this machine, and a
+look at the card when the scenario is over."""
+
+import atexit
+import functools
+import json
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+import time
+
+import card
+import images
+import qemu
+import uboot
+from web_server import Nginx
+
+USERLAND = os.environ.get("BOARD", "small")
+HOST = "10.0.2.2"  # this machine's loopback, as the guest reaches it
+# Safeguards against hanging, not expectations: a machine with other work is slow.
+BOOT_S = {"small": 120, "debian": 300}
+INSTALL_S = 300
+CONFIRM_S = 180
+TAIL_LINES = 40
+SHELL = "vv-board# "
+
+
+@functools.cache
+def workspace():
+    """One folder for the whole run, gone at its end."""
+    folder = tempfile.mkdtemp(prefix="vv-board-")
+    atexit.register(shutil.rmtree, folder, True)
+    return pathlib.Path(folder)
+
+
+def fresh_folder():
+    """A folder for one board."""
+    return pathlib.Path(tempfile.mkdtemp(dir=workspace()))
+
+
+@functools.cache
+def userland(name):
+    """The images of one userland."""
+    return images.Images(name)
+
+
+@functools.cache
+def server():
+    """nginx with the releases, on loopback."""
+    (workspace() / "www").mkdir()
+    nginx = Nginx(workspace() / "www", workspace() / "nginx")
+    atexit.register(nginx.stop)
+    return nginx
+
+
+def release_url(name, version):
+    """Where the guest finds a release."""
+    image = userland(name).release(version)
+    link = server().root / f"{name}-{image.name}"
+    if not link.exists():
+        link.symlink_to(image)
+    return f"http://{HOST}:{server().port}/{link.name}"
+
+
+@functools.cache
+def _factory_card(name, contract, script, settings, variables):
+    """Cards are made once and copied."""
+    variables = dict(variables) if variables is not None else None
+    return card.make_factory_card(fresh_folder(), userland(name), script=script or
+                                  card.SCRIPTS[contract], settings=settings or
+                                  card.SETTINGS[contract], variables=variables)
+
+
+def factory_card(name, contract, *, script=None, settings=None, variables=()):
+    """A copy of a factory's card. Without variables the contract's own; None: no environment."""
+    if variables == ():
+        variables = card.VARIABLES[contract]
+    variables = tuple(variables.items()) if variables is not None else None
+    made = _factory_card(name, contract, script, settings, variables)
+    return card.copy(made, fresh_folder() / "card.img")
+
+
+class Rig:
+    """A board at work. As a context manager it starts the board, and in the end holds the card
+    against what must be true after every scenario; a failure is told with the console's last lines.
+
+    `slot` and `version` are what runs, by the system's own word on the console.
+    """
+
+    def __init__(self, path, name=USERLAND, foreign=True):
+        self.card = pathlib.Path(path)
+        self.name = name
+        self.foreign = card.FOREIGN if foreign else {}
+        self.machine = qemu.Machine(uboot.build(), [self.card], self.card.with_suffix(".log"),
+                                    network=True)
+        self.slot = self.version = None
+        self.began = 0.0
+
+    @property
+    def console(self):
+        """The serial console."""
+        return self.machine.console
+
+    def __enter__(self):
+        self.power_on()
+        return self
+
+    def __exit__(self, kind, error, trace):
+        self.machine.power_cut()
+        try:
+            if error is None:
+                self.check_card()
+        except AssertionError as failed:
+            failed.add_note(self.last_lines())
+            raise
+        if error is not None:
+            error.add_note(self.last_lines())
+
+    def last_lines(self):
+        """The end of all that the console said."""
+        text = self.machine.log_path.read_bytes().decode(errors="replace").replace("\r", "")
+        return "\n".join(["the console ended with:", *text.splitlines()[-TAIL_LINES:]])
+
+    # --- power ------------------------------------------------------------------------------------
+
+    def power_on(self):
+        """Starts the board."""
+        self.slot = self.version = None
+        self.began = time.monotonic()
+        self.machine.power_on()
+
+    def power_cut(self):
+        """Takes the power away; what runs must then be whole on the card."""
+        self.machine.power_cut()
+
+    def expect(self, pattern, seconds=None):
+        """Waits for the console to say something."""
+        return self.console.expect(pattern, seconds or BOOT_S[self.name])
+
+    def system(self):
+        """Waits until a system runs: its (version, slot)."""
+        found = self.expect(r"^vv-board: release (\S+) in slot (\w*)$")
+        self.expect(re.escape(SHELL))
+        self.version = found[1]
+        self.slot = found[2] or card_slot(self)
+        return self.version, self.slot
+
+    def boots(self, version, slot):
+        """Waits for a system, which must be this one."""
+        found = self.system()
+        if found != (version, slot):
+            raise AssertionError(f"expected release {version} in slot {slot} to run, got {found}")
+
+    def reboot(self):
+        """From the running system, which must not have written to its own slot."""
+        self.check_no_write()
+        self.console.send_line("reboot")
+        self.expect(r"^U-Boot 20")
+
+    # --- the shell of the guest -------------------------------------------------------------------
+
+    def run(self, command, seconds=60):
+        """(exit status, output) of a shell command."""
+        self.console.send_line(f"{command}; printf '\\nvv-%s %d\\n' rc $?")
+        found = self.console.expect(r"(?s)\A(.*?)\nvv-rc (\d+)\n", seconds)
+        return int(found[2]), found[1].replace(SHELL, "").strip("\n")
+
+    def must(self, command, seconds=60, status=0):
+        """The output of a command that ends with this exit status."""
+        code, text = self.run(command, seconds)
+        if code != status:
+            raise AssertionError(f"{command}: expected exit {status}, got {code}:\n{text}")
+        return text
+
+    def install(self, version, status=0):
+        """vv-update install over HTTP; what it said."""
+        return self.must(f"vv-update install {release_url(self.name, version)} 2>&1", INSTALL_S,
+                         status)
+
+    def status(self):
+        """`status --json`, parsed."""
+        return json.loads(self.must("vv-update status --json"))
+
+    def confirmed(self):
+        """The exit status of the confirm step of this boot, once it is known."""
+        return int(self.must("until cat /run/vv-confirm.rc 2>/dev/null; do sleep 0.2; done",
+                             CONFIRM_S))
+
+    def check_no_write(self):
+        """The kernel counts the writes to each partition: none to the slot that runs."""
+        writes = self.must(f"awk '{{print $5}}' /sys/class/block/mmcblk0p{slot_number(self.slot)}"
+                           "/stat")
+        if writes != "0":
+            raise AssertionError(f"expected no write to the running slot {self.slot}, got {writes}")
+
+    # --- the card ---------------------------------------------------------------------------------
+
+    def check_card(self):
+        """What is true whenever the board is off: the environment has a valid copy and the board's
+        own variables in it; a slot holds a whole release or cannot be started; the slot that ran
+        holds the release that ran."""
+        variables = card.environment(self.card)
+        if variables is None:
+            raise AssertionError("expected a valid copy of the environment, got none")
+        kept = {name: variables.get(name) for name in self.foreign}
+        if kept != self.foreign:
+            raise AssertionError(f"expected the board's variables {self.foreign}, got {kept}")
+        held = {slot: card.release_in(self.card, slot, userland(self.name)) for slot in card.SLOTS}
+        for slot, version in held.items():
+            if version is None and card.can_be_mounted(self.card, slot):
+                raise AssertionError(f"slot {slot} can be started and holds no whole release")
+        if self.slot and held[self.slot] != self.version:
+            raise AssertionError(f"expected every byte of release {self.version} in slot "
+                                 f"{self.slot}, which ran, got {held[self.slot]}")
+        return held
+
+
+def slot_number(slot):
+    """The number of a slot's partition."""
+    return 2 + card.SLOTS.index(slot)
+
+
+def card_slot(rig):
+    """The slot that runs where the kernel command line does not name it: by the partition that
+    root= names."""
+    label = rig.must("sed -n 's/.*root=PARTLABEL=rootfs-\\([ab]\\).*/\\1/p' /proc/cmdline")
+    return label.strip()
