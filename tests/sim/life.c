@@ -200,6 +200,10 @@ int life_tell(struct world *w, const struct life *l, bool must)
             return i;
         }
     }
+    if (must && (l->ends_with & RUNS(w->m.truth.release)) == 0) {
+        violated(w, 5, "undisturbed, release %s runs in the end",
+                 w->kit->releases[w->m.truth.release].version);
+    }
     return -1;
 }
 

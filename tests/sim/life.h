@@ -49,7 +49,8 @@ struct world *life_begin(const struct life *l, const struct world_shape *shape,
                          const struct sim_kit *kit, struct findings *findings);
 // One step of the story. `must`: it has to go well, else that is violated.
 enum err life_step(struct world *w, const struct life_step *s, bool must, struct error *e);
-// The story to its end, or to the first step that fails; returns its index, or -1.
+// The story to its end, or to the first step that fails; returns its index, or -1. `must`: none may
+// fail, and the end has to be the one that was meant.
 int life_tell(struct world *w, const struct life *l, bool must);
 // From power on: boots, confirmation, the wish, until all is done; then I5, I9 and I10.
 void life_recover(struct world *w, const struct life *l);
