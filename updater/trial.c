@@ -318,12 +318,15 @@ enum err trial_check_other(struct device *d, int slot, struct error *e)
     return OK;
 }
 
+// A slot that is partly written stays that, and worse than bad.
 static void record(struct device *d, int slot, enum slot_content content, const char *reason)
 {
     struct error e;
     struct release_id release = trial_release(d, slot);
     journal_idle(&d->journal);
-    d->journal.slots[slot].content = content;
+    if (d->journal.slots[slot].content != CONTENT_PARTIAL) {
+        d->journal.slots[slot].content = content;
+    }
     if (device_record_result(d, OUTCOME_ROLLED_BACK, slot, &release, reason, &e) != OK) {
         log_warn(d->log, "%s: why slot %s is given up is not kept", e.msg,
                  d->config->slots[slot].name);

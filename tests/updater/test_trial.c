@@ -326,6 +326,20 @@ static void the_first_reason_stays(void **state)
     trial_bench_free(t);
 }
 
+// The boot loader's older copy of the environment had it on trial.
+static void a_partly_written_slot_that_is_rejected_stays_partly_written(void **state)
+{
+    (void)state;
+    struct error e;
+    struct trial_bench *t = trial_bench_new(CONTRACT_ORDER);
+    t->device->journal.slots[SLOT_B].content = CONTENT_PARTIAL;
+    assert_ok(trial_reject(t->device, SLOT_B, "it did not start", &e));
+    assert_int_equal(t->device->journal.slots[SLOT_B].content, CONTENT_PARTIAL);
+    assert_int_equal(t->device->journal.last.outcome, OUTCOME_ROLLED_BACK);
+    assert_false(trial_boot_state(t).slots[SLOT_B].bootable);
+    trial_bench_free(t);
+}
+
 static void a_journal_that_cannot_be_written_does_not_keep_a_bad_system(void **state)
 {
     (void)state;
@@ -449,6 +463,7 @@ int main(void)
         cmocka_unit_test(a_record_that_does_not_verify_costs_the_floor_and_not_the_system),
         cmocka_unit_test(rejecting_is_one_record_and_one_store),
         cmocka_unit_test(the_first_reason_stays),
+        cmocka_unit_test(a_partly_written_slot_that_is_rejected_stays_partly_written),
         cmocka_unit_test(a_journal_that_cannot_be_written_does_not_keep_a_bad_system),
         cmocka_unit_test(the_last_bootable_slot_is_not_rejected),
         cmocka_unit_test(a_trial_taken_back_before_its_first_boot_is_not_bad),
