@@ -58,7 +58,7 @@ archive  = $(BUILD)/lib$(1).a
 PROGRAMS := vv-update vv-image vv-bootsim
 BINARIES := $(PROGRAMS:%=$(BUILD)/%)
 
-UNIT_SOURCES := $(foreach r,$(ROOMS) sim,$(wildcard tests/$(r)/test_*.c))
+UNIT_SOURCES := $(foreach r,$(ROOMS) sim board,$(wildcard tests/$(r)/test_*.c))
 UNIT_TESTS   := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 SUPPORT      := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 # The crash simulator stands in front of some functions, by the linker's --wrap.
@@ -66,6 +66,10 @@ SIMULATOR    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/sim/crash.c tests
   $(wildcard tests/sim/*.c)))
 SIM_WRAPS    := $(wildcard tests/sim/wraps_*.txt)
 CRASH        := $(BUILD)/tests/sim/crash
+# What checks the card of the virtual board after a cut.
+CARD_CHECK   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/board/cuts.c tests/board/test_%.c, \
+  $(wildcard tests/board/*.c)))
+CUTS         := $(BUILD)/tests/board/cuts
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
@@ -147,6 +151,11 @@ $(CRASH) $(filter $(BUILD)/tests/sim/%,$(UNIT_TESTS)): $(BUILD)/tests/sim/%: \
   $(BUILD)/tests/sim/%.o $(SIMULATOR) $(BUILD)/libsupport.a \
   $(call archive,image-tools) $(DEVICE_LIBS) $(SIM_WRAPS)
 	$(call link,$(SIM_WRAPS:%=-Wl$(comma)@%) -lcmocka -lubootenv)
+
+$(CUTS) $(filter $(BUILD)/tests/board/%,$(UNIT_TESTS)): $(BUILD)/tests/board/%: \
+  $(BUILD)/tests/board/%.o $(CARD_CHECK) $(BUILD)/libsupport.a \
+  $(call archive,image-tools) $(DEVICE_LIBS)
+	$(call link,-lcmocka -lubootenv)
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory check-run

@@ -18,7 +18,7 @@ import sys
 import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parent
-ROOMS = ("base", "format", "keys", "bootloader", "updater", "image-tools", "sim")
+ROOMS = ("base", "format", "keys", "bootloader", "updater", "image-tools", "sim", "board")
 BIN = pathlib.Path(os.environ["VV_BIN"])
 ONLY = os.environ.get("VV_ONLY", "")
 TIMEOUT_S = 900
