@@ -11,7 +11,7 @@ class Update(unittest.TestCase):
 
     def check_update(self, contract):
         """From the factory's release in a to 2.0 in b, and a second boot of it."""
-        with Rig(factory_card("small", contract)) as rig:
+        with Rig(factory_card(contract)) as rig:
             rig.boots("1.0", "a")
             self.assertEqual(rig.confirmed(), 0)
             rig.install("2.0")
