@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SUBSETS = 200, ALL_BITS_MAX = 16 };
+enum { SUBSETS = 1000, ALL_BITS_MAX = 16 };
 
 struct cuts {
     struct card card;
@@ -20,8 +20,6 @@ struct cuts {
     uint8_t *under;  // what lay under each write of the window: CARD_BLOCK bytes a write
     uint16_t *cover; // by sector: writes of the window
     bool *lost;      // by write of the window: the state at hand is without it
-    uint64_t seed;
-    uint64_t subsets; // at most, of a window
     const char *wanted;
     const char *save;
     bool found;
@@ -209,8 +207,8 @@ static enum err cut_subsets(struct cuts *c, size_t number, const struct cut_wind
                             struct error *e)
 {
     size_t len = w->end - w->first;
-    bool all = len <= ALL_BITS_MAX && (UINT64_C(1) << len) <= c->subsets;
-    uint64_t count = all ? UINT64_C(1) << len : c->subsets;
+    bool all = len <= ALL_BITS_MAX && (UINT64_C(1) << len) <= SUBSETS;
+    uint64_t count = all ? UINT64_C(1) << len : SUBSETS;
     enum err err = OK;
     for (uint64_t k = 0; err == OK && k < count; k++) {
         char name[64];
@@ -219,7 +217,7 @@ static enum err cut_subsets(struct cuts *c, size_t number, const struct cut_wind
                 c->lost[i] = (k >> i & 1) != 0;
             }
         } else {
-            draw_subset(c, w, c->seed ^ (uint64_t)number << 32 ^ k);
+            draw_subset(c, w, (uint64_t)number << 32 ^ k);
         }
         snprintf(name, sizeof name, "s%zu.%" PRIu64, number, k);
         if (c->wanted == NULL || strcmp(c->wanted, name) == 0) {
@@ -318,7 +316,6 @@ static enum err prepare(struct cuts *c, const char *folder, struct error *e)
         return fail_memory(e);
     }
     c->check.card = &c->card;
-    c->check.folder = folder;
     c->check.verbose = c->wanted != NULL;
     return err == OK ? cut_log_survey(&c->log, &c->check, e) : err;
 }
@@ -355,25 +352,24 @@ static void release_all(struct cuts *c)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"state", required_argument, NULL, 's'}, {"save", required_argument, NULL, 'o'},
-        {"seed", required_argument, NULL, 'r'},  {"subsets", required_argument, NULL, 'n'},
-        {"steps", no_argument, NULL, 'l'},       {0},
+        {"name", required_argument, NULL, 'm'},
+        {"state", required_argument, NULL, 's'},
+        {"save", required_argument, NULL, 'o'},
+        {"steps", no_argument, NULL, 'l'},
+        {0},
     };
-    struct cuts c = {.seed = 1, .subsets = SUBSETS, .card = {.fd = -1}};
+    struct cuts c = {.card = {.fd = -1}, .check = {.name = "recording"}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
+        case 'm':
+            c.check.name = optarg;
+            break;
         case 's':
             c.wanted = optarg;
             break;
         case 'o':
             c.save = optarg;
-            break;
-        case 'r':
-            c.seed = strtoull(optarg, NULL, 10);
-            break;
-        case 'n':
-            c.subsets = strtoull(optarg, NULL, 10);
             break;
         case 'l':
             c.show_steps = true;
@@ -383,8 +379,8 @@ int main(int argc, char **argv)
         }
     }
     if (optind + 1 != argc) {
-        fprintf(stderr, "usage: cuts [--state NAME [--save FILE]] [--steps] [--seed N] "
-                        "[--subsets N] RECORDING\n");
+        fprintf(stderr, "usage: cuts [--name NAME] [--state NAME [--save FILE]] [--steps] "
+                        "RECORDING\n");
         return ERR_USAGE;
     }
     struct error e = {0};
