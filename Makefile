@@ -73,8 +73,8 @@ CUTS         := $(BUILD)/tests/board/cuts
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
-  demo-run lint lint-run fuzz cov board board-run board-deps board-uboot check-scripts check-scripts-run install \
-  dist clean
+  demo-run lint lint-run fuzz cov board board-run board-deps board-uboot check-scripts \
+  check-scripts-run check-recorded check-recorded-run board-recorded install dist clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -93,6 +93,7 @@ help:
 	  'make lint       structure, format, static analysis, both compilers without warnings' \
 	  'make board      U-Boot and the images of the virtual board (BOARD=small or debian)' \
 	  'make board-uboot  U-Boot for the virtual board, from its source; kept in build/board' \
+	  'make check-recorded  power cuts at every point of a recorded update, some of them booted' \
   'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
   'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
@@ -102,6 +103,7 @@ help:
 	  'make clean' \
 	  '' \
 	  'make crash REPLAY=STATE plays one state again; make mutants ONLY=NAME plants one bug' \
+	  'make board-recorded REPLAY=used:p123 looks at one cut of a recording; BOOT=1 boots it' \
 	  'V=1 shows commands; SAN=1 builds with ASan and UBSan; CROSS_COMPILE=aarch64-linux-gnu-'
 
 deps:
@@ -187,6 +189,7 @@ board-uboot: board-deps
 # Its images. The time in the program is fixed, so that what did not change is not built anew.
 BOARD     ?= small
 BOARD_BIN := build/aarch64-linux-gnu/board
+BOARD_ENV  = VV_BIN=$(abspath $(BUILD)) VV_BOARD_BIN=$(abspath $(BOARD_BIN))
 board: board-uboot
 	$(Q)$(MAKE) --no-print-directory board-run
 board-run: $(BINARIES)
@@ -194,6 +197,13 @@ board-run: $(BINARIES)
 	  BUILD=$(BOARD_BIN) BUILD_TIME=1767225600
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_BOARD_BIN=$(abspath $(BOARD_BIN)) \
 	  python3 tests/board/images.py --board $(BOARD)
+# The power cuts in a recorded update; or one state of it, told, and with BOOT=1 booted.
+check-recorded: board
+	$(Q)$(MAKE) --no-print-directory check-recorded-run
+check-recorded-run: $(BINARIES) $(CUTS)
+	$(Q)$(BOARD_ENV) VV_ONLY=test_recorded_cuts python3 tests/run.py board
+board-recorded: $(BINARIES) $(CUTS)
+	$(Q)$(BOARD_ENV) python3 tests/board/recorded_cuts.py $(REPLAY) $(if $(BOOT),boot)
 check-scripts: board-deps
 	$(Q)$(MAKE) --no-print-directory check-scripts-run
 check-scripts-run: $(BINARIES)
