@@ -73,8 +73,9 @@ CUTS         := $(BUILD)/tests/board/cuts
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
-  demo-run lint lint-run fuzz cov board board-run board-deps board-uboot check-scripts \
-  check-scripts-run check-recorded check-recorded-run board-recorded install dist clean
+  demo-run lint lint-run fuzz cov board board-run board-programs board-deps board-uboot \
+  check-board check-board-run check-board-slice check-board-slice-run board-cuts board-cuts-run \
+  check-scripts check-scripts-run check-recorded check-recorded-run board-recorded install dist clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -93,6 +94,8 @@ help:
 	  'make lint       structure, format, static analysis, both compilers without warnings' \
 	  'make board      U-Boot and the images of the virtual board (BOARD=small or debian)' \
 	  'make board-uboot  U-Boot for the virtual board, from its source; kept in build/board' \
+	  'make check-board  updates on it, from power-on to the verdict; -slice: some of them' \
+	  'make board-cuts  N=300 power cuts during updates (SEED=1)' \
 	  'make check-recorded  power cuts at every point of a recorded update, some of them booted' \
   'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
   'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
@@ -192,11 +195,28 @@ BOARD_BIN := build/aarch64-linux-gnu/board
 BOARD_ENV  = VV_BIN=$(abspath $(BUILD)) VV_BOARD_BIN=$(abspath $(BOARD_BIN))
 board: board-uboot
 	$(Q)$(MAKE) --no-print-directory board-run
-board-run: $(BINARIES)
+board-programs: $(BINARIES)
 	$(Q)$(MAKE) --no-print-directory $(BOARD_BIN)/vv-update CROSS_COMPILE=aarch64-linux-gnu- SAN= \
 	  BUILD=$(BOARD_BIN) BUILD_TIME=1767225600
-	$(Q)VV_BIN=$(abspath $(BUILD)) VV_BOARD_BIN=$(abspath $(BOARD_BIN)) \
-	  python3 tests/board/images.py --board $(BOARD)
+board-run: board-programs
+	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board $(BOARD)
+# Updates on it; cuts of the power at N instants, or those of one life that a failure named by its
+# seed; a slice for every change.
+BOARD_TESTS = test_uboot* test_update* test_rollback* test_takeover* test_kills*
+BOARD_SLICE = *is_confirmed_with_contract_order *broken_service*contract_order \
+  *without_a_kernel*contract_bootcount *rauc_is_updated* test_kills*
+N          ?= 300
+SEED       ?= 1
+check-board check-board-slice board-cuts: board-uboot
+	$(Q)$(MAKE) --no-print-directory $@-run
+check-board-run: board-programs
+	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board small
+	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board debian
+	$(Q)$(BOARD_ENV) KILLS=30 SEED=$(SEED) VV_TESTS='$(BOARD_TESTS)' python3 tests/run.py board
+check-board-slice-run: board-run
+	$(Q)$(BOARD_ENV) KILLS=6 SEED=$(SEED) VV_TESTS='$(BOARD_SLICE)' python3 tests/run.py board
+board-cuts-run: board-run
+	$(Q)$(BOARD_ENV) KILLS=$(N) SEED=$(SEED) VV_TESTS='test_kills*' python3 tests/run.py board
 # The power cuts in a recorded update; or one state of it, told, and with BOOT=1 booted.
 check-recorded: board
 	$(Q)$(MAKE) --no-print-directory check-recorded-run
