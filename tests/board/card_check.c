@@ -4,7 +4,6 @@
 #include "bootloader/boot_model.h"
 #include "bootloader/env_image.h"
 #include "tests/support/env_sim.h"
-#include "updater/heads.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

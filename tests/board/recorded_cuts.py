@@ -105,6 +105,7 @@ def boot_to_the_end(name, state):
     got = (status["running"], status["next_boot"], status["trial"], stored["vv_floor"])
     if got != ("b", "b", None, str(recording.FLOOR)):
         raise AssertionError(f"{name}:{state}: expected a confirmed update in slot b, got {got}")
+    board.card.unlink()
     return first
 
 
@@ -115,7 +116,9 @@ def boot_without_environment(name, state):
     card.damage_environment(path, 0, 1)
     with rig.Rig(path, "small", foreign={}) as board:
         board.console.expect("bad CRC, using default environment", rig.BOOT_S["small"])
-        return board.system()
+        ran = board.system()
+    path.unlink()
+    return ran
 
 
 def main(words):

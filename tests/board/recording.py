@@ -45,7 +45,7 @@ class RecordedRig(rig.Rig):
     def __init__(self, path, log=None):
         super().__init__(path, "small")
         self.foreign = variables()
-        self.machine = qemu.Machine(uboot.build(), [qemu.FlushedCard(self.card, log)],
+        self.machine = qemu.Machine(rig.uboot_binary(), [qemu.FlushedCard(self.card, log)],
                                     self.card.with_suffix(".log"), network=True)
 
     def check_no_write(self):
@@ -170,7 +170,7 @@ def inputs(name):
     userland = rig.userland("small")
     return {"name": name, "releases": [str(path) for path in (
                 userland.factory_rootfs(), userland.release(FROM), release())],
-            "uboot": uboot.build().parent.name, "variables": variables(), "settings": SETTINGS,
+            "uboot": rig.uboot_binary().parent.name, "variables": variables(), "settings": SETTINGS,
             "script": images_cache.file_hash(card.SCRIPTS[CONTRACT]),
             "makers": [images_cache.file_hash(HERE / file) for file in (
                 "recording.py", "qemu.py", "disk.py", "images.py")]}
@@ -208,9 +208,11 @@ def planted(patch):
 
 def record_planted(folder, patch):
     """An installation by a program with a bug, up to the activation."""
+    program = planted(patch)
+
     def work(board):
         board.boots(FROM, "a")
         board.expect_confirmed()
-        board.must(f"wget -q -O /tmp/planted {served(planted(patch))} && chmod +x /tmp/planted")
+        board.must(f"wget -q -O /tmp/planted {served(program)} && chmod +x /tmp/planted")
         board.install_recorded("/tmp/planted")
     record(folder, "fresh", work)
