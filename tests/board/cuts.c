@@ -106,12 +106,15 @@ static void narrate_state(struct cuts *c)
            c->check.boots == SLOT_NONE ? "nothing" : c->card.slots[c->check.boots].name);
 }
 
-// One state of the card; when only one is wanted, that one.
+// All states are, or one.
+static bool is_wanted(const struct cuts *c, const char *name)
+{
+    return c->wanted == NULL || strcmp(c->wanted, name) == 0;
+}
+
+// One state of the card.
 static enum err look(struct cuts *c, const char *name, int step, struct error *e)
 {
-    if (c->wanted != NULL && strcmp(c->wanted, name) != 0) {
-        return OK;
-    }
     c->check.step = step;
     c->by_step[step]++;
     enum err err = card_check_state(&c->check, name, e);
@@ -134,7 +137,7 @@ static enum err cut_prefixes(struct cuts *c, const struct cut_window *w, struct 
         memcpy(c->under + (i - w->first) * CARD_BLOCK, c->card.bytes + write->off, write->len);
         put(c, i);
         snprintf(name, sizeof name, "p%zu", i + 1);
-        err = look(c, name, write->step, e);
+        err = is_wanted(c, name) ? look(c, name, write->step, e) : OK;
         c->prefixes++;
     }
     return err;
@@ -150,26 +153,34 @@ static bool alone(const struct cuts *c, const struct cut_write *write)
     return true;
 }
 
+// The window without write `i`, and back.
+static enum err drop_one(struct cuts *c, const struct cut_window *w, size_t i, const char *name,
+                         struct error *e)
+{
+    bool is_alone = alone(c, &c->log.writes[i]);
+    c->lost[i - w->first] = true;
+    if (is_alone) {
+        take_back(c, w, i);
+    } else {
+        to_end(c, w);
+    }
+    enum err err = look(c, name, w->step, e);
+    c->lost[i - w->first] = false;
+    if (is_alone) {
+        put(c, i);
+    } else {
+        to_end(c, w);
+    }
+    return err;
+}
+
 static enum err drop_each(struct cuts *c, const struct cut_window *w, struct error *e)
 {
     enum err err = OK;
     for (size_t i = w->first; err == OK && i < w->end; i++) {
-        bool is_alone = alone(c, &c->log.writes[i]);
         char name[32];
         snprintf(name, sizeof name, "d%zu", i);
-        c->lost[i - w->first] = true;
-        if (is_alone) {
-            take_back(c, w, i);
-        } else {
-            to_end(c, w);
-        }
-        err = look(c, name, w->step, e);
-        c->lost[i - w->first] = false;
-        if (is_alone) {
-            put(c, i);
-        } else {
-            to_end(c, w);
-        }
+        err = is_wanted(c, name) ? drop_one(c, w, i, name, e) : OK;
         c->drops++;
     }
     return err;
@@ -220,7 +231,7 @@ static enum err cut_subsets(struct cuts *c, size_t number, const struct cut_wind
             draw_subset(c, w, (uint64_t)number << 32 ^ k);
         }
         snprintf(name, sizeof name, "s%zu.%" PRIu64, number, k);
-        if (c->wanted == NULL || strcmp(c->wanted, name) == 0) {
+        if (is_wanted(c, name)) {
             to_end(c, w);
             err = look(c, name, w->step, e);
         }
@@ -234,7 +245,7 @@ static enum err cut_subsets(struct cuts *c, size_t number, const struct cut_wind
 
 static enum err cut_all(struct cuts *c, struct error *e)
 {
-    enum err err = look(c, "p0", 1, e);
+    enum err err = is_wanted(c, "p0") ? look(c, "p0", 1, e) : OK;
     c->prefixes++;
     for (size_t i = 0; err == OK && i < c->log.window_count; i++) {
         const struct cut_window *w = &c->log.windows[i];
