@@ -142,6 +142,12 @@ class Rig:
         """Takes the power away; what runs must then be whole on the card."""
         self.machine.power_cut()
 
+    def power_off(self):
+        """The running system powers itself off; it must not have written to its own slot."""
+        self.check_no_write()
+        self.console.send_line("poweroff")
+        self.machine.wait_for_end(BOOT_S[self.name])
+
     def expect(self, pattern, seconds=None):
         """Waits for the console to say something."""
         return self.console.expect(pattern, seconds or BOOT_S[self.name])
@@ -164,6 +170,18 @@ class Rig:
         if found != (version, slot):
             raise AssertionError(f"expected release {version} in slot {slot} to run, got {found}")
 
+    def times(self):
+        """Starts the board and waits for its verdict: seconds from power-on to U-Boot's script, to
+        the kernel, to the userland's shell, and until the confirm step is done."""
+        self.power_on()
+        times = {}
+        for name, wait in (("script", lambda: self.expect(r"^Booting slot")),
+                           ("kernel", lambda: self.expect(r"^Starting kernel")),
+                           ("userspace", self.system), ("confirmed", self.confirmed)):
+            wait()
+            times[name] = time.monotonic() - self.began
+        return times
+
     def reboot(self):
         """From the running system, which must not have written to its own slot."""
         self.check_no_write()
@@ -185,10 +203,10 @@ class Rig:
             raise AssertionError(f"{command}: expected exit {status}, got {code}:\n{text}")
         return text
 
-    def install(self, version, status=0):
+    def install(self, version, *options):
         """vv-update install over HTTP; what it said."""
-        return self.must(f"vv-update install {release_url(self.name, version)} 2>&1", INSTALL_S,
-                         status)
+        return self.must(" ".join(["vv-update install", *options, release_url(self.name, version)]),
+                         INSTALL_S)
 
     def status(self):
         """`status --json`, parsed."""

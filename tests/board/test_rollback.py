@@ -35,9 +35,9 @@ class Rollback(unittest.TestCase):
             self.assertIn(reason, rig.must("vv-update status"))
         rig.check_no_write()
 
-    def check_broken_service(self, contract):
+    def check_broken_service(self, contract, userland="small"):
         """tv_api answers 500: the health check that asks it fails."""
-        with Rig(factory_card(contract)) as rig:
+        with Rig(factory_card(contract, userland), userland) as rig:
             self.install_and_reboot(rig, "3.0")
             rig.boots("3.0", "b")
             self.check_back(rig, "3.0", "check tv_api", "HTTP 500", "no model")
@@ -66,6 +66,9 @@ class Rollback(unittest.TestCase):
 
     def test_a_release_with_a_broken_service_is_rolled_back_with_contract_bootcount(self):
         self.check_broken_service("bootcount")
+
+    def test_a_release_with_a_broken_service_is_rolled_back_with_systemd(self):
+        self.check_broken_service("order", "debian")
 
     def test_a_release_whose_kernel_panics_is_given_up_with_contract_order(self):
         self.check_panic("order")
