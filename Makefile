@@ -202,26 +202,30 @@ board-run: board-programs
 	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board $(BOARD)
 # Updates on it; cuts of the power at N instants, or those of one life that a failure named by its
 # seed; a slice for every change.
-BOARD_TESTS = test_uboot* test_update* test_rollback* test_takeover* test_kills*
+BOARD_TESTS = test_uboot* test_update* test_rollback* test_takeover* test_kills* \
+  test_recorded_cuts*
 BOARD_SLICE = *is_confirmed_with_contract_order *broken_service*contract_order \
-  *without_a_kernel*contract_bootcount *rauc_is_updated* test_kills*
+  *without_a_kernel*contract_bootcount *rauc_is_updated* test_kills* \
+  test_recorded_cuts.[!P]*
 N          ?= 300
 SEED       ?= 1
 check-board check-board-slice board-cuts: board-uboot
 	$(Q)$(MAKE) --no-print-directory $@-run
-check-board-run: board-programs
+check-board-run: board-programs $(CUTS)
 	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board small
 	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board debian
-	$(Q)$(BOARD_ENV) KILLS=30 SEED=$(SEED) VV_TESTS='$(BOARD_TESTS)' python3 tests/run.py board
-check-board-slice-run: board-run
-	$(Q)$(BOARD_ENV) KILLS=6 SEED=$(SEED) VV_TESTS='$(BOARD_SLICE)' python3 tests/run.py board
+	$(Q)$(BOARD_ENV) KILLS=30 BOOTED=25 SEED=$(SEED) VV_TESTS='$(BOARD_TESTS)' python3 tests/run.py board
+check-board-slice-run: board-run $(CUTS)
+	$(Q)$(BOARD_ENV) KILLS=6 BOOTED=5 SEED=$(SEED) VV_TESTS='$(BOARD_SLICE)' python3 tests/run.py board
 board-cuts-run: board-run
 	$(Q)$(BOARD_ENV) KILLS=$(N) SEED=$(SEED) VV_TESTS='test_kills*' python3 tests/run.py board
-# The power cuts in a recorded update; or one state of it, told, and with BOOT=1 booted.
+# The power cuts in a recorded update, BOOTED of them for real; or one of them, told, and with BOOT=1
+# booted.
+BOOTED     ?= 25
 check-recorded: board
 	$(Q)$(MAKE) --no-print-directory check-recorded-run
 check-recorded-run: $(BINARIES) $(CUTS)
-	$(Q)$(BOARD_ENV) VV_ONLY=test_recorded_cuts python3 tests/run.py board
+	$(Q)$(BOARD_ENV) BOOTED=$(BOOTED) VV_ONLY=test_recorded_cuts python3 tests/run.py board
 board-recorded: $(BINARIES) $(CUTS)
 	$(Q)$(BOARD_ENV) python3 tests/board/recorded_cuts.py $(REPLAY) $(if $(BOOT),boot)
 check-scripts: board-deps
