@@ -75,7 +75,8 @@ FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuz
 .PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
   demo-run lint lint-run fuzz cov board board-run board-programs board-deps board-uboot \
   check-board check-board-run check-board-slice check-board-slice-run board-cuts board-cuts-run \
-  check-scripts check-scripts-run check-recorded check-recorded-run board-recorded install dist clean
+  board-transcript check-scripts check-scripts-run check-recorded check-recorded-run \
+  board-recorded install dist clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -217,6 +218,8 @@ check-board-run: board-programs $(CUTS)
 	$(Q)$(BOARD_ENV) KILLS=30 BOOTED=25 SEED=$(SEED) VV_TESTS='$(BOARD_TESTS)' python3 tests/run.py board
 check-board-slice-run: board-run $(CUTS)
 	$(Q)$(BOARD_ENV) KILLS=6 BOOTED=5 SEED=$(SEED) VV_TESTS='$(BOARD_SLICE)' python3 tests/run.py board
+board-transcript: board
+	$(Q)$(BOARD_ENV) python3 tests/board/transcript.py docs/board-transcript.txt
 board-cuts-run: board-run
 	$(Q)$(BOARD_ENV) KILLS=$(N) SEED=$(SEED) VV_TESTS='test_kills*' python3 tests/run.py board
 # The power cuts in a recorded update, BOOTED of them for real; or one of them, told, and with BOOT=1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The card of a board that is off: made as a factory leaves it, damaged, and looked at from outside,
+"""The card of a board that is off: made as a factory leaves it, damaged, and looked at from outside
 by code that shares nothing with what wrote it."""
 
 import hashlib

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Devices that another updater has kept so far: its variables, its boot script and its kernel command
-line, none of them changed. vv-update goes on in place."""
+"""Devices that another updater has kept so far: its variables, its boot script and its kernel
+command line, none of them changed. vv-update goes on in place."""
 
 import unittest
 
