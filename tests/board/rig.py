@@ -154,7 +154,7 @@ class Rig:
 
     def system(self):
         """Waits until a system runs: its (version, slot)."""
-        found = self.expect(r"^vv-board: release (\S+) in slot (\w*)$")
+        found = self.expect(r"^vv-board: release (\S+) in slot (\w*)\n")
         self.expect(re.escape(SHELL))
         # What is mounted at /, whatever the kernel's command line says: the low byte of its device
         # number counts the partitions of the card.
