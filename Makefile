@@ -58,7 +58,7 @@ archive  = $(BUILD)/lib$(1).a
 PROGRAMS := vv-update vv-image vv-bootsim
 BINARIES := $(PROGRAMS:%=$(BUILD)/%)
 
-UNIT_SOURCES := $(foreach r,$(ROOMS) sim,$(wildcard tests/$(r)/test_*.c))
+UNIT_SOURCES := $(foreach r,$(ROOMS) sim board,$(wildcard tests/$(r)/test_*.c))
 UNIT_TESTS   := $(UNIT_SOURCES:%.c=$(BUILD)/%)
 SUPPORT      := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/support/*.c))
 # The crash simulator stands in front of some functions, by the linker's --wrap.
@@ -66,11 +66,17 @@ SIMULATOR    := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/sim/crash.c tests
   $(wildcard tests/sim/*.c)))
 SIM_WRAPS    := $(wildcard tests/sim/wraps_*.txt)
 CRASH        := $(BUILD)/tests/sim/crash
+# What checks the card of the virtual board after a cut.
+CARD_CHECK   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/board/cuts.c tests/board/test_%.c, \
+  $(wildcard tests/board/*.c)))
+CUTS         := $(BUILD)/tests/board/cuts
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
-  demo-run lint lint-run fuzz cov board board-run board-deps board-uboot check-scripts check-scripts-run install \
-  dist clean
+  demo-run lint lint-run fuzz cov board board-run board-programs board-deps board-uboot \
+  check-board check-board-run check-board-slice check-board-slice-run board-cuts board-cuts-run \
+  board-transcript check-scripts check-scripts-run check-recorded check-recorded-run \
+  board-recorded install dist clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -89,6 +95,9 @@ help:
 	  'make lint       structure, format, static analysis, both compilers without warnings' \
 	  'make board      U-Boot and the images of the virtual board (BOARD=small or debian)' \
 	  'make board-uboot  U-Boot for the virtual board, from its source; kept in build/board' \
+	  'make check-board  updates on it, from power-on to the verdict; -slice: some of them' \
+	  'make board-cuts  N=300 power cuts during updates (SEED=1)' \
+	  'make check-recorded  power cuts at every point of a recorded update, some of them booted' \
   'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
   'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
@@ -98,6 +107,7 @@ help:
 	  'make clean' \
 	  '' \
 	  'make crash REPLAY=STATE plays one state again; make mutants ONLY=NAME plants one bug' \
+	  'make board-recorded REPLAY=used:p123 looks at one cut of a recording; BOOT=1 boots it' \
 	  'V=1 shows commands; SAN=1 builds with ASan and UBSan; CROSS_COMPILE=aarch64-linux-gnu-'
 
 deps:
@@ -148,6 +158,11 @@ $(CRASH) $(filter $(BUILD)/tests/sim/%,$(UNIT_TESTS)): $(BUILD)/tests/sim/%: \
   $(call archive,image-tools) $(DEVICE_LIBS) $(SIM_WRAPS)
 	$(call link,$(SIM_WRAPS:%=-Wl$(comma)@%) -lcmocka -lubootenv)
 
+$(CUTS) $(filter $(BUILD)/tests/board/%,$(UNIT_TESTS)): $(BUILD)/tests/board/%: \
+  $(BUILD)/tests/board/%.o $(CARD_CHECK) $(BUILD)/libsupport.a \
+  $(call archive,image-tools) $(DEVICE_LIBS)
+	$(call link,-lcmocka -lubootenv)
+
 check: deps
 	$(Q)$(MAKE) --no-print-directory check-run
 check-run: $(BINARIES) $(UNIT_TESTS) $(CRASH)
@@ -178,13 +193,44 @@ board-uboot: board-deps
 # Its images. The time in the program is fixed, so that what did not change is not built anew.
 BOARD     ?= small
 BOARD_BIN := build/aarch64-linux-gnu/board
+BOARD_ENV  = VV_BIN=$(abspath $(BUILD)) VV_BOARD_BIN=$(abspath $(BOARD_BIN))
 board: board-uboot
 	$(Q)$(MAKE) --no-print-directory board-run
-board-run: $(BINARIES)
+board-programs: $(BINARIES)
 	$(Q)$(MAKE) --no-print-directory $(BOARD_BIN)/vv-update CROSS_COMPILE=aarch64-linux-gnu- SAN= \
 	  BUILD=$(BOARD_BIN) BUILD_TIME=1767225600
-	$(Q)VV_BIN=$(abspath $(BUILD)) VV_BOARD_BIN=$(abspath $(BOARD_BIN)) \
-	  python3 tests/board/images.py --board $(BOARD)
+board-run: board-programs
+	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board $(BOARD)
+# Updates on it; cuts of the power at N instants, or those of one life that a failure named by its
+# seed; a slice for every change.
+BOARD_TESTS = test_uboot* test_update* test_rollback* test_takeover* test_kills* \
+  test_recorded_cuts*
+BOARD_SLICE = *is_confirmed_with_contract_order *broken_service*contract_order \
+  *without_a_kernel*contract_bootcount *rauc_is_updated* test_kills* \
+  test_recorded_cuts.[!P]*
+N          ?= 300
+SEED       ?= 1
+check-board check-board-slice board-cuts: board-uboot
+	$(Q)$(MAKE) --no-print-directory $@-run
+check-board-run: board-programs $(CUTS)
+	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board small
+	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board debian
+	$(Q)$(BOARD_ENV) KILLS=30 BOOTED=25 SEED=$(SEED) VV_TESTS='$(BOARD_TESTS)' python3 tests/run.py board
+check-board-slice-run: board-run $(CUTS)
+	$(Q)$(BOARD_ENV) KILLS=6 BOOTED=5 SEED=$(SEED) VV_TESTS='$(BOARD_SLICE)' python3 tests/run.py board
+board-transcript: board
+	$(Q)$(BOARD_ENV) python3 tests/board/transcript.py docs/board-transcript.txt
+board-cuts-run: board-run
+	$(Q)$(BOARD_ENV) KILLS=$(N) SEED=$(SEED) VV_TESTS='test_kills*' python3 tests/run.py board
+# The power cuts in a recorded update, BOOTED of them for real; or one of them, told, and with BOOT=1
+# booted.
+BOOTED     ?= 25
+check-recorded: board
+	$(Q)$(MAKE) --no-print-directory check-recorded-run
+check-recorded-run: $(BINARIES) $(CUTS)
+	$(Q)$(BOARD_ENV) BOOTED=$(BOOTED) VV_ONLY=test_recorded_cuts python3 tests/run.py board
+board-recorded: $(BINARIES) $(CUTS)
+	$(Q)$(BOARD_ENV) python3 tests/board/recorded_cuts.py $(REPLAY) $(if $(BOOT),boot)
 check-scripts: board-deps
 	$(Q)$(MAKE) --no-print-directory check-scripts-run
 check-scripts-run: $(BINARIES)

@@ -6,7 +6,8 @@ those on the virtual board, and prints counts.
 usage: run.py unit|valgrind|crash|e2e|board ...
 
 VV_BIN is the directory of the built programs; VV_SAN is set when they carry sanitizers.
-Set VV_ONLY to a word to run only the test files whose path contains it.
+Set VV_ONLY to a word to run only the test files whose path contains it; of Python's, VV_TESTS to
+patterns (FILE.CLASS.TEST, with *) to run only the tests that one of them matches.
 """
 
 import concurrent.futures
@@ -18,9 +19,10 @@ import sys
 import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parent
-ROOMS = ("base", "format", "keys", "bootloader", "updater", "image-tools", "sim")
+ROOMS = ("base", "format", "keys", "bootloader", "updater", "image-tools", "sim", "board")
 BIN = pathlib.Path(os.environ["VV_BIN"])
 ONLY = os.environ.get("VV_ONLY", "")
+TESTS_ONLY = os.environ.get("VV_TESTS", "*").split()
 TIMEOUT_S = 900
 
 VALGRIND = [
@@ -120,6 +122,7 @@ def run_python(label, folder):
     """Python's unittest over the real programs; the board's tests use what those of e2e do."""
     sys.path[:0] = [str(TESTS / folder), str(TESTS / "e2e")]
     loader = unittest.TestLoader()
+    loader.testNamePatterns = TESTS_ONLY
     suite = unittest.TestSuite()
     for source in sorted((TESTS / folder).glob("test_*.py")):
         if ONLY in str(source):

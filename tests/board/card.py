@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The card of a board that is off: made as a factory leaves it, damaged, and looked at from outside,
+"""The card of a board that is off: made as a factory leaves it, damaged, and looked at from outside
 by code that shares nothing with what wrote it."""
 
 import hashlib
@@ -16,9 +16,6 @@ SCRIPTS = {contract: uboot.ROOT / f"bootloader/boot-{contract}.cmd"
            for contract in ("order", "bootcount")}
 SETTINGS = {"order": "[bootloader]\ncontract=order\n",
             "bootcount": "[bootloader]\ncontract=bootcount\nslot_var=rpipart\n"}
-# With `order` the script makes what is missing; with `bootcount` nothing is saved before the first
-# trial, so the factory says which slot it filled.
-VARIABLES = {"order": {}, "bootcount": {"rpipart": "2"}}
 # Variables of the board that no part of an update has any business with.
 FOREIGN = {"board_serial": "000123", "panel_timings": "a=1 b='2' ; c", "site": "shop 7"}
 SLOTS = ("a", "b")
@@ -35,16 +32,21 @@ def built_in():
     return variables
 
 
+def factory_variables(contract):
+    """With `order` the script makes what is missing; with `bootcount` nothing is saved before the
+    first trial, so the factory says which slot it filled."""
+    return {**built_in(), **({"rpipart": "2"} if contract == "bootcount" else {})}
+
+
 def make_factory_card(folder, userland, *, script, settings, variables):
     """A card as the factory leaves it: its release in slot a, nothing in b.
 
-    variables: what the environment holds besides the built-in ones and the board's own; None: both
-    copies are empty.
+    variables: what the environment holds besides the board's own; None: both copies are empty.
     """
     folder = pathlib.Path(folder)
     data = images.write_data(folder / "data.img", settings)
     if variables is not None:
-        variables = {**built_in(), **FOREIGN, **variables}
+        variables = {**FOREIGN, **variables}
     card = disk.make_disk(folder / "card.img", script, variables=variables, contents={
         "rootfs-a": userland.factory_rootfs(), "data": data})
     data.unlink()

@@ -47,6 +47,12 @@ class Console:
         self.text += data.decode("latin-1").replace("\r", "")
         return True
 
+    def listen(self, seconds):
+        """Takes in what is said for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._take_in(left)
+
     def _tail(self):
         return ", behind:\n" + "\n".join(self.text.splitlines()[-30:])
 

@@ -2,6 +2,7 @@
 """The virtual board: QEMU's arm64 machine with U-Boot, an SD card and a watchdog, without KVM."""
 
 import contextlib
+import dataclasses
 import pathlib
 import signal
 import subprocess
@@ -11,10 +12,39 @@ from console import Console
 PROMPT = r"^=> "
 
 
+@dataclasses.dataclass(frozen=True)
+class FlushedCard:
+    """One medium with two faces: an SD card for U-Boot, and for Linux a disk (vda) with a volatile
+    write cache, which Linux flushes. QEMU's SD card has no flush command.
+
+    `log`: every write and flush is written down there, in the format of Linux's dm-log-writes.
+    """
+
+    path: pathlib.Path
+    log: pathlib.Path = None
+    # The driver of the card is kept from loading: one kernel, one face.
+    BOOTARGS = "module_blacklist=sdhci_pci"
+
+    def arguments(self):
+        """Node `medium`, and both devices on it."""
+        arguments = ["-blockdev", f"driver=file,node-name=file0,filename={self.path}"]
+        node = "file0"
+        if self.log:
+            node = "logged0"
+            arguments += ["-blockdev", f"driver=file,node-name=log0,filename={self.log}",
+                          "-blockdev", f"driver=blklogwrites,node-name={node},file=file0,"
+                          "log=log0,log-sector-size=512"]
+        return [*arguments, "-device", "sdhci-pci,addr=4", "-device", f"sd-card,drive={node}",
+                "-device", f"virtio-blk-pci,drive={node},share-rw=on"]
+
+
 def disk_arguments(disks):
     """The first disk is the SD card; others are disks of their own."""
     arguments = []
     for number, path in enumerate(disks):
+        if isinstance(path, FlushedCard):
+            arguments += path.arguments()
+            continue
         name = f"card{number}"
         device = ["-device", "sdhci-pci,addr=4", "-device", f"sd-card,drive={name}"]
         if number:

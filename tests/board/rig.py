@@ -5,7 +5,6 @@ look at the card when the scenario is over."""
 import atexit
 import functools
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -18,13 +17,13 @@ import qemu
 import uboot
 from web_server import Nginx
 
-USERLAND = os.environ.get("BOARD", "small")
 HOST = "10.0.2.2"  # this machine's loopback, as the guest reaches it
 # Safeguards against hanging, not expectations: a machine with other work is slow.
 BOOT_S = {"small": 120, "debian": 300}
 INSTALL_S = 300
 CONFIRM_S = 180
 TAIL_LINES = 40
+FIRST_SLOT = 2  # the number of its partition
 SHELL = "vv-board# "
 
 
@@ -66,21 +65,28 @@ def release_url(name, version):
 
 
 @functools.cache
-def _factory_card(name, contract, script, settings, variables):
+def uboot_binary():
+    """u-boot.bin; whether it is up to date is asked once."""
+    return uboot.build()
+
+
+@functools.cache
+def _card_once(name, script, settings, variables):
     """Cards are made once and copied."""
-    variables = dict(variables) if variables is not None else None
-    return card.make_factory_card(fresh_folder(), userland(name), script=script or
-                                  card.SCRIPTS[contract], settings=settings or
-                                  card.SETTINGS[contract], variables=variables)
+    return card.make_factory_card(fresh_folder(), userland(name), script=script, settings=settings,
+                                  variables=None if variables is None else dict(variables))
 
 
-def factory_card(name, contract, *, script=None, settings=None, variables=()):
-    """A copy of a factory's card. Without variables the contract's own; None: no environment."""
-    if variables == ():
-        variables = card.VARIABLES[contract]
-    variables = tuple(variables.items()) if variables is not None else None
-    made = _factory_card(name, contract, script, settings, variables)
+def new_card(name, script, settings, variables):
+    """A card as a factory leaves it."""
+    made = _card_once(name, script, settings, variables and tuple(variables.items()))
     return card.copy(made, fresh_folder() / "card.img")
+
+
+def factory_card(contract, name="small"):
+    """A card of a device that has our script."""
+    return new_card(name, card.SCRIPTS[contract], card.SETTINGS[contract],
+                    card.factory_variables(contract))
 
 
 class Rig:
@@ -90,11 +96,11 @@ class Rig:
     `slot` and `version` are what runs, by the system's own word on the console.
     """
 
-    def __init__(self, path, name=USERLAND, foreign=True):
+    def __init__(self, path, name="small", foreign=None):
         self.card = pathlib.Path(path)
         self.name = name
-        self.foreign = card.FOREIGN if foreign else {}
-        self.machine = qemu.Machine(uboot.build(), [self.card], self.card.with_suffix(".log"),
+        self.foreign = card.FOREIGN if foreign is None else foreign
+        self.machine = qemu.Machine(uboot_binary(), [self.card], self.card.with_suffix(".log"),
                                     network=True)
         self.slot = self.version = None
         self.began = 0.0
@@ -136,16 +142,26 @@ class Rig:
         """Takes the power away; what runs must then be whole on the card."""
         self.machine.power_cut()
 
+    def power_off(self):
+        """The running system powers itself off; it must not have written to its own slot."""
+        self.check_no_write()
+        self.console.send_line("poweroff")
+        self.machine.wait_for_end(BOOT_S[self.name])
+
     def expect(self, pattern, seconds=None):
         """Waits for the console to say something."""
         return self.console.expect(pattern, seconds or BOOT_S[self.name])
 
     def system(self):
         """Waits until a system runs: its (version, slot)."""
-        found = self.expect(r"^vv-board: release (\S+) in slot (\w*)$")
+        found = self.expect(r"^vv-board: release (\S+) in slot (\w*)\n")
         self.expect(re.escape(SHELL))
-        self.version = found[1]
-        self.slot = found[2] or card_slot(self)
+        # What is mounted at /, whatever the kernel's command line says: the low byte of its device
+        # number counts the partitions of the card.
+        number = int(self.must("stat -c %d /")) % 256
+        self.version, self.slot = found[1], card.SLOTS[number - FIRST_SLOT]
+        if found[2] not in ("", self.slot):
+            raise AssertionError(f"slot {self.slot} runs and is called {found[2]}")
         return self.version, self.slot
 
     def boots(self, version, slot):
@@ -153,6 +169,18 @@ class Rig:
         found = self.system()
         if found != (version, slot):
             raise AssertionError(f"expected release {version} in slot {slot} to run, got {found}")
+
+    def times(self):
+        """Starts the board and waits for its verdict: seconds from power-on to U-Boot's script, to
+        the kernel, to the userland's shell, and until the confirm step is done."""
+        self.power_on()
+        times = {}
+        for name, wait in (("script", lambda: self.expect(r"^Booting slot")),
+                           ("kernel", lambda: self.expect(r"^Starting kernel")),
+                           ("userspace", self.system), ("confirmed", self.confirmed)):
+            wait()
+            times[name] = time.monotonic() - self.began
+        return times
 
     def reboot(self):
         """From the running system, which must not have written to its own slot."""
@@ -175,10 +203,10 @@ class Rig:
             raise AssertionError(f"{command}: expected exit {status}, got {code}:\n{text}")
         return text
 
-    def install(self, version, status=0):
+    def install(self, version, *options):
         """vv-update install over HTTP; what it said."""
-        return self.must(f"vv-update install {release_url(self.name, version)} 2>&1", INSTALL_S,
-                         status)
+        return self.must(" ".join(["vv-update install", *options, release_url(self.name, version)]),
+                         INSTALL_S)
 
     def status(self):
         """`status --json`, parsed."""
@@ -191,8 +219,8 @@ class Rig:
 
     def check_no_write(self):
         """The kernel counts the writes to each partition: none to the slot that runs."""
-        writes = self.must(f"awk '{{print $5}}' /sys/class/block/mmcblk0p{slot_number(self.slot)}"
-                           "/stat")
+        number = FIRST_SLOT + card.SLOTS.index(self.slot)
+        writes = self.must(f"awk '{{print $5}}' /sys/class/block/mmcblk0p{number}/stat")
         if writes != "0":
             raise AssertionError(f"expected no write to the running slot {self.slot}, got {writes}")
 
@@ -216,15 +244,3 @@ class Rig:
             raise AssertionError(f"expected every byte of release {self.version} in slot "
                                  f"{self.slot}, which ran, got {held[self.slot]}")
         return held
-
-
-def slot_number(slot):
-    """The number of a slot's partition."""
-    return 2 + card.SLOTS.index(slot)
-
-
-def card_slot(rig):
-    """The slot that runs where the kernel command line does not name it: by the partition that
-    root= names."""
-    label = rig.must("sed -n 's/.*root=PARTLABEL=rootfs-\\([ab]\\).*/\\1/p' /proc/cmdline")
-    return label.strip()

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole update on the board, recorded: every write to the card, from U-Boot and from Linux, in the
+order in which they were done, with the flushes between them.
+
+    fresh   into a slot that was never used
+    used    into one that holds a release and that the environment names: here "invalidate" counts
+
+A recording is a folder, kept by content:
+
+    card.img    the card before the first power-on
+    log.img     what blklogwrites of QEMU wrote down
+    layout      where what lies on the card, and what it may hold: read by the checker
+    console.log
+"""
+
+import functools
+import os
+import pathlib
+import shutil
+
+import card
+import disk
+import images
+import images_cache
+import qemu
+import rig
+import uboot
+
+NAMES = ("fresh", "used")
+CONTRACT = "order"
+FROM, TO = images.FACTORY, "2.0"
+# What is confirmed raises the floor, so that there is one to be looked at.
+FLOOR = 2
+HERE = pathlib.Path(__file__).resolve().parent
+PATCHES = images_cache.ROOT / "tests/mutants"
+PLANTED_IN = ("base", "format", "keys", "bootloader", "updater")
+DEVICE = "/dev/vda"
+# Linux has the card by another name than an ordinary board.
+SETTINGS = card.SETTINGS[CONTRACT] + "env_config=/data/fw_env.config\n"
+
+
+class RecordedRig(rig.Rig):
+    """A board whose Linux sees its card as a disk that wants to be flushed."""
+
+    def __init__(self, path, log=None):
+        super().__init__(path, "small")
+        self.foreign = variables()
+        self.machine = qemu.Machine(rig.uboot_binary(), [qemu.FlushedCard(self.card, log)],
+                                    self.card.with_suffix(".log"), network=True)
+
+    def check_no_write(self):
+        """The kernel counts the writes to each partition: none to the slot that runs."""
+        names = [name for name, *_ in disk.partitions(disk.SLOT_MIB, disk.DATA_MIB)]
+        number = 1 + names.index(f"rootfs-{self.slot}")
+        writes = self.must(f"awk '{{print $5}}' /sys/class/block/vda{number}/stat")
+        if writes != "0":
+            raise AssertionError(f"expected no write to slot {self.slot}, which runs, got {writes}")
+
+    def install_recorded(self, program="vv-update"):
+        """Installs what the recording is about."""
+        self.must(f"{program} install {served(release())} 2>&1", rig.INSTALL_S)
+
+    def update(self):
+        """From the factory's release to the confirmed next one."""
+        self.boots(FROM, "a")
+        self.expect_confirmed()
+        self.install_recorded()
+        self.reboot()
+        self.boots(TO, "b")
+        self.expect_confirmed()
+
+    def expect_confirmed(self):
+        """What runs is kept."""
+        code = self.confirmed()
+        if code != 0:
+            raise AssertionError(f"release {self.version} in slot {self.slot}: confirm ended with "
+                                 f"{code}:\n{self.must('cat /run/vv-confirm.log')}")
+
+
+def variables():
+    """The board's own variables: nobody changes them."""
+    built_in = card.built_in()
+    return {**built_in, **card.FOREIGN,
+            "bootargs": f"{built_in['bootargs']} {qemu.FlushedCard.BOOTARGS}"}
+
+
+def write_data(path):
+    """The data partition, with a fw_env.config that names the disk."""
+    images.write_data(path, SETTINGS)
+    text = (uboot.ROOT / "bootloader/fw_env.config").read_text().replace("/dev/mmcblk0", DEVICE)
+    config = path.with_suffix(".config")
+    config.write_text(text)
+    config.chmod(0o644)
+    images_cache.run("debugfs", "-w", "-R", f"write {config} fw_env.config", path)
+    config.unlink()
+
+
+@functools.cache
+def release():
+    """The signed image that is installed."""
+    userland = rig.userland("small")
+    partition = userland.rootfs(TO)
+
+    def make(work):
+        image = work / f"floor-{TO}.vvi"
+        images_cache.run(
+            images.BIN / "vv-image", "build", "-o", image, "--product", images.PRODUCT,
+            "--compatible", images.COMPATIBLE, "--version", TO, "--release-index",
+            images.RELEASES[TO].index, "--min-release-index", FLOOR, "--level", 1,
+            "--partition", f"rootfs={partition}")
+        keys = images.keys()
+        images_cache.run(images.BIN / "vv-image", "sign", image, "--cert", keys / "release.pem",
+                         "--key", keys / "release.key")
+    inputs = {"rootfs": partition.parent.name, "keys": images.keys().name, "floor": FLOOR,
+              "vv-image": images_cache.file_hash(images.BIN / "vv-image")}
+    return images_cache.product("recorded-image", inputs, make) / f"floor-{TO}.vvi"
+
+
+def served(path):
+    """Where the guest finds a file."""
+    link = rig.server().root / f"{path.parent.name}-{path.name}"
+    if not link.exists():
+        link.symlink_to(path)
+    return f"http://{rig.HOST}:{rig.server().port}/{link.name}"
+
+
+def make_card(path, name):
+    """The card as the factory leaves it."""
+    data = path.with_suffix(".data")
+    write_data(data)
+    contents = {"rootfs-a": rig.userland("small").factory_rootfs(), "data": data}
+    if name == "used":
+        contents["rootfs-b"] = contents["rootfs-a"]
+    disk.make_disk(path, card.SCRIPTS[CONTRACT], variables=variables(), contents=contents)
+    data.unlink()
+
+
+def write_layout(path):
+    """A line per thing: its name, then numbers in bytes or a path."""
+    table = {name: (start * disk.MIB, size * disk.MIB)
+             for name, _, start, size in disk.partitions(disk.SLOT_MIB, disk.DATA_MIB)}
+    userland = rig.userland("small")
+    lines = [f"environment {disk.ENV_OFFSETS[0]} {disk.ENV_OFFSETS[1]} {disk.ENV_SIZE}"]
+    lines += [f"slot {slot} {start} {size}" for slot in card.SLOTS
+              for start, size in [table[f"rootfs-{slot}"]]]
+    lines.append("data {} {}".format(*table["data"]))
+    lines += [f"release {FROM} {images.RELEASES[FROM].index} {userland.rootfs(FROM)} "
+              f"{userland.release(FROM)}",
+              f"release {TO} {images.RELEASES[TO].index} {userland.rootfs(TO)} {release()}"]
+    path.write_text("".join(f"{line}\n" for line in lines))
+
+
+def record(folder, name, work):
+    """Fills the folder of a recording with what `work` does to a board."""
+    path, before, log = folder / "run.img", folder / "card.img", folder / "log.img"
+    make_card(before, name)
+    card.copy(before, path)
+    log.touch()
+    with RecordedRig(path, log) as board:
+        work(board)
+        # The last flush: what was not flushed is not in the log.
+        board.must("sync")
+    path.unlink()
+    path.with_suffix(".log").rename(folder / "console.log")
+    write_layout(folder / "layout")
+
+
+def inputs(name):
+    """All that a recording depends on; what is built for it, is built by this."""
+    userland = rig.userland("small")
+    return {"name": name, "releases": [str(path) for path in (
+                userland.factory_rootfs(), userland.release(FROM), release())],
+            "uboot": rig.uboot_binary().parent.name, "variables": variables(), "settings": SETTINGS,
+            "script": images_cache.file_hash(card.SCRIPTS[CONTRACT]),
+            "makers": [images_cache.file_hash(HERE / file) for file in (
+                "recording.py", "qemu.py", "disk.py", "images.py")]}
+
+
+@functools.cache
+def recording(name):
+    """The folder of a recorded update, made when it is not there."""
+    return images_cache.product(f"recording-{name}", inputs(name),
+                                lambda work: record(work, name, RecordedRig.update))
+
+
+# --- bugs -----------------------------------------------------------------------------------------
+
+@functools.cache
+def planted(patch):
+    """vv-update for the board, with one of the bugs of tests/mutants."""
+    def make(work):
+        tree = work / "tree"
+        for folder in PLANTED_IN:
+            shutil.copytree(images_cache.ROOT / folder, tree / folder)
+        shutil.copy(images_cache.ROOT / "Makefile", tree)
+        with open(PATCHES / f"{patch}.patch", "rb") as stream:
+            images_cache.run("patch", "-p1", "-F0", cwd=tree, stdin=stream)
+        images_cache.run("make", f"-j{os.cpu_count()}", "CROSS_COMPILE=aarch64-linux-gnu-", "SAN=",
+                         "BUILD=out", "out/vv-update", cwd=tree)
+        images_cache.run("aarch64-linux-gnu-strip", "-o", work / "vv-update", tree / "out/vv-update")
+        shutil.rmtree(tree)
+    sources = {folder: images_cache.folder_hash(images_cache.ROOT / folder)
+               for folder in PLANTED_IN}
+    wanted = {"patch": images_cache.file_hash(PATCHES / f"{patch}.patch"), "sources": sources,
+              "make": images_cache.file_hash(images_cache.ROOT / "Makefile")}
+    return images_cache.product(f"planted-{patch}", wanted, make) / "vv-update"
+
+
+def record_planted(folder, patch):
+    """An installation by a program with a bug, up to the activation."""
+    program = planted(patch)
+
+    def work(board):
+        board.boots(FROM, "a")
+        board.expect_confirmed()
+        board.must(f"wget -q -O /tmp/planted {served(program)} && chmod +x /tmp/planted")
+        board.install_recorded("/tmp/planted")
+    record(folder, "fresh", work)
