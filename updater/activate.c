@@ -5,6 +5,7 @@
 #include "updater/release.h"
 #include "updater/scan.h"
 #include "updater/slot_record.h"
+#include "updater/trial.h"
 
 #include <inttypes.h>
 
@@ -189,7 +190,7 @@ static enum err check_allowed(const struct device *d, const struct boot_state *b
     if (slot == d->running) {
         return fail(e, ERR_NOT_NOW, 0, "slot %s is the running one", running);
     }
-    if (boot->trial == d->running) {
+    if (boot->trial == d->running || trial_was_forgotten(d, boot)) {
         return fail(e, ERR_NOT_NOW, 0,
                     "the running slot %s is on trial itself: confirm it or roll it back first",
                     running);

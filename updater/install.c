@@ -2,7 +2,6 @@
 #include "updater/install.h"
 
 #include "updater/install_steps.h"
-#include "updater/trial.h"
 
 #include <string.h>
 
@@ -75,9 +74,8 @@ static void name_image(const struct install *in, struct error *e)
 }
 
 // For people and the fleet, and so that it is not taken for a cut. An install that failed before its
-// own step 3 says nothing of the one in the journal. Nor does it say anything over the rejection of the
-// running slot, which has still to be left: that is what the next boot goes by, and the old system has
-// to tell. The first error is the one that is told, whatever happens here.
+// own step 3 says nothing of the one in the journal. The first error is the one that is told,
+// whatever happens here.
 static void record_failure(struct install *in, const struct error *first)
 {
     struct error e;
@@ -86,8 +84,7 @@ static void record_failure(struct install *in, const struct error *first)
     if (in->begun) {
         d->journal.open = false;
     }
-    bool recordable = in->recordable && !trial_is_rejected(d, d->running);
-    if (recordable && first->code != ERR_AGAIN && first->code != ERR_USAGE) {
+    if (in->recordable && first->code != ERR_AGAIN && first->code != ERR_USAGE) {
         err = device_record_result(d, OUTCOME_FAILED, in->target, &in->report.release, first->msg,
                                    &e);
     } else if (in->begun) {

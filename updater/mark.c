@@ -91,7 +91,7 @@ static enum err mark_other_bad(struct device *d, const struct boot_state *boot, 
     if (boot->trial == slot) {
         return trial_reject(d, slot, reason_bad, e);
     }
-    if (boot->trial == d->running) {
+    if (boot->trial == d->running || trial_was_forgotten(d, boot)) {
         return fail(e, ERR_NOT_NOW, 0,
                     "slot %s cannot be marked bad: the running slot %s is on trial and falls back "
                     "to it",
@@ -136,7 +136,8 @@ static enum err mark_running_bad(struct device *d, const struct boot_state *boot
         return OK;
     }
     // Decided before; but a lost environment names it again.
-    bool decided = boot->trial == d->running || trial_is_rejected(d, d->running);
+    bool decided = boot->trial == d->running || trial_is_rejected(d, d->running) ||
+                   trial_was_forgotten(d, boot);
     enum err err = decided ? OK : check_proven(d, d->running, e);
     return err == OK ? trial_reject(d, d->running, reason_bad, e) : err;
 }

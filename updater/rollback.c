@@ -10,7 +10,7 @@ static enum err by_state(struct device *d, const struct boot_state *boot,
                          enum rollback_outcome *ret_outcome, struct error *e)
 {
     int other = other_slot(d->running);
-    if (boot->trial == d->running) {
+    if (boot->trial == d->running || trial_was_forgotten(d, boot)) {
         *ret_outcome = ROLLBACK_REJECTED;
         return trial_reject(d, d->running, reason_rejected, e);
     }

@@ -7,6 +7,7 @@
 #include "updater/slot_record.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 // --- what a slot holds --------------------------------------------------------------------------
@@ -81,7 +82,7 @@ static bool may_boot(const struct device *d, const struct boot_state *boot, int 
 bool trial_was_forgotten(const struct device *d, const struct boot_state *boot)
 {
     bool rejected = trial_is_rejected(d, d->running) && may_boot(d, boot, other_slot(d->running));
-    return boot->trial == SLOT_NONE && !boot->floor_stored &&
+    return boot->trial == SLOT_NONE && !boot->floor_stored && !boot_given_up(boot, d->running) &&
            (rejected || trial_end_is_unrecorded(d));
 }
 
@@ -265,30 +266,49 @@ static enum err read_floor_to_keep(struct device *d, uint64_t *ret, struct error
     return certain ? read_floor_in_force(d, ret, e) : OK;
 }
 
-// The environment's word, in the journal too.
-static enum err keep_floor(struct device *d, struct error *e)
+// In the journal too. What boots is decided without it.
+static void keep_floor(struct device *d, uint64_t floor)
 {
-    struct journal next = d->journal;
-    enum err err = read_floor_in_force(d, &next.floor, e);
-    if (err != OK || next.floor <= d->journal.floor) {
-        return err;
+    struct error e;
+    if (floor <= d->journal.floor) {
+        return;
     }
-    err = journal_save(d->state, &next, e);
-    if (err == OK) {
-        d->journal = next;
+    d->journal.floor = floor;
+    if (journal_save(d->state, &d->journal, &e) != OK) {
+        log_warn(d->log, "%s: the release floor %" PRIu64 " is not recorded", e.msg, floor);
     }
-    return err;
+}
+
+// An environment that has lost its floor may have lost as well that the other slot was given up. Once
+// the floor is back nothing tells any more, so that is stored with it.
+static enum err settle(struct device *d, const struct boot_state *boot, uint64_t floor,
+                       struct error *e)
+{
+    bool stored;
+    int other = other_slot(d->running);
+    enum slot_content content = d->journal.slots[other].content;
+    bool bad = content == CONTENT_REJECTED || content == CONTENT_PARTIAL;
+    if (floor > boot->floor && bad) {
+        return boot_decide(&d->config->boot, d->env, DECIDE_REJECT, other, floor, &stored, e);
+    }
+    return boot_decide(&d->config->boot, d->env, DECIDE_SETTLE, d->running, floor, &stored, e);
 }
 
 enum err trial_settle(struct device *d, struct error *e)
 {
+    struct boot_state boot;
     uint64_t floor;
-    bool stored;
-    enum err err = read_floor_to_keep(d, &floor, e);
+    enum err err = boot_state_read(&d->config->boot, d->env, &boot, e);
     if (err == OK) {
-        err = boot_decide(&d->config->boot, d->env, DECIDE_SETTLE, d->running, floor, &stored, e);
+        err = read_floor_to_keep(d, &floor, e);
     }
-    return err == OK ? keep_floor(d, e) : err;
+    if (err == OK) {
+        err = settle(d, &boot, floor, e);
+    }
+    if (err == OK) {
+        keep_floor(d, floor);
+    }
+    return err;
 }
 
 // --- reject and take back -----------------------------------------------------------------------
@@ -318,13 +338,13 @@ enum err trial_check_other(struct device *d, int slot, struct error *e)
     return OK;
 }
 
-// A slot that is partly written stays that, and worse than bad.
+// A slot that is partly written stays that, and worse than bad; it is never true of the one that runs.
 static void record(struct device *d, int slot, enum slot_content content, const char *reason)
 {
     struct error e;
     struct release_id release = trial_release(d, slot);
     journal_idle(&d->journal);
-    if (d->journal.slots[slot].content != CONTENT_PARTIAL) {
+    if (slot == d->running || d->journal.slots[slot].content != CONTENT_PARTIAL) {
         d->journal.slots[slot].content = content;
     }
     if (device_record_result(d, OUTCOME_ROLLED_BACK, slot, &release, reason, &e) != OK) {

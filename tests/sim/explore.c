@@ -381,10 +381,12 @@ bool explore_again(const struct subject *subject, const struct explore_options *
 {
     struct explorer x;
     begin(&x, subject, options, tally);
+    bool undisturbed = *state == '\0';
+    x.findings->verbose = undisturbed;
     tell_story(&x);
     x.findings->verbose = true; // from here on
     snprintf(x.findings->token, sizeof x.findings->token, "%s", state);
-    bool found = again(&x, state);
+    bool found = undisturbed || again(&x, state);
     end(&x);
     return found;
 }

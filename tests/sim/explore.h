@@ -8,6 +8,7 @@
 // invariants.
 //
 // A state is named by a token, which is all that --replay needs:
+//     LIFE:                                        none: what it is like undisturbed
 //     LIFE:MOMENT.OUTCOME[/MOMENT.OUTCOME...]      cuts
 //     LIFE:!SEAM.CALL.ERRNO.PART.AFTER             a failing call, which did a part of its work or
 //                                                  not; then the command again, a cut, a reboot

@@ -235,8 +235,8 @@ void check_flip(struct world *w, int slot)
     int release = world_content(w, slot, false);
     const struct truth *t = &w->m.truth;
     // Without its records the device may take a slot to be as the factory made it, if it has something
-    // that may be a superblock: what is tried may turn out not to start. When the environment has forgotten the
-    // update too, nobody knows that there is something to be read.
+    // that may be a superblock: what is tried may turn out not to start. When the environment has
+    // forgotten the update too, nobody knows that there is something to be read.
     bool guesses = t->state_lost && !w->is_installing;
     bool forgotten = t->env_lost || t->env_copy_lost;
     bool may_not_start = !world_mountable(w, slot) && world_has_head(w, slot);

@@ -333,8 +333,10 @@ static void check_floor(struct world *w)
         !world_journal(w, &j)) {
         return;
     }
-    bool confirmed = !damaged || j.slots[t->running].content == CONTENT_CONFIRMED;
-    if (confirmed && (boot.floor < floor || j.floor < floor)) {
+    // The journal may be behind, and not know it.
+    bool recorded = j.slots[t->running].content == CONTENT_CONFIRMED;
+    bool confirmed = !damaged || recorded;
+    if ((confirmed && boot.floor < floor) || (recorded && j.floor < floor)) {
         violated(w, 6,
                  "release %s is confirmed, vv_floor is %" PRIu64
                  " and the journal's floor %" PRIu64,

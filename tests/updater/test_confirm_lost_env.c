@@ -6,6 +6,10 @@
 
 #include "tests/support/expect.h"
 #include "tests/support/trial_bench.h"
+#include "updater/activate.h"
+#include "updater/mark.h"
+#include "updater/rollback.h"
+#include "updater/trial.h"
 
 #include <stdlib.h>
 
@@ -316,6 +320,93 @@ static void no_floor_comes_back_while_a_flip_may_have_been_forgotten(void **stat
     }
 }
 
+// What does not tell the environment's floor apart from a mistake does not take it over.
+static void a_floor_of_no_known_release_stays_where_it_is(void **state)
+{
+    (void)state;
+    struct trial_bench *t = trial_bench_new(CONTRACT_ORDER);
+    trial_confirmed(t);
+    state_mem_forget(&t->bench->state, "journal");
+    expect_nothing_to_confirm(t, 0, 0);
+    assert_int_equal(t->device->journal.floor, 0);
+    trial_bench_free(t);
+}
+
+static void a_floor_that_cannot_be_recorded_is_warned_about(void **state)
+{
+    (void)state;
+    struct trial_bench *t = trial_bench_new(CONTRACT_ORDER);
+    trial_confirmed(t);
+    t->device->journal.floor = 0;
+    trial_put_journal(t, &t->device->journal);
+    t->bench->state.read_only = true;
+    expect_nothing_to_confirm(t, 0, 0);
+    assert_contains(trial_talk(t), "the release floor 2 is not recorded");
+    trial_bench_free(t);
+}
+
+// 3.0 in slot a is rejected, the environment is lost, and slot a does not start once: slot b runs, and
+// must not take the last sign from slot a that it was given up.
+static void a_floor_comes_back_together_with_a_rejection(void **state)
+{
+    (void)state;
+    for (enum contract c = CONTRACT_ORDER; c <= CONTRACT_BOOTCOUNT; c++) {
+        struct error e;
+        enum confirm_outcome outcome;
+        const struct scene s = {c, false, STEP_TRIAL};
+        struct trial_bench *t = after_the_loss(&s);
+        assert_int_equal(confirm_run(t->device, &outcome, &e), ERR_HEALTH);
+        lose_environment(t);
+        t->bench->device.running = SLOT_B;
+        expect_nothing_to_confirm(t, 1, 0);
+        assert_int_equal(trial_boot_state(t).floor, TRIAL_FLOOR);
+        assert_int_equal(trial_boot_state(t).next, SLOT_B);
+        assert_int_equal(trial_boot(t), SLOT_B);
+        trial_bench_free(t);
+    }
+}
+
+static void a_floor_comes_back_when_a_trial_is_rejected_or_taken_back(void **state)
+{
+    (void)state;
+    for (enum contract c = CONTRACT_ORDER; c <= CONTRACT_BOOTCOUNT; c++) {
+        struct error e;
+        for (int reject = 0; reject < 2; reject++) {
+            struct trial_bench *t = trial_bench_new(c);
+            trial_confirmed(t);
+            trial_install_next(t);
+            env_sim_put(&t->bench->env.sim, "vv_floor", NULL);
+            struct boot_state boot = trial_boot_state(t);
+            t->device->journal.slots[SLOT_A].content = CONTENT_CONFIRMED; // was gone back to
+            assert_ok(reject ? trial_reject(t->device, SLOT_A, "too loud", &e)
+                             : trial_take_back(t->device, &boot, &e));
+            assert_int_equal(trial_boot_state(t).floor, TRIAL_FLOOR);
+            trial_bench_free(t);
+        }
+    }
+}
+
+static void the_other_verbs_see_a_forgotten_trial_too(void **state)
+{
+    (void)state;
+    for (EACH_SCENE(s)) {
+        struct error e;
+        enum rollback_outcome rolled;
+        struct trial_bench *t = after_the_loss(&s);
+        assert_fails(ERR_NOT_NOW, "slot a is on trial",
+                     activate_slot(t->device, SLOT_B, ACTIVATE_VERIFY, &e));
+        assert_fails(ERR_NOT_NOW, "is on trial and falls back",
+                     mark_run(t->device, MARK_BAD, SLOT_B, &e));
+        assert_int_equal(trial_stores(t), 0);
+        assert_ok(rollback_run(t->device, &rolled, &e));
+        assert_int_equal(rolled, ROLLBACK_REJECTED);
+        assert_int_equal(trial_boot(t), SLOT_B);
+        trial_bench_free(t);
+    }
+}
+
+// --- a slot that boots again ---------------------------------------------------------------------
+
 // The first update is rejected in slot b, the environment lost, and slot a hangs by now: it has used
 // up its attempts when the boot loader falls back to slot b.
 static struct trial_bench *back_in_the_rejected_slot(bool healthy)
@@ -386,6 +477,11 @@ int main(void)
         cmocka_unit_test(a_rejection_outlives_an_install_that_is_refused),
         cmocka_unit_test(a_floor_that_one_place_has_lost_comes_back_from_the_other),
         cmocka_unit_test(no_floor_comes_back_while_a_flip_may_have_been_forgotten),
+        cmocka_unit_test(a_floor_of_no_known_release_stays_where_it_is),
+        cmocka_unit_test(a_floor_that_cannot_be_recorded_is_warned_about),
+        cmocka_unit_test(a_floor_comes_back_together_with_a_rejection),
+        cmocka_unit_test(a_floor_comes_back_when_a_trial_is_rejected_or_taken_back),
+        cmocka_unit_test(the_other_verbs_see_a_forgotten_trial_too),
         cmocka_unit_test(a_rejected_slot_is_kept_when_the_other_one_stopped_booting),
         cmocka_unit_test(a_rejected_slot_goes_on_unhealthy_when_the_other_one_stopped_booting),
     };
