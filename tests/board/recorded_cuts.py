@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The power cuts in a recorded update: all of them checked by the program `cuts`, some of them booted.
+"""The power cuts in a recorded update: all of them checked by the program `cuts`, some booted.
 
 usage: recorded_cuts.py [RECORDING:STATE [boot]]    e.g. used:p123
 
