@@ -215,9 +215,11 @@ check-board check-board-slice board-cuts: board-uboot
 check-board-run: board-programs $(CUTS)
 	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board small
 	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board debian
-	$(Q)$(BOARD_ENV) KILLS=30 BOOTED=25 SEED=$(SEED) VV_TESTS='$(BOARD_TESTS)' python3 tests/run.py board
+	$(Q)$(BOARD_ENV) KILLS=30 BOOTED=25 SEED=$(SEED) VV_TESTS='$(BOARD_TESTS)' VV_JOBS=2 \
+	  python3 tests/run.py board
 check-board-slice-run: board-run $(CUTS)
-	$(Q)$(BOARD_ENV) KILLS=6 BOOTED=5 SEED=$(SEED) VV_TESTS='$(BOARD_SLICE)' python3 tests/run.py board
+	$(Q)$(BOARD_ENV) KILLS=6 BOOTED=5 SEED=$(SEED) VV_TESTS='$(BOARD_SLICE)' VV_JOBS=2 \
+	  python3 tests/run.py board
 board-transcript: board
 	$(Q)$(BOARD_ENV) python3 tests/board/transcript.py docs/board-transcript.txt
 board-cuts-run: board-run

@@ -11,6 +11,7 @@ patterns (FILE.CLASS.TEST, with *) to run only the tests that one of them matche
 """
 
 import concurrent.futures
+import io
 import os
 import pathlib
 import re
@@ -23,6 +24,8 @@ ROOMS = ("base", "format", "keys", "bootloader", "updater", "image-tools", "sim"
 BIN = pathlib.Path(os.environ["VV_BIN"])
 ONLY = os.environ.get("VV_ONLY", "")
 TESTS_ONLY = os.environ.get("VV_TESTS", "*").split()
+# Files of Python's tests that run side by side.
+JOBS = int(os.environ.get("VV_JOBS", "1"))
 TIMEOUT_S = 900
 
 VALGRIND = [
@@ -118,6 +121,28 @@ def run_crash(label):
     return totals.failed == 0
 
 
+def by_file(suite):
+    """The tests of a suite, a suite per file."""
+    files = {}
+    todo = list(suite)
+    while todo:
+        test = todo.pop(0)
+        if isinstance(test, unittest.TestSuite):
+            todo[:0] = list(test)
+        else:
+            files.setdefault(type(test).__module__, unittest.TestSuite()).addTest(test)
+    return files.values()
+
+
+def run_suite(suite):
+    """One suite; when others run beside it, what is told of it comes in one piece."""
+    stream = sys.stdout if JOBS == 1 else io.StringIO()
+    result = unittest.TextTestRunner(stream=stream, verbosity=2).run(suite)
+    if JOBS > 1:
+        print(stream.getvalue(), flush=True)
+    return result
+
+
 def run_python(label, folder):
     """Python's unittest over the real programs; the board's tests use what those of e2e do."""
     sys.path[:0] = [str(TESTS / folder), str(TESTS / "e2e")]
@@ -127,11 +152,17 @@ def run_python(label, folder):
     for source in sorted((TESTS / folder).glob("test_*.py")):
         if ONLY in str(source):
             suite.addTests(loader.loadTestsFromName(source.stem))
-    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
+    if JOBS == 1:
+        results = [run_suite(suite)]
+    else:
+        with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+            results = list(pool.map(run_suite, by_file(suite)))
     totals = Totals(label)
-    totals.failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    totals.skipped = len(result.skipped)
-    totals.passed = result.testsRun - totals.failed - totals.skipped
+    for result in results:
+        failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+        totals.failed += failed
+        totals.skipped += len(result.skipped)
+        totals.passed += result.testsRun - failed - len(result.skipped)
     totals.show()
     return totals.failed == 0 and totals.passed > 0
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The power cuts in a recorded update: all of them checked by the program `cuts`, some of them booted.
+"""The power cuts in a recorded update: all of them checked by the program `cuts`, some booted.
 
 usage: recorded_cuts.py [RECORDING:STATE [boot]]    e.g. used:p123
 
@@ -76,8 +76,8 @@ def choose(count):
             order += [(rank, turn, place, name, found[name][step][turn])
                       for rank, name in enumerate(names)
                       if step in found[name] and turn < len(found[name][step])]
-    # Every step once before any step is booted from the other recording too.
-    order.sort(key=lambda item: (item[1], item[0], item[2]))
+    # Every step in every way once before it is booted from the other recording too.
+    order.sort()
     return [(name, state) for *_, name, state in order[:count]]
 
 

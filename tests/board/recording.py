@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole update on the board, recorded: every write to the card, from U-Boot and from Linux, in the
-order in which they were done, with the flushes between them.
+"""A whole update on the board, recorded: every write to the card, from U-Boot and from Linux, in
+the order in which they were done, with the flushes between them.
 
     fresh   into a slot that was never used
     used    into one that holds a release and that the environment names: here "invalidate" counts
@@ -197,7 +197,8 @@ def planted(patch):
             images_cache.run("patch", "-p1", "-F0", cwd=tree, stdin=stream)
         images_cache.run("make", f"-j{os.cpu_count()}", "CROSS_COMPILE=aarch64-linux-gnu-", "SAN=",
                          "BUILD=out", "out/vv-update", cwd=tree)
-        images_cache.run("aarch64-linux-gnu-strip", "-o", work / "vv-update", tree / "out/vv-update")
+        images_cache.run("aarch64-linux-gnu-strip", "-o", work / "vv-update",
+                         tree / "out/vv-update")
         shutil.rmtree(tree)
     sources = {folder: images_cache.folder_hash(images_cache.ROOT / folder)
                for folder in PLANTED_IN}

@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import tempfile
+import threading
 import time
 
 import card
@@ -25,9 +26,22 @@ CONFIRM_S = 180
 TAIL_LINES = 40
 FIRST_SLOT = 2  # the number of its partition
 SHELL = "vv-board# "
+# Boards that are on at the same time, whatever runs side by side.
+GUESTS = threading.BoundedSemaphore(2)
 
 
-@functools.cache
+def once(function):
+    """Like functools.cache; tests that run side by side wait for the one that makes a thing."""
+    cached, lock = functools.cache(function), threading.RLock()
+
+    @functools.wraps(function)
+    def guarded(*arguments, **named):
+        with lock:
+            return cached(*arguments, **named)
+    return guarded
+
+
+@once
 def workspace():
     """One folder for the whole run, gone at its end."""
     folder = tempfile.mkdtemp(prefix="vv-board-")
@@ -40,13 +54,13 @@ def fresh_folder():
     return pathlib.Path(tempfile.mkdtemp(dir=workspace()))
 
 
-@functools.cache
+@once
 def userland(name):
     """The images of one userland."""
     return images.Images(name)
 
 
-@functools.cache
+@once
 def server():
     """nginx with the releases, on loopback."""
     (workspace() / "www").mkdir()
@@ -64,13 +78,13 @@ def release_url(name, version):
     return f"http://{HOST}:{server().port}/{link.name}"
 
 
-@functools.cache
+@once
 def uboot_binary():
     """u-boot.bin; whether it is up to date is asked once."""
     return uboot.build()
 
 
-@functools.cache
+@once
 def _card_once(name, script, settings, variables):
     """Cards are made once and copied."""
     return card.make_factory_card(fresh_folder(), userland(name), script=script, settings=settings,
@@ -111,11 +125,17 @@ class Rig:
         return self.machine.console
 
     def __enter__(self):
-        self.power_on()
+        GUESTS.acquire()
+        try:
+            self.power_on()
+        except BaseException:
+            GUESTS.release()
+            raise
         return self
 
     def __exit__(self, kind, error, trace):
         self.machine.power_cut()
+        GUESTS.release()
         try:
             if error is None:
                 self.check_card()

@@ -156,8 +156,9 @@ class Journal(unittest.TestCase):
                 with self.subTest(recording=name, state=state):
                     path = rig.fresh_folder() / "card.img"
                     _, text = recorded_cuts.run_cuts(folder, "--state", state, "--save", path)
-                    said = re.search(r"^  journal: (\S+), slot (-?\d+), release (\S*), (\d+) chunks$",
-                                     text, re.M).groups()
+                    said = re.search(
+                        r"^  journal: (\S+), slot (-?\d+), release (\S*), (\d+) chunks$",
+                        text, re.M).groups()
                     there = self.journal_by_debugfs(path)
                     path.unlink()
                     wanted = ("idle", "-1", "", "0") if there is None else (
