@@ -17,8 +17,8 @@ from rig import HOST, INSTALL_S, SHELL, Rig, factory_card, release_url, server
 
 HEAD = """\
 Two updates on the virtual board (arm64, U-Boot, Linux), as its serial console shows them: release
-3.0 has a broken service and is rolled back, release 2.0 is kept. Written by `make board-transcript`;
-left out are the kernel's messages, progress bars and times.
+3.0 has a broken service and is rolled back, release 2.0 is kept. Written by
+`make board-transcript`; left out are the kernel's messages, progress bars and times.
 """
 # What U-Boot and the system say that belongs to the story.
 SAID = r"^(U-Boot 20\S+(?= )|(?:Booting|vv-board: release \S+ in) slot \w(?=\n))"
