@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/board/ext4_view.h"
 
+#include "base/hash.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 enum {
     SUPER_OFF = 1024,
     SUPER_BYTES = 1024,
+    SUPER_CSUM = 1020,
     SUPER_MAGIC = 0xEF53,
     ROOT_INODE = 2,
     INODE_MIN = 128,
@@ -20,12 +23,13 @@ enum {
     ENTRY_HEAD = 8,
 };
 // Features: what changes the layout of what is read here.
-enum { RECOVER = 0x4, META_BG = 0x10, EXTENTS = 0x40, BITS_64 = 0x80, FLEX_BG = 0x200 };
+enum { RECOVER = 0x4, EXTENTS = 0x40, BITS_64 = 0x80, FLEX_BG = 0x200 };
 enum {
     FILETYPE = 0x2,
     CSUM_SEED = 0x2000,
     KNOWN = FILETYPE | RECOVER | EXTENTS | BITS_64 | FLEX_BG
 };
+enum { METADATA_CSUM = 0x400 }; // of those that only writers must know
 enum { INODE_EXTENTS = 0x80000, MODE_KIND = 0xF000, MODE_FOLDER = 0x4000, MODE_FILE = 0x8000 };
 
 void ext4_view_clear(struct ext4_view *v)
@@ -41,6 +45,10 @@ static enum err read_super(struct ext4_view *v, struct error *e)
         return fail(e, ERR_FORMAT, 0, "ext4: no superblock");
     }
     const uint8_t *s = v->bytes + SUPER_OFF;
+    if ((ext4_le32(s + 100) & METADATA_CSUM) != 0 &&
+        ext4_le32(s + SUPER_CSUM) != ~crc32c(s, SUPER_CSUM)) {
+        return fail(e, ERR_FORMAT, 0, "ext4: the checksum of the superblock does not hold");
+    }
     uint32_t features = ext4_le32(s + 96), log_size = ext4_le32(s + 24);
     if ((features & ~(uint32_t)(KNOWN | CSUM_SEED)) != 0 || log_size > 6) {
         return fail(e, ERR_FORMAT, 0, "ext4: features %#" PRIx32 " are not known", features);

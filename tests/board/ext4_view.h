@@ -3,9 +3,10 @@
 // committed counts, whatever the blocks themselves say. Nothing is changed.
 //
 // What it knows is what mke2fs makes of a small partition and Linux writes to it: extents, linear and
-// indexed directories, a journal with or without checksums. Anything else is ERR_FORMAT. Checksums
-// are not verified: a torn block that a kernel would refuse may be read here. test_recorded_cuts.py
-// holds this reader equal to e2fsck and debugfs.
+// indexed directories, a journal with or without checksums. Anything else is ERR_FORMAT. Of the
+// checksums that of the superblock is verified, which is written in place: all other metadata is
+// written again out of the journal if it was torn. test_recorded_cuts.py holds this reader equal to
+// e2fsck and debugfs.
 //
 // Layout: Linux Documentation/filesystems/ext4/; the journal is big endian, all else little.
 #ifndef TESTS_BOARD_EXT4_VIEW_H
