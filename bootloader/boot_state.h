@@ -30,9 +30,9 @@
 // 2. No decision leaves the environment without a bootable slot.
 // 3. BOOT_x_LEFT and bootcount stay within 0..9, where hexadecimal (RAUC's script) and decimal
 //    (U-Boot's RAUC boot method) agree.
-// 4. vv_floor is raised by confirm, and by reject and settle to what a confirm had raised it to; it is
-//    never lowered. Every confirm leaves one, if only 0: that it is gone says that the environment was lost
-//    since.
+// 4. vv_floor is raised by confirm, and by reject and settle to what a confirm had raised it to; it
+//    is never lowered. Every confirm leaves one, if only 0: that it is gone says that the environment
+//    was lost since.
 #ifndef BOOTLOADER_BOOT_STATE_H
 #define BOOTLOADER_BOOT_STATE_H
 

@@ -8,7 +8,8 @@
 // 2. Rejected and taken back: the journal first, so that the old system can tell why; a journal that
 //    cannot be written is warned about and does not keep a bad system running.
 // 3. The release floors are raised by keeping only, to what the signed head in the slot's record
-//    says; what one of their two places has lost comes back from the other. Certificate expiry does not matter there. The time floor is raised to the release's
+//    says; what one of their two places has lost comes back from the other. Certificate expiry does
+//    not matter there. The time floor is raised to the release's
 //    `created`, never past the end of a certificate that signed it (docs/trust.md, "Clocks").
 // 4. The journal is a hint: that a slot is only partly written is believed once its bytes differ
 //    from its record, and never of the slot that runs.
@@ -48,8 +49,8 @@ void trial_correct_running(struct device *d);
 // journal) stays a factory slot.
 MUST_CHECK enum err trial_keep(struct device *d, struct error *e);
 
-// Nothing is decided about the running slot: it gets its attempts back. While it is a confirmed one, what
-// was lost of the release floor comes back too, and in the same store that the other slot is given up,
+// Nothing is decided about the running slot: it gets its attempts back. While it is a confirmed one,
+// what was lost of the release floor comes back too, and in the same store the other slot is given up
 // when the journal has it rejected or partly written.
 MUST_CHECK enum err trial_settle(struct device *d, struct error *e);
 

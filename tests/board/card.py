@@ -5,12 +5,12 @@ by code that shares nothing with what wrote it."""
 import hashlib
 import pathlib
 import subprocess
-import zlib
 
 import disk
 import images
 import uboot
-from virtual_device import ENV_SIZE, current_copy
+import virtual_device
+from virtual_device import current_copy
 
 SCRIPTS = {contract: uboot.ROOT / f"bootloader/boot-{contract}.cmd"
            for contract in ("order", "bootcount")}
@@ -63,17 +63,7 @@ def copy(card, target):
 
 def environment_copies(card):
     """[(flag, variables) or None where the checksum is wrong] of both copies."""
-    copies = []
-    with open(card, "rb") as stream:
-        for offset in disk.ENV_OFFSETS:
-            stream.seek(offset)
-            data = stream.read(ENV_SIZE)
-            if zlib.crc32(data[5:]).to_bytes(4, "little") != data[:4]:
-                copies.append(None)
-                continue
-            text = data[5:data.index(b"\0\0", 5)].decode()
-            copies.append((data[4], dict(line.split("=", 1) for line in text.split("\0"))))
-    return copies
+    return virtual_device.environment_copies(card, disk.ENV_OFFSETS)
 
 
 def environment(card):

@@ -64,13 +64,14 @@ def write_env_copy(path, offset, flag, variables):
         stream.write(zlib.crc32(data).to_bytes(4, "little") + bytes([flag]) + data)
 
 
-def environment_copies(path):
+def environment_copies(path, offsets=ENV_OFFSETS):
     """[(flag, variables) or None where the checksum is wrong] of both copies, read by nobody
     else's code."""
     copies = []
-    data = path.read_bytes()
-    for offset in ENV_OFFSETS:
-        copy = data[offset:offset + ENV_SIZE]
+    for offset in offsets:
+        with open(path, "rb") as stream:
+            stream.seek(offset)
+            copy = stream.read(ENV_SIZE)
         if zlib.crc32(copy[5:]).to_bytes(4, "little") != copy[:4]:
             copies.append(None)
             continue

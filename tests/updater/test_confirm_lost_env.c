@@ -190,7 +190,18 @@ static void a_worn_out_slot_without_a_floor_is_decided_by_the_checks(void **stat
     }
 }
 
-// The rejection got as far as the journal; the environment that was lost knows nothing of it.
+// The rejection gets as far as the journal, and the next boot is of the same slot.
+static void reject_into_the_journal_only(struct trial_bench *t)
+{
+    struct error e;
+    enum confirm_outcome outcome;
+    t->bench->env.sim.fail_at = 2; // the state is read, the decision's load fails
+    assert_int_equal(confirm_run(t->device, &outcome, &e), ERR_IO);
+    assert_int_equal(trial_boot(t), SLOT_A);
+    assert_int_equal(t->device->journal.slots[SLOT_A].content, CONTENT_REJECTED);
+}
+
+// The environment that was lost knows nothing of it.
 static void a_rejection_after_the_loss_stands_after_a_cut(void **state)
 {
     (void)state;
@@ -198,13 +209,8 @@ static void a_rejection_after_the_loss_stands_after_a_cut(void **state)
         if (s.healthy) {
             continue;
         }
-        struct error e;
-        enum confirm_outcome outcome;
         struct trial_bench *t = after_the_loss(&s);
-        t->bench->env.sim.fail_at = 2; // the state is read, the decision's load fails
-        assert_int_equal(confirm_run(t->device, &outcome, &e), ERR_IO);
-        assert_int_equal(trial_boot(t), SLOT_A);
-        assert_int_equal(t->device->journal.slots[SLOT_A].content, CONTENT_REJECTED);
+        reject_into_the_journal_only(t);
         trial_check(t, "true"); // healthy by now
         expect_rejected(t, "check api: no camera");
         trial_bench_free(t);
@@ -215,14 +221,10 @@ static void a_rejection_after_the_loss_stands_after_a_cut(void **state)
 static void a_rejection_stands_where_the_slot_variable_came_back(void **state)
 {
     (void)state;
-    struct error e;
-    enum confirm_outcome outcome;
     const struct scene s = {CONTRACT_BOOTCOUNT, false, STEP_TRIAL};
     struct trial_bench *t = after_the_loss(&s);
     env_sim_put(&t->bench->env.sim, "rpipart", "2");
-    t->bench->env.sim.fail_at = 2; // as above
-    assert_int_equal(confirm_run(t->device, &outcome, &e), ERR_IO);
-    assert_int_equal(trial_boot(t), SLOT_A);
+    reject_into_the_journal_only(t);
     expect_rejected(t, "check api: no camera");
     trial_bench_free(t);
 }
@@ -256,12 +258,8 @@ static void a_rejection_outlives_an_install_that_is_refused(void **state)
         if (s.healthy) {
             continue;
         }
-        struct error e;
-        enum confirm_outcome outcome;
         struct trial_bench *t = after_the_loss(&s);
-        t->bench->env.sim.fail_at = 2; // as above
-        assert_int_equal(confirm_run(t->device, &outcome, &e), ERR_IO);
-        assert_int_equal(trial_boot(t), SLOT_A);
+        reject_into_the_journal_only(t);
         expect_no_install(t, "the running slot a is still on trial");
         // The same with a trial that is not forgotten.
         env_sim_put(&t->bench->env.sim, "vv_trial", "a");
