@@ -16,7 +16,7 @@
 
 enum { WORKERS_MAX = 64, SUBJECTS_MAX = 256, SUBJECT_NAME_SIZE = 64 };
 // Of the outcomes of a cut, as many as two processors get through in a quarter of an hour.
-enum { PER_MILLE = 600 };
+enum { PER_MILLE = 300 };
 
 static const uint32_t even_cuts[] = {1024, 0};
 static const uint32_t odd_cuts[] = {701, 2100, 5, 1024, 333, 3000, 0};
@@ -27,12 +27,13 @@ static const struct {
     uint32_t sector_bytes;
     bool lies, real_env;
     unsigned kit;
-    unsigned share;         // per mille of the outcomes that others try
-    unsigned memory_stride; // see explore.h
+    unsigned share;          // per mille of the outcomes that others try
+    unsigned failure_stride; // times that of explore.h
+    unsigned memory_stride;  // times that
 } shapes[] = {
-    {"512", 512, false, false, 0, 1000, 31},  {"512odd", 512, false, false, 1, 1000, 31},
-    {"4096", 4096, false, false, 1, 1000, 1}, {"lies", 512, true, false, 0, 1000, 31},
-    {"real", 512, false, true, 0, 50, 31},
+    {"512", 512, false, false, 0, 1000, 1, 31},  {"512odd", 512, false, false, 1, 1000, 1, 31},
+    {"4096", 4096, false, false, 1, 1000, 1, 1}, {"lies", 512, true, false, 0, 1000, 1, 31},
+    {"real", 512, false, true, 0, 30, 8, 4},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0], KITS = 2 };
 
@@ -86,6 +87,7 @@ static void work(const struct plan *p, struct shared *shared, struct tally *tall
         }
         struct explore_options options = p->options;
         options.per_mille = options.per_mille * shapes[p->shape[i]].share / 1000 + 1;
+        options.failure_stride *= shapes[p->shape[i]].failure_stride;
         options.memory_stride = options.failure_stride * shapes[p->shape[i]].memory_stride;
         explore(&p->subjects[i], &options, tally);
         for (int k = 1; k <= FINDING_INVARIANTS; k++) {
