@@ -70,6 +70,7 @@ CRASH        := $(BUILD)/tests/sim/crash
 CARD_CHECK   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/board/cuts.c tests/board/test_%.c, \
   $(wildcard tests/board/*.c)))
 CUTS         := $(BUILD)/tests/board/cuts
+TEST_PROGRAMS := $(UNIT_TESTS) $(CRASH) $(CUTS)
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
@@ -165,7 +166,7 @@ $(CUTS) $(filter $(BUILD)/tests/board/%,$(UNIT_TESTS)): $(BUILD)/tests/board/%: 
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory check-run
-check-run: $(BINARIES) $(UNIT_TESTS) $(CRASH)
+check-run: $(BINARIES) $(TEST_PROGRAMS)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py unit crash e2e
 unit: $(UNIT_TESTS)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py unit
@@ -246,9 +247,9 @@ demo-run: $(BINARIES)
 lint: deps
 	$(Q)$(MAKE) --no-print-directory lint-run
 lint-run:
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_TESTS:$(BUILD)/%=build/lint-gcc/%) \
+	$(Q)$(MAKE) --no-print-directory all $(TEST_PROGRAMS:$(BUILD)/%=build/lint-gcc/%) \
 	  CC=gcc WERROR=1 BUILD=build/lint-gcc
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_TESTS:$(BUILD)/%=build/lint-clang/%) \
+	$(Q)$(MAKE) --no-print-directory all $(TEST_PROGRAMS:$(BUILD)/%=build/lint-clang/%) \
 	  CC=clang WERROR=1 BUILD=build/lint-clang
 	$(Q)python3 tests/lint.py build/lint-gcc
 
