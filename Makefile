@@ -204,8 +204,8 @@ board-run: board-programs
 	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board $(BOARD)
 # Updates on it; cuts of the power at N instants, or those of one life that a failure named by its
 # seed; a slice for every change.
-BOARD_TESTS = test_uboot* test_update* test_rollback* test_takeover* test_kills* \
-  test_recorded_cuts*
+BOARD_TESTS = $(patsubst tests/board/%.py,%.*,$(filter-out %/test_boot_scripts.py, \
+  $(wildcard tests/board/test_*.py)))
 BOARD_SLICE = *is_confirmed_with_contract_order *broken_service*contract_order \
   *without_a_kernel*contract_bootcount *rauc_is_updated* test_kills* \
   test_recorded_cuts.[!P]*
