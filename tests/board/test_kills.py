@@ -9,12 +9,12 @@ import concurrent.futures
 import os
 import unittest
 
+import qemu
 import rig
 from lives import CUTS_PER_LIFE, FROM, PHASES, TO, Life
 
 KILLS = int(os.environ.get("KILLS", "6"))
 SEED = int(os.environ.get("SEED", "1"))
-GUESTS = 2  # at once
 
 
 def counts(total):
@@ -30,7 +30,7 @@ class Kills(unittest.TestCase):
         for version in (FROM, TO):
             rig.release_url("small", version)
         rig.uboot_binary()
-        with concurrent.futures.ThreadPoolExecutor(GUESTS) as pool:
+        with concurrent.futures.ThreadPoolExecutor(qemu.GUESTS_MAX) as pool:
             durations = list(pool.map(lambda seed: Life(seed, 0).play().durations, (0, 1)))
             mean = {phase: sum(times[phase] for times in durations) / len(durations)
                     for phase in PHASES}
