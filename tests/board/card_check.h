@@ -58,7 +58,7 @@ MUST_CHECK enum err card_check_known(struct card_check *c, struct error *e);
 
 // The state at hand, which has this name: all of the above but I7.
 MUST_CHECK enum err card_check_state(struct card_check *c, const char *name, struct error *e);
-// A write of the recording, in the step at hand: I7.
+// A write of the recording, made when the step at hand was the last one begun: I7.
 void card_check_write(struct card_check *c, uint64_t off, uint64_t len);
 // Reads environment and journal.
 MUST_CHECK enum err card_check_look(struct card_check *c, struct error *e);

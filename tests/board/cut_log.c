@@ -160,10 +160,12 @@ enum err cut_log_survey(struct cut_log *log, struct card_check *check, struct er
         if (err == OK) {
             err = card_check_look(check, e);
         }
-        take_step(&s, area, &check->journal);
-        w->step = check->step = s.step;
         snprintf(check->state, sizeof check->state, "p%zu", i + 1);
+        // In the step before it: the step of a write to a slot is found by the write itself.
+        check->step = s.step;
         card_check_write(check, w->off, w->len);
+        take_step(&s, area, &check->journal);
+        w->step = s.step;
         last_body = area == AREA_BODY ? i : last_body;
     }
     if (err == OK) {

@@ -128,6 +128,21 @@ class Tampered(unittest.TestCase):
         struct.pack_into("<Q", self.log, heads, slot_offset("a") // 512)
         self.check_found("I1", "I2", "I7")
 
+    def test_a_write_to_the_target_before_the_environment_leaves_it_out_is_found(self):
+        entries = list(self.entries())
+        first = next(at for at, where, _, _ in entries if where == slot_offset("b"))
+        store = max(at for at, where, length, _ in entries
+                    if at < first and where in disk.ENV_OFFSETS and length == disk.ENV_SIZE)
+        # What is there already: nothing is wrong with it but the step.
+        where = slot_offset("b") + 4096
+        with open(self.folder / "card.img", "rb") as stream:
+            stream.seek(where)
+            data = stream.read(4096)
+        header = struct.pack("<QQQQ", where // 512, len(data) // 512, 0, 0).ljust(512, b"\0")
+        self.log[store:store] = header + data
+        struct.pack_into("<Q", self.log, 16, len(entries) + 1)
+        self.check_found("I7")
+
 
 class Journal(unittest.TestCase):
     """The checker's reader of the data partition has a second opinion."""
