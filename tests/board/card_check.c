@@ -44,7 +44,10 @@ static void broken(struct card_check *c, int invariant, const char *fmt, ...)
     va_start(args, fmt);
     printf("I%d violated in step %d, state %s: ", invariant, c->step, c->state);
     vprintf(fmt, args);
-    printf("\n    again: make board-recorded REPLAY=%s:%s\n", c->name, c->state);
+    printf("\n");
+    if (c->name != NULL) {
+        printf("    again: make board-recorded REPLAY=%s:%s\n", c->name, c->state);
+    }
     va_end(args);
     fflush(stdout);
 }

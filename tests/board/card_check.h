@@ -26,7 +26,7 @@ enum { KNOWN_STORES_MAX = 64 };
 
 struct card_check {
     struct card *card;
-    const char *name; // of the recording
+    const char *name; // of a recording that is kept and can be looked at again; NULL: it is not
     char state[64];   // the name of the state at hand
     int step;         // of docs/crash-safety.md
     bool verbose;
@@ -50,7 +50,7 @@ struct card_check {
     size_t known_count;
 };
 
-// `c->card` and `c->name` are set. Takes note of the board's own variables.
+// `c->card` is set, and `c->name` if there is one. Takes note of the board's own variables.
 MUST_CHECK enum err card_check_begin(struct card_check *c, struct error *e);
 void card_check_end(struct card_check *c);
 // The environment, as it is now, is what a whole store has left.

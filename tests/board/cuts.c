@@ -11,7 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SUBSETS = 1000, ALL_BITS_MAX = 16 };
+// Of a window with so few writes all subsets are looked at.
+enum { SUBSETS = 1000, WHOLE_MAX = 9 };
+_Static_assert((1 << WHOLE_MAX) <= SUBSETS, "all subsets are at most as many as are drawn");
+
+// What was found, and that nothing could be.
+enum { EXIT_VIOLATED = 1, EXIT_FAILED = 2 };
 
 struct cuts {
     struct card card;
@@ -218,7 +223,7 @@ static enum err cut_subsets(struct cuts *c, size_t number, const struct cut_wind
                             struct error *e)
 {
     size_t len = w->end - w->first;
-    bool all = len <= ALL_BITS_MAX && (UINT64_C(1) << len) <= SUBSETS;
+    bool all = len <= WHOLE_MAX;
     uint64_t count = all ? UINT64_C(1) << len : SUBSETS;
     enum err err = OK;
     for (uint64_t k = 0; err == OK && k < count; k++) {
@@ -369,7 +374,7 @@ int main(int argc, char **argv)
         {"steps", no_argument, NULL, 'l'},
         {0},
     };
-    struct cuts c = {.card = {.fd = -1}, .check = {.name = "recording"}};
+    struct cuts c = {.card = {.fd = -1}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -386,20 +391,21 @@ int main(int argc, char **argv)
             c.show_steps = true;
             break;
         default:
-            return ERR_USAGE;
+            return EXIT_FAILED;
         }
     }
     if (optind + 1 != argc) {
         fprintf(stderr, "usage: cuts [--name NAME] [--state NAME [--save FILE]] [--steps] "
                         "RECORDING\n");
-        return ERR_USAGE;
+        return EXIT_FAILED;
     }
     struct error e = {0};
     uint64_t failures = 0;
     enum err err = run(&c, argv[optind], &failures, &e);
+    release_all(&c);
     if (err != OK) {
         fprintf(stderr, "cuts: %s\n", e.msg);
+        return EXIT_FAILED;
     }
-    release_all(&c);
-    return err != OK ? (int)err : failures != 0;
+    return failures != 0 ? EXIT_VIOLATED : EXIT_SUCCESS;
 }

@@ -28,7 +28,8 @@ DELICATE = (8, 10, 4, 12, 5, 11, 9, 3, 7, 6, 1)
 
 
 def run_cuts(folder, *options):
-    """(exit status, output) of the checker: 0 when nothing is violated, 1 when something is."""
+    """(exit status, output) of the checker: 0 when nothing is violated, 1 when something is. With
+    any other it has found nothing out."""
     done = subprocess.run([str(CUTS), *map(str, options), str(folder)], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode not in (0, 1):

@@ -88,13 +88,18 @@ class Tampered(unittest.TestCase):
         self.log[begin:begin + 4] = zlib.crc32(data).to_bytes(4, "little")
         self.log[begin + 5:begin + disk.ENV_SIZE] = data
 
-    def check_found(self, *invariants):
-        """These are violated, and no others."""
+    def run_cuts(self):
+        """What the checker says of the log."""
         with tempfile.TemporaryDirectory(prefix="vv-board-") as folder:
             for name in ("card.img", "layout"):
                 pathlib.Path(folder, name).symlink_to(self.folder / name)
             pathlib.Path(folder, "log.img").write_bytes(self.log)
-            _, text = recorded_cuts.run_cuts(folder)
+            return recorded_cuts.run_cuts(folder)[1]
+
+    def check_found(self, *invariants):
+        """These are violated, and no others. What cannot be played again is not said to be."""
+        text = self.run_cuts()
+        self.assertNotIn("REPLAY=", text)
         found = violations(text)
         self.assertEqual({name for name, count in found.items() if count}, set(invariants), text)
 
@@ -127,6 +132,11 @@ class Tampered(unittest.TestCase):
         heads = next(at for at, where, _, _ in self.entries() if where == slot_offset("b"))
         struct.pack_into("<Q", self.log, heads, slot_offset("a") // 512)
         self.check_found("I1", "I2", "I7")
+
+    def test_a_log_that_cannot_be_read_is_not_said_to_violate_anything(self):
+        struct.pack_into("<Q", self.log, 512 + 16, 2)  # the flag of the first entry: no flush
+        with self.assertRaisesRegex(AssertionError, "exit 2: cuts: "):
+            self.run_cuts()
 
     def test_a_write_to_the_target_before_the_environment_leaves_it_out_is_found(self):
         entries = list(self.entries())
@@ -214,7 +224,7 @@ class Planted(unittest.TestCase):
         """At least these invariants are violated."""
         with tempfile.TemporaryDirectory(prefix="vv-board-") as folder:
             recording.record_planted(pathlib.Path(folder), patch)
-            code, text = recorded_cuts.run_cuts(folder, "--name", patch)
+            code, text = recorded_cuts.run_cuts(folder)
         found = violations(text)
         print(f"\n  {patch}: {found}", end="", flush=True)
         self.assertEqual(code, 1)
