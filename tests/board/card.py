@@ -19,8 +19,9 @@ SETTINGS = {"order": "[bootloader]\ncontract=order\n",
 # Variables of the board that no part of an update has any business with.
 FOREIGN = {"board_serial": "000123", "panel_timings": "a=1 b='2' ; c", "site": "shop 7"}
 SLOTS = ("a", "b")
-# What a slot that cannot be started lacks: the first word of a squashfs.
-SUPERBLOCK = b"hsqs"
+# What a slot that cannot be started lacks, by its place: the first word of a squashfs, and that of
+# an ext4's superblock.
+MAGIC = {0: b"hsqs", 1024 + 56: b"\x53\xef"}
 BLOCK = 1 << 20
 
 
@@ -91,22 +92,29 @@ def current_number(card):
 
 def slot_hash(card, slot, length=None):
     """sha256 of a slot, or of its first bytes."""
-    start, size = next((start, size) for name, _, start, size in
-                       disk.partitions(disk.SLOT_MIB, disk.DATA_MIB) if name == f"rootfs-{slot}")
-    left = size * disk.MIB if length is None else length
+    start, size = disk.place_of(f"rootfs-{slot}")
+    left = size if length is None else length
     digest = hashlib.sha256()
     with open(card, "rb") as stream:
-        stream.seek(start * disk.MIB)
+        stream.seek(start)
         while left:
             block = stream.read(min(BLOCK, left))
+            if not block:
+                raise AssertionError(f"{card} ends {left} bytes before the end of slot {slot}")
             digest.update(block)
             left -= len(block)
     return digest.hexdigest()
 
 
 def can_be_mounted(card, slot):
-    """Whether a slot has a superblock."""
-    return slot_hash(card, slot, len(SUPERBLOCK)) == hashlib.sha256(SUPERBLOCK).hexdigest()
+    """Whether a slot has the superblock of a file system that U-Boot and Linux know."""
+    start, _ = disk.place_of(f"rootfs-{slot}")
+    with open(card, "rb") as stream:
+        for offset, magic in MAGIC.items():
+            stream.seek(start + offset)
+            if stream.read(len(magic)) == magic:
+                return True
+    return False
 
 
 def release_in(card, slot, userland):

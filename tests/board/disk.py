@@ -32,6 +32,12 @@ def partitions(slot_mib, data_mib):
     return table
 
 
+def place_of(name):
+    """(start, bytes) of a partition on a board's card."""
+    return next((start * MIB, size * MIB) for other, _, start, size in
+                partitions(SLOT_MIB, DATA_MIB) if other == name)
+
+
 def boot_script(source, target):
     """The image that U-Boot's `source` runs, of a script's text."""
     subprocess.run(["mkimage", "-A", "arm64", "-T", "script", "-C", "none", "-d", str(source),

@@ -137,13 +137,11 @@ def make_card(path, name):
 
 def write_layout(path):
     """A line per thing: its name, then numbers in bytes or a path."""
-    table = {name: (start * disk.MIB, size * disk.MIB)
-             for name, _, start, size in disk.partitions(disk.SLOT_MIB, disk.DATA_MIB)}
     userland = rig.userland("small")
     lines = [f"environment {disk.ENV_OFFSETS[0]} {disk.ENV_OFFSETS[1]} {disk.ENV_SIZE}"]
-    lines += [f"slot {slot} {start} {size}" for slot in card.SLOTS
-              for start, size in [table[f"rootfs-{slot}"]]]
-    lines.append("data {} {}".format(*table["data"]))
+    for name, partition in (*((f"slot {slot}", f"rootfs-{slot}") for slot in card.SLOTS),
+                            ("data", "data")):
+        lines.append("{} {} {}".format(name, *disk.place_of(partition)))
     lines += [f"release {FROM} {images.RELEASES[FROM].index} {userland.rootfs(FROM)} "
               f"{userland.release(FROM)}",
               f"release {TO} {images.RELEASES[TO].index} {userland.rootfs(TO)} {release()}"]

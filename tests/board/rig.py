@@ -170,8 +170,10 @@ class Rig:
         self.expect(re.escape(SHELL))
         # What is mounted at /, whatever the kernel's command line says: the low byte of its device
         # number counts the partitions of the card.
-        number = int(self.must("stat -c %d /")) % 256
-        self.version, self.slot = found[1], card.SLOTS[number - FIRST_SLOT]
+        slot = int(self.must("stat -c %d /")) % 256 - FIRST_SLOT
+        if slot not in range(len(card.SLOTS)):
+            raise AssertionError(f"partition {slot + FIRST_SLOT} is mounted at /, which is no slot")
+        self.version, self.slot = found[1], card.SLOTS[slot]
         if found[2] not in ("", self.slot):
             raise AssertionError(f"slot {self.slot} runs and is called {found[2]}")
         return self.version, self.slot

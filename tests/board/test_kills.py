@@ -44,7 +44,7 @@ class Kills(unittest.TestCase):
                 error = done.exception()
                 print(life, "" if error is None else "FAILED", flush=True)
                 if error is not None:
-                    failures.append("\n".join([str(error), *error.__notes__]))
+                    failures.append("\n".join([str(error), *getattr(error, "__notes__", ())]))
         cuts = sum(len(life.told) for life in lives)
         print(f"kills {cuts}, lives {len(lives)}, failures {len(failures)}", flush=True)
         self.assertFalse(failures, "\n\n".join(failures))
