@@ -4,7 +4,6 @@ by code that shares nothing with what wrote it."""
 
 import hashlib
 import pathlib
-import subprocess
 
 import disk
 import images
@@ -52,12 +51,6 @@ def make_factory_card(folder, userland, *, script, settings, variables):
         "rootfs-a": userland.factory_rootfs(), "data": data})
     data.unlink()
     return card
-
-
-def copy(card, target):
-    """Another card with the same content; holes stay holes."""
-    subprocess.run(["cp", "--sparse=always", "--reflink=auto", str(card), str(target)], check=True)
-    return target
 
 
 # --- the environment ------------------------------------------------------------------------------

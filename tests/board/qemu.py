@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 
+import folders
 import images_cache
 from console import Console
 
@@ -83,8 +84,9 @@ def wait_for_place():
 
 
 class Machine:
-    """One board; a context manager, so that its process is ended whatever happens. It also ends
-    with the thread that started it. It starts when fewer than GUESTS_MAX are on.
+    """One board; a context manager, so that its process is ended whatever happens, and what is left
+    of it kept when something failed. It also ends with the thread that started it. It starts when
+    fewer than GUESTS_MAX are on.
 
     `network`: the guest reaches servers on this machine's 127.0.0.1 as 10.0.2.2. `watchdog`: there
     is one. `reboots`: False makes a reset the end of the process.
@@ -92,6 +94,7 @@ class Machine:
 
     def __init__(self, uboot, disks, log, *, memory=512, network=False, watchdog=True,
                  reboots=True):
+        self.cards = [disk.path if isinstance(disk, FlushedCard) else disk for disk in disks]
         self.log_path = pathlib.Path(log)
         self.process = None
         self.console = None
@@ -116,8 +119,14 @@ class Machine:
         self.power_on()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, error, trace):
         self.power_cut()
+        if error is not None:
+            self.keep(error)
+
+    def keep(self, error):
+        """The cards and all that the console said, for who looks for the cause."""
+        folders.keep(error, self.cards, self.log_path)
 
     def power_on(self):
         """Starts the process; all consoles of one machine go to one log."""

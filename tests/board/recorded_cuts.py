@@ -17,6 +17,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 
 # pylint: disable=wrong-import-position
 import card
+import folders
 import images
 import recording
 import rig
@@ -84,7 +85,7 @@ def choose(count):
 
 def card_of(name, state):
     """The card as a cut in this state leaves it."""
-    path = rig.fresh_folder() / "card.img"
+    path = folders.fresh_folder() / "card.img"
     run_cuts(recording.recording(name), "--name", name, "--state", state, "--save", path)
     return path
 

@@ -20,6 +20,7 @@ import shutil
 
 import card
 import disk
+import folders
 import images
 import images_cache
 import qemu
@@ -152,7 +153,7 @@ def record(folder, name, work):
     """Fills the folder of a recording with what `work` does to a board."""
     path, before, log = folder / "run.img", folder / "card.img", folder / "log.img"
     make_card(before, name)
-    card.copy(before, path)
+    folders.copy_sparse(before, path)
     log.touch()
     with RecordedRig(path, log) as board:
         work(board)

@@ -3,19 +3,16 @@
 look at the card when the scenario is over."""
 
 import atexit
-import functools
 import json
 import pathlib
 import re
-import shutil
-import tempfile
-import threading
 import time
 
 import card
 import images
 import qemu
 import uboot
+from folders import copy_sparse, fresh_folder, once, workspace
 from web_server import Nginx
 
 HOST = "10.0.2.2"  # this machine's loopback, as the guest reaches it
@@ -26,30 +23,6 @@ CONFIRM_S = 180
 TAIL_LINES = 40
 FIRST_SLOT = 2  # the number of its partition
 SHELL = "vv-board# "
-
-
-def once(function):
-    """Like functools.cache; tests that run side by side wait for the one that makes a thing."""
-    cached, lock = functools.cache(function), threading.RLock()
-
-    @functools.wraps(function)
-    def guarded(*arguments, **named):
-        with lock:
-            return cached(*arguments, **named)
-    return guarded
-
-
-@once
-def workspace():
-    """One folder for the whole run, gone at its end."""
-    folder = tempfile.mkdtemp(prefix="vv-board-")
-    atexit.register(shutil.rmtree, folder, True)
-    return pathlib.Path(folder)
-
-
-def fresh_folder():
-    """A folder for one board."""
-    return pathlib.Path(tempfile.mkdtemp(dir=workspace()))
 
 
 @once
@@ -92,7 +65,7 @@ def _card_once(name, script, settings, variables):
 def new_card(name, script, settings, variables):
     """A card as a factory leaves it."""
     made = _card_once(name, script, settings, variables and tuple(variables.items()))
-    return card.copy(made, fresh_folder() / "card.img")
+    return copy_sparse(made, fresh_folder() / "card.img")
 
 
 def factory_card(contract, name="small"):
@@ -103,7 +76,8 @@ def factory_card(contract, name="small"):
 
 class Rig:
     """A board at work. As a context manager it starts the board, and in the end holds the card
-    against what must be true after every scenario; a failure is told with the console's last lines.
+    against what must be true after every scenario; a failure is told with the console's last lines,
+    and card and console are kept.
 
     `slot` and `version` are what runs, by the system's own word on the console.
     """
@@ -132,10 +106,15 @@ class Rig:
             if error is None:
                 self.check_card()
         except AssertionError as failed:
-            failed.add_note(self.last_lines())
+            self.tell(failed)
             raise
         if error is not None:
-            error.add_note(self.last_lines())
+            self.tell(error)
+
+    def tell(self, error):
+        """Adds to a failure what is left of the board."""
+        error.add_note(self.last_lines())
+        self.machine.keep(error)
 
     def last_lines(self):
         """The end of all that the console said."""

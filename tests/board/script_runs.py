@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One power-on of a state: by the real script in real U-Boot, and by the model in vv-bootsim."""
 
+import contextlib
 import dataclasses
 import re
 import subprocess
@@ -60,8 +61,8 @@ class Board:
         self.base = None
 
     def __enter__(self):
-        self.machine.power_on()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(self.machine)
             self.console = self.machine.console
             self.machine.stop_autoboot()
             for command in ("setenv bootcount", "setenv bootlimit", f"setenv preboot '{PREBOOT}'",
@@ -70,13 +71,11 @@ class Board:
                 self.machine.command_output(command)
             self.console.send_line("reset")
             self.base = self._stored()
-        except BaseException:
-            self.machine.power_cut()
-            raise
+            undo.pop_all()
         return self
 
-    def __exit__(self, *_):
-        self.machine.power_cut()
+    def __exit__(self, *failure):
+        self.machine.__exit__(*failure)
 
     def _stored(self):
         """What the environment holds, from the next power-on; ends before the boot counter."""

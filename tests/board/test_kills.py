@@ -2,13 +2,16 @@
 """The board's process killed at seeded instants through whole updates.
 
 KILLS says how many, SEED names the first life; each further one has the next seed. A failure names
-seed and number of cuts of its life: `make board-cuts SEED=... N=...` plays that one again.
+seed and number of cuts of its life: `make board-cuts SEED=... N=...` plays one with the same plan,
+whose cuts fall at about the same instants: they are shares of times that are measured anew, and how
+far the board has come by then differs from run to run. What the failed life left is kept, see
+folders.py.
 """
 
-import concurrent.futures
 import os
 import unittest
 
+import folders
 import qemu
 import rig
 from lives import CUTS_PER_LIFE, FROM, PHASES, TO, Life
@@ -30,7 +33,7 @@ class Kills(unittest.TestCase):
         for version in (FROM, TO):
             rig.release_url("small", version)
         rig.uboot_binary()
-        with concurrent.futures.ThreadPoolExecutor(qemu.GUESTS_MAX) as pool:
+        with folders.pool(qemu.GUESTS_MAX) as pool:
             durations = list(pool.map(lambda seed: Life(seed, 0).play().durations, (0, 1)))
             mean = {phase: sum(times[phase] for times in durations) / len(durations)
                     for phase in PHASES}

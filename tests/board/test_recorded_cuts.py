@@ -12,10 +12,10 @@ import unittest
 import zlib
 
 import disk
+import folders
 import images_cache
 import recorded_cuts
 import recording
-import rig
 
 BOOTED = int(os.environ.get("BOOTED", "25"))  # states that are booted
 LOST = max(1, BOOTED // 6)  # and others, with both copies of the environment damaged as well
@@ -174,7 +174,7 @@ class Journal(unittest.TestCase):
             for window in chance.sample(windows, COMPARED // 2):
                 state = f"s{window}.{chance.randrange(2)}"
                 with self.subTest(recording=name, state=state):
-                    path = rig.fresh_folder() / "card.img"
+                    path = folders.fresh_folder() / "card.img"
                     _, text = recorded_cuts.run_cuts(folder, "--state", state, "--save", path)
                     said = re.search(
                         r"^  journal: (\S+), slot (-?\d+), release (\S*), (\d+) chunks$",
