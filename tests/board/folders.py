@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders of a run of the tests: one that is gone at its end, and what is kept of a test that failed.
+"""Folders of a run of the tests: one that is gone at its end, and one of what failed.
 
 The newest failure of each test lies in failed/TEST of the store until that test begins again.
 """
@@ -47,7 +47,8 @@ def fresh_folder():
 
 def copy_sparse(source, target):
     """A copy of a file; holes stay holes."""
-    subprocess.run(["cp", "--sparse=always", "--reflink=auto", str(source), str(target)], check=True)
+    subprocess.run(["cp", "--sparse=always", "--reflink=auto", str(source), str(target)],
+                   check=True)
     return target
 
 

@@ -15,7 +15,6 @@ A recording is a folder, kept by content:
 
 import functools
 import os
-import pathlib
 import shutil
 
 import card
@@ -26,13 +25,13 @@ import images_cache
 import qemu
 import rig
 import uboot
+import virtual_device
 
 NAMES = ("fresh", "used")
 CONTRACT = "order"
 FROM, TO = images.FACTORY, "2.0"
 # What is confirmed raises the floor, so that there is one to be looked at.
 FLOOR = 2
-HERE = pathlib.Path(__file__).resolve().parent
 PATCHES = images_cache.ROOT / "tests/mutants"
 PLANTED_IN = ("base", "format", "keys", "bootloader", "updater")
 DEVICE = "/dev/vda"
@@ -171,8 +170,8 @@ def inputs(name):
                 userland.factory_rootfs(), userland.release(FROM), release())],
             "uboot": rig.uboot_binary().parent.name, "variables": variables(), "settings": SETTINGS,
             "script": images_cache.file_hash(card.SCRIPTS[CONTRACT]),
-            "makers": [images_cache.file_hash(HERE / file) for file in (
-                "recording.py", "qemu.py", "disk.py", "images.py")]}
+            "makers": [images_cache.file_hash(file) for file in (__file__, *(
+                module.__file__ for module in (card, disk, images, qemu, rig, virtual_device)))]}
 
 
 @functools.cache
