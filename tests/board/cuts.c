@@ -5,6 +5,7 @@
 //     d123    the window of write 123 is over; this write alone never reached the card
 //     s45.6   window 45 is over; of its writes those of its subset 6 reached the card
 #include "tests/board/cut_log.h"
+#include "tests/support/test_data.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -189,14 +190,6 @@ static enum err drop_each(struct cuts *c, const struct cut_window *w, struct err
         c->drops++;
     }
     return err;
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
 }
 
 // Each entry of the log is lost, whole, cut off somewhere, or torn, with the same chance each.
