@@ -199,7 +199,7 @@ board: board-uboot
 	$(Q)$(MAKE) --no-print-directory board-run
 board-programs: $(BINARIES)
 	$(Q)$(MAKE) --no-print-directory $(BOARD_BIN)/vv-update CROSS_COMPILE=aarch64-linux-gnu- SAN= \
-	  BUILD=$(BOARD_BIN) BUILD_TIME=1767225600
+	  BUILD=$(BOARD_BIN) BUILD_TIME=$$(sed -n 's/^EPOCH = //p' tests/board/images_cache.py)
 board-run: board-programs
 	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board $(BOARD)
 # Updates on it; cuts of the power at N instants, or those of one life that a failure named by its

@@ -4,9 +4,11 @@ by code that shares nothing with what wrote it."""
 
 import hashlib
 import pathlib
+import tempfile
 
 import disk
 import images
+import images_cache
 import uboot
 import virtual_device
 from virtual_device import current_copy
@@ -38,19 +40,37 @@ def factory_variables(contract):
     return {**built_in(), **({"rpipart": "2"} if contract == "bootcount" else {})}
 
 
-def make_factory_card(folder, userland, *, script, settings, variables):
-    """A card as the factory leaves it: its release in slot a, nothing in b.
+def write_data(path, files):
+    """A data partition as the factory leaves it, with {path: text of a file} in it."""
+    with tempfile.TemporaryDirectory(prefix="vv-board-") as folder:
+        for name, text in files.items():
+            file = pathlib.Path(folder, name)
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+        pathlib.Path(folder).chmod(0o755)
+        with open(path, "wb") as stream:
+            stream.truncate(disk.DATA_MIB * disk.MIB)
+        # vv-update reads only what belongs to root. The superblock is written in place, two sectors
+        # of it: with a checksum, one torn between them is mounted no more, not by e2fsck -p either.
+        images_cache.run("fakeroot", "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^metadata_csum",
+                         "-L", "data", "-d", folder, path)
 
-    variables: what the environment holds besides the board's own; None: both copies are empty.
+
+def make_factory_card(path, userland, *, script, settings, variables, files=None, slots="a"):
+    """A card as the factory leaves it: its release in these slots, nothing in others.
+
+    settings: what this device has of its own in vv-update's configuration. variables: what the
+    environment holds besides the board's own; None: both copies are empty. files: {path: text} of
+    what else is on the data partition.
     """
-    folder = pathlib.Path(folder)
-    data = images.write_data(folder / "data.img", settings)
+    data = path.with_suffix(".data")
+    write_data(data, {"conf.d/50-device.conf": settings, **(files or {})})
     if variables is not None:
         variables = {**FOREIGN, **variables}
-    card = disk.make_disk(folder / "card.img", script, variables=variables, contents={
-        "rootfs-a": userland.factory_rootfs(), "data": data})
+    contents = {f"rootfs-{slot}": userland.factory_rootfs() for slot in slots}
+    disk.make_disk(path, script, variables=variables, contents={**contents, "data": data})
     data.unlink()
-    return card
+    return path
 
 
 # --- the environment ------------------------------------------------------------------------------
@@ -66,13 +86,8 @@ def environment(card):
 
 
 def damage_environment(card, *copies):
-    """Flips a bit inside the data of each copy named (0, 1)."""
-    with open(card, "r+b") as stream:
-        for number in copies:
-            stream.seek(disk.ENV_OFFSETS[number] + 9)
-            byte = stream.read(1)[0]
-            stream.seek(disk.ENV_OFFSETS[number] + 9)
-            stream.write(bytes([byte ^ 0x40]))
+    """Damages each copy named (0, 1)."""
+    virtual_device.damage_copies(card, [disk.ENV_OFFSETS[copy] for copy in copies])
 
 
 def current_number(card):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/board/card_check.h"
 
+#include "bootloader/boot_defaults.h"
 #include "bootloader/boot_model.h"
 #include "bootloader/env_image.h"
 #include "tests/support/env_sim.h"
@@ -10,18 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    STEP_INVALIDATE = 4,
-    STEP_WRITE_HEADS = 8,
-    STEP_CONFIRM = 12,
-    ATTEMPTS = 3,
-    MOUNTABLE_UNKNOWN = 4
-};
+enum { STEP_INVALIDATE = 4, STEP_WRITE_HEADS = 8, STEP_CONFIRM = 12, MOUNTABLE_UNKNOWN = 4 };
 
 // The contract of recording.py, and its slots.
 static const struct boot_setup setup = {
     .contract = CONTRACT_ORDER,
-    .attempts = ATTEMPTS,
+    .attempts = BOOT_DEFAULT_ATTEMPTS,
     .slots = {{.name = "a", .bootname = "A"}, {.name = "b", .bootname = "B"}},
 };
 enum { TARGET = 1 };

@@ -58,8 +58,9 @@ def uboot_binary():
 @once
 def _card_once(name, script, settings, variables):
     """Cards are made once and copied."""
-    return card.make_factory_card(fresh_folder(), userland(name), script=script, settings=settings,
-                                  variables=None if variables is None else dict(variables))
+    return card.make_factory_card(
+        fresh_folder() / "card.img", userland(name), script=script, settings=settings,
+        variables=None if variables is None else dict(variables))
 
 
 def new_card(name, script, settings, variables):
@@ -81,6 +82,8 @@ class Rig:
 
     `slot` and `version` are what runs, by the system's own word on the console.
     """
+
+    PARTITION = "mmcblk0p{}"  # as Linux calls it
 
     def __init__(self, path, name="small", foreign=None):
         self.card = pathlib.Path(path)
@@ -213,7 +216,8 @@ class Rig:
     def check_no_write(self):
         """The kernel counts the writes to each partition: none to the slot that runs."""
         number = FIRST_SLOT + card.SLOTS.index(self.slot)
-        writes = self.must(f"awk '{{print $5}}' /sys/class/block/mmcblk0p{number}/stat")
+        name = self.PARTITION.format(number)
+        writes = self.must(f"awk '{{print $5}}' /sys/class/block/{name}/stat")
         if writes != "0":
             raise AssertionError(f"expected no write to the running slot {self.slot}, got {writes}")
 

@@ -8,8 +8,8 @@ import subprocess
 
 import disk
 import qemu
-from script_states import ATTEMPTS, VALUES
-from virtual_device import BIN, VirtualDevice
+from script_states import VALUES
+from virtual_device import BIN, VirtualDevice, parse_variables
 
 RESETS_MAX = 3  # where the model gives up; the board would go on
 # What U-Boot sets by itself at each start.
@@ -46,11 +46,6 @@ def there(variables):
             if value != "" and name not in OF_THE_START}
 
 
-def parse_printenv(text):
-    """{name: value} of what printenv shows."""
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-
-
 class Board:
     """A board at work on states, one after the other, in one run of QEMU."""
 
@@ -80,7 +75,7 @@ class Board:
     def _stored(self):
         """What the environment holds, from the next power-on; ends before the boot counter."""
         found = self.console.expect(r"(?s)^vv-power-on\n(.*?)^vv-next ")
-        return there(parse_printenv(found[1]))
+        return there(parse_variables(found[1]))
 
     def run(self, state, more=()):
         """One state, from before the boot counter to the power-on behind it; `more` are commands
@@ -119,8 +114,8 @@ class Model:
         lost = [f"--unbootable={slot}" for slot in "ab" if slot not in state.can_start.split()]
         done = subprocess.run(
             [str(BIN / "vv-bootsim"), "-e", str(self.device.dir / "fw_env.config"), "-o",
-             str(cmdline), "--contract", state.contract, "--attempts", str(ATTEMPTS), "--resets",
-             *lost], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+             str(cmdline), "--contract", state.contract, "--resets", *lost],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         said = re.fullmatch(r"resets=(\d)\n(?:slot=(\w+)\n)?", done.stdout)
         if not said:
             raise AssertionError(f"vv-bootsim, {state}: exit {done.returncode}: {done.stderr}")
