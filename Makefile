@@ -38,7 +38,8 @@ SANITIZE  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 LIBS = libcurl libcrypto zlib libzstd jansson
 lazy = $(eval $(1) := $(2))$($(1))
 # Not every make hands its variables to $(shell).
-pkg_config = $(shell $(addprefix PKG_CONFIG_LIBDIR=,$(PKG_CONFIG_LIBDIR)) $(PKG_CONFIG) $(1) $(LIBS))
+pkg_config = $(shell $(addprefix PKG_CONFIG_LIBDIR=,$(PKG_CONFIG_LIBDIR)) $(PKG_CONFIG) $(1) \
+  $(LIBS))
 PKG_CFLAGS = $(call lazy,PKG_CFLAGS,$(call pkg_config,--cflags))
 PKG_LIBS   = $(call lazy,PKG_LIBS,$(call pkg_config,--libs))
 
@@ -99,8 +100,8 @@ help:
 	  'make check-board  updates on it, from power-on to the verdict; -slice: some of them' \
 	  'make board-cuts  N=300 power cuts during updates (SEED=1)' \
 	  'make check-recorded  power cuts at every point of a recorded update, some of them booted' \
-  'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
-  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
+	  'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
+	  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
 	  'make deps       install the Debian packages that building and testing need' \
 	  'make install    into DESTDIR (PREFIX=/usr)' \
@@ -151,7 +152,8 @@ $(BUILD)/vv-bootsim: $(BUILD)/bootloader/bootsim.o $(call archive,bootloader) $(
 $(BUILD)/libsupport.a: $(SUPPORT)
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libsupport.a $(call archive,image-tools) $(DEVICE_LIBS)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libsupport.a $(call archive,image-tools) \
+  $(DEVICE_LIBS)
 	$(call link,-lcmocka -lubootenv)
 
 $(CRASH) $(filter $(BUILD)/tests/sim/%,$(UNIT_TESTS)): $(BUILD)/tests/sim/%: \
@@ -225,8 +227,8 @@ board-transcript: board
 	$(Q)$(BOARD_ENV) python3 tests/board/transcript.py docs/board-transcript.txt
 board-cuts-run: board-run
 	$(Q)$(BOARD_ENV) KILLS=$(N) SEED=$(SEED) VV_TESTS='test_kills*' python3 tests/run.py board
-# The power cuts in a recorded update, BOOTED of them for real; or one of them, told, and with BOOT=1
-# booted.
+# The power cuts in a recorded update, BOOTED of them for real; or one of them, told, and with
+# BOOT=1 booted.
 BOOTED     ?= 25
 check-recorded: board
 	$(Q)$(MAKE) --no-print-directory check-recorded-run
@@ -263,11 +265,12 @@ build/fuzz/%: tests/fuzz/%.c $(FUZZED)
 	  $(PKG_CFLAGS) -o $@ $(filter %.c,$^) $(PKG_LIBS)
 fuzz: $(FUZZERS)
 	$(Q)for f in $(FUZZERS); do echo "== $$f"; mkdir -p $$f.corpus; \
-	  $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 $$f.corpus || exit 1; done
+	  $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 $$f.corpus || exit 1; \
+	  done
 
 cov:
-	$(Q)$(MAKE) --no-print-directory unit BUILD=build/cov CFLAGS='-O0 --coverage -U_FORTIFY_SOURCE' \
-	  LDFLAGS=--coverage
+	$(Q)$(MAKE) --no-print-directory unit BUILD=build/cov LDFLAGS=--coverage \
+	  CFLAGS='-O0 --coverage -U_FORTIFY_SOURCE'
 	$(Q)python3 tests/coverage.py build/cov
 
 # --- installing -------------------------------------------------------------------------------

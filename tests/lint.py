@@ -130,9 +130,9 @@ def mutants(problems):
     """Every planted bug still applies: whether it is caught is for `make mutants`."""
     names = tracked(".patch")
     for name in names:
-        done = subprocess.run(["patch", "-p1", "--fuzz=0", "--dry-run", f"--input={name}"], cwd=ROOT,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              check=False)
+        done = subprocess.run(["patch", "-p1", "--fuzz=0", "--dry-run", f"--input={name}"],
+                              cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False)
         if done.returncode != 0:
             problems.append(f"{name}: does not apply: {done.stdout.strip()}")
     print(f"lint: mutants: {len(names)} patches")

@@ -47,7 +47,7 @@ static void broken(struct card_check *c, int invariant, const char *fmt, ...)
     fflush(stdout);
 }
 
-// --- looking --------------------------------------------------------------------------------------
+// --- looking -------------------------------------------------------------------------------------
 
 static enum err read_environment(struct card_check *c, struct error *e)
 {
@@ -133,7 +133,7 @@ enum err card_check_look(struct card_check *c, struct error *e)
     return err;
 }
 
-// --- what boots -----------------------------------------------------------------------------------
+// --- what boots ----------------------------------------------------------------------------------
 
 static bool can_start(void *context, int slot)
 {
@@ -186,7 +186,7 @@ static enum err check_power_on(struct card_check *c, struct error *e)
     return err;
 }
 
-// --- I2, I3, I4, I6 -------------------------------------------------------------------------------
+// --- I2, I3, I4, I6 ------------------------------------------------------------------------------
 
 static void check_contents(struct card_check *c)
 {
@@ -357,7 +357,7 @@ enum err card_check_state(struct card_check *c, const char *name, struct error *
     return err;
 }
 
-// --- I7 -------------------------------------------------------------------------------------------
+// --- I7 ------------------------------------------------------------------------------------------
 
 void card_check_write(struct card_check *c, uint64_t off, uint64_t len)
 {
@@ -372,7 +372,7 @@ void card_check_write(struct card_check *c, uint64_t off, uint64_t len)
     }
 }
 
-// --- making ---------------------------------------------------------------------------------------
+// --- making --------------------------------------------------------------------------------------
 
 enum err card_check_known(struct card_check *c, struct error *e)
 {

@@ -7,12 +7,13 @@
 //       something whole boots with both copies of the environment lost
 //   I3  the environment has a valid copy; its variables are those that a whole store left; those of
 //       the board keep every byte, and there are no others
-//   I4  the journal can be read; it claims chunks only that are there, and whole slots only that are
+//   I4  the journal can be read; it claims chunks only that are there, and whole slots only that
+//       are
 //   I6  no floor is above that of what was confirmed
 //   I7  nothing changes but target slot, environment and data partition
 //
-// The real parts read: env_image.c, boot_state.c, boot_model.c, journal.c, the chunk table. I5, I8, I9
-// and I10 are about what runs, not about what lies there.
+// The real parts read: env_image.c, boot_state.c, boot_model.c, journal.c, the chunk table. I5, I8,
+// I9 and I10 are about what runs, not about what lies there.
 #ifndef TESTS_BOARD_CARD_CHECK_H
 #define TESTS_BOARD_CARD_CHECK_H
 

@@ -13,7 +13,7 @@ void cut_log_clear(struct cut_log *log)
     *log = (struct cut_log){0};
 }
 
-// --- cutting up -----------------------------------------------------------------------------------
+// --- cutting up ----------------------------------------------------------------------------------
 
 static enum err add_write(struct cut_log *log, struct cut_write w, struct error *e)
 {
@@ -90,7 +90,7 @@ enum err cut_log_load(const char *folder, const struct card *card, struct cut_lo
     return err;
 }
 
-// --- the steps ------------------------------------------------------------------------------------
+// --- the steps -----------------------------------------------------------------------------------
 
 struct survey {
     int step;
@@ -103,8 +103,8 @@ static int at_least(int step, int other)
     return step > other ? step : other;
 }
 
-// The journal names steps 3, 9 and 10. The environment is stored for "invalidate", for "activate", by
-// the boot script and for "confirm", each time into the copy that is not in force.
+// The journal names steps 3, 9 and 10. The environment is stored for "invalidate", for "activate",
+// by the boot script and for "confirm", each time into the copy that is not in force.
 static void take_step(struct survey *s, enum card_area area, const struct journal *j)
 {
     static const int of_store[] = {0, 4, 10, 11, 12};

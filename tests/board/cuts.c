@@ -34,7 +34,7 @@ struct cuts {
     uint64_t by_step[STEPS_KNOWN + 1];
 };
 
-// --- going to a state -----------------------------------------------------------------------------
+// --- going to a state ----------------------------------------------------------------------------
 
 static void put(struct cuts *c, size_t i)
 {
@@ -132,7 +132,7 @@ static enum err look(struct cuts *c, const char *name, int step, struct error *e
     return err;
 }
 
-// --- prefixes, single writes, subsets -------------------------------------------------------------
+// --- prefixes, single writes, subsets ------------------------------------------------------------
 
 static enum err cut_prefixes(struct cuts *c, const struct cut_window *w, struct error *e)
 {
@@ -260,7 +260,7 @@ static enum err cut_all(struct cuts *c, struct error *e)
     return err;
 }
 
-// --- what is printed ------------------------------------------------------------------------------
+// --- what is printed -----------------------------------------------------------------------------
 
 // For whoever chooses states: the prefixes of each step, and each window.
 static void show_steps(const struct cut_log *log)
@@ -305,7 +305,7 @@ static uint64_t show_counts(const struct cuts *c)
     return failures;
 }
 
-// --- the program ----------------------------------------------------------------------------------
+// --- the program ---------------------------------------------------------------------------------
 
 static enum err prepare(struct cuts *c, const char *folder, struct error *e)
 {
