@@ -110,6 +110,7 @@ help:
 	  '' \
 	  'make crash REPLAY=STATE plays one state again; make mutants ONLY=NAME plants one bug' \
 	  'make board-recorded REPLAY=used:p123 looks at one cut of a recording; BOOT=1 boots it' \
+	  'a test of the board that fails leaves card and console in build/board/failed' \
 	  'V=1 shows commands; SAN=1 builds with ASan and UBSan; CROSS_COMPILE=aarch64-linux-gnu-'
 
 deps:
@@ -210,7 +211,7 @@ BOARD_TESTS = $(patsubst tests/board/%.py,%.*,$(filter-out %/test_boot_scripts.p
   $(wildcard tests/board/test_*.py)))
 BOARD_SLICE = *is_confirmed_with_contract_order *broken_service*contract_order \
   *without_a_kernel*contract_bootcount *rauc_is_updated* test_kills* \
-  test_recorded_cuts.[!P]*
+  test_recorded_cuts.[!P]* test_card.* test_folders.* test_qemu.* test_uboot_source.*
 N          ?= 300
 SEED       ?= 1
 check-board check-board-slice board-cuts: board-uboot
