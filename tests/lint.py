@@ -35,6 +35,8 @@ SEAMS = {
 }
 DEVICE_SIDE = ("base", "format", "keys", "bootloader", "updater")
 FILE_LINES = 500
+COLUMNS = 100
+TAB_COLUMNS = 4
 # Tables that the linker fills in are constants to the program.
 WRITABLE_SYMBOL = re.compile(r"^[0-9a-f]+ [BbDdCGgSs] (\S+)$")
 FORBIDDEN_WORDS = re.compile(r"\b(TODO|FIXME|XXX)\b")
@@ -124,6 +126,15 @@ def texts(problems):
                     problems.append(f"{name}:{number}: {line.strip()}")
     for name in tracked(".key"):
         problems.append(f"{name}: a private key must not be tracked")
+
+
+def widths(problems):
+    """Lines are short; clang-format leaves comments and strings as long as they are."""
+    for name in {*tracked(".c", ".h", ".py", ".cmd", ".env", "Makefile"), *scripts()}:
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
+            columns = len(line.expandtabs(TAB_COLUMNS))
+            if columns > COLUMNS:
+                problems.append(f"{name}:{number}: {columns} columns; {COLUMNS} at most")
 
 
 def mutants(problems):
@@ -219,6 +230,7 @@ def main(objects):
     sizes(problems)
     mirrors(problems)
     texts(problems)
+    widths(problems)
     mutants(problems)
     globals_(problems, pathlib.Path(objects).resolve())
     tools(problems)
