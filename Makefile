@@ -38,7 +38,8 @@ SANITIZE  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 LIBS = libcurl libcrypto zlib libzstd jansson
 lazy = $(eval $(1) := $(2))$($(1))
 # Not every make hands its variables to $(shell).
-pkg_config = $(shell $(addprefix PKG_CONFIG_LIBDIR=,$(PKG_CONFIG_LIBDIR)) $(PKG_CONFIG) $(1) $(LIBS))
+pkg_config = $(shell $(addprefix PKG_CONFIG_LIBDIR=,$(PKG_CONFIG_LIBDIR)) $(PKG_CONFIG) $(1) \
+  $(LIBS))
 PKG_CFLAGS = $(call lazy,PKG_CFLAGS,$(call pkg_config,--cflags))
 PKG_LIBS   = $(call lazy,PKG_LIBS,$(call pkg_config,--libs))
 
@@ -70,6 +71,7 @@ CRASH        := $(BUILD)/tests/sim/crash
 CARD_CHECK   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/board/cuts.c tests/board/test_%.c, \
   $(wildcard tests/board/*.c)))
 CUTS         := $(BUILD)/tests/board/cuts
+TEST_PROGRAMS := $(UNIT_TESTS) $(CRASH) $(CUTS)
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
@@ -98,8 +100,8 @@ help:
 	  'make check-board  updates on it, from power-on to the verdict; -slice: some of them' \
 	  'make board-cuts  N=300 power cuts during updates (SEED=1)' \
 	  'make check-recorded  power cuts at every point of a recorded update, some of them booted' \
-  'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
-  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
+	  'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
+	  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
 	  'make deps       install the Debian packages that building and testing need' \
 	  'make install    into DESTDIR (PREFIX=/usr)' \
@@ -108,6 +110,7 @@ help:
 	  '' \
 	  'make crash REPLAY=STATE plays one state again; make mutants ONLY=NAME plants one bug' \
 	  'make board-recorded REPLAY=used:p123 looks at one cut of a recording; BOOT=1 boots it' \
+	  'a test of the board that fails leaves card and console in build/board/failed' \
 	  'V=1 shows commands; SAN=1 builds with ASan and UBSan; CROSS_COMPILE=aarch64-linux-gnu-'
 
 deps:
@@ -150,7 +153,8 @@ $(BUILD)/vv-bootsim: $(BUILD)/bootloader/bootsim.o $(call archive,bootloader) $(
 $(BUILD)/libsupport.a: $(SUPPORT)
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libsupport.a $(call archive,image-tools) $(DEVICE_LIBS)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libsupport.a $(call archive,image-tools) \
+  $(DEVICE_LIBS)
 	$(call link,-lcmocka -lubootenv)
 
 $(CRASH) $(filter $(BUILD)/tests/sim/%,$(UNIT_TESTS)): $(BUILD)/tests/sim/%: \
@@ -165,7 +169,7 @@ $(CUTS) $(filter $(BUILD)/tests/board/%,$(UNIT_TESTS)): $(BUILD)/tests/board/%: 
 
 check: deps
 	$(Q)$(MAKE) --no-print-directory check-run
-check-run: $(BINARIES) $(UNIT_TESTS) $(CRASH)
+check-run: $(BINARIES) $(TEST_PROGRAMS)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py unit crash e2e
 unit: $(UNIT_TESTS)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py unit
@@ -198,16 +202,16 @@ board: board-uboot
 	$(Q)$(MAKE) --no-print-directory board-run
 board-programs: $(BINARIES)
 	$(Q)$(MAKE) --no-print-directory $(BOARD_BIN)/vv-update CROSS_COMPILE=aarch64-linux-gnu- SAN= \
-	  BUILD=$(BOARD_BIN) BUILD_TIME=1767225600
+	  BUILD=$(BOARD_BIN) BUILD_TIME=$$(sed -n 's/^EPOCH = //p' tests/board/images_cache.py)
 board-run: board-programs
 	$(Q)$(BOARD_ENV) python3 tests/board/images.py --board $(BOARD)
 # Updates on it; cuts of the power at N instants, or those of one life that a failure named by its
 # seed; a slice for every change.
-BOARD_TESTS = test_uboot* test_update* test_rollback* test_takeover* test_kills* \
-  test_recorded_cuts*
+BOARD_TESTS = $(patsubst tests/board/%.py,%.*,$(filter-out %/test_boot_scripts.py, \
+  $(wildcard tests/board/test_*.py)))
 BOARD_SLICE = *is_confirmed_with_contract_order *broken_service*contract_order \
   *without_a_kernel*contract_bootcount *rauc_is_updated* test_kills* \
-  test_recorded_cuts.[!P]*
+  test_recorded_cuts.[!P]* test_card.* test_folders.* test_qemu.* test_uboot_source.*
 N          ?= 300
 SEED       ?= 1
 check-board check-board-slice board-cuts: board-uboot
@@ -224,8 +228,8 @@ board-transcript: board
 	$(Q)$(BOARD_ENV) python3 tests/board/transcript.py docs/board-transcript.txt
 board-cuts-run: board-run
 	$(Q)$(BOARD_ENV) KILLS=$(N) SEED=$(SEED) VV_TESTS='test_kills*' python3 tests/run.py board
-# The power cuts in a recorded update, BOOTED of them for real; or one of them, told, and with BOOT=1
-# booted.
+# The power cuts in a recorded update, BOOTED of them for real; or one of them, told, and with
+# BOOT=1 booted.
 BOOTED     ?= 25
 check-recorded: board
 	$(Q)$(MAKE) --no-print-directory check-recorded-run
@@ -246,9 +250,9 @@ demo-run: $(BINARIES)
 lint: deps
 	$(Q)$(MAKE) --no-print-directory lint-run
 lint-run:
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_TESTS:$(BUILD)/%=build/lint-gcc/%) \
+	$(Q)$(MAKE) --no-print-directory all $(TEST_PROGRAMS:$(BUILD)/%=build/lint-gcc/%) \
 	  CC=gcc WERROR=1 BUILD=build/lint-gcc
-	$(Q)$(MAKE) --no-print-directory all $(UNIT_TESTS:$(BUILD)/%=build/lint-clang/%) \
+	$(Q)$(MAKE) --no-print-directory all $(TEST_PROGRAMS:$(BUILD)/%=build/lint-clang/%) \
 	  CC=clang WERROR=1 BUILD=build/lint-clang
 	$(Q)python3 tests/lint.py build/lint-gcc
 
@@ -262,11 +266,12 @@ build/fuzz/%: tests/fuzz/%.c $(FUZZED)
 	  $(PKG_CFLAGS) -o $@ $(filter %.c,$^) $(PKG_LIBS)
 fuzz: $(FUZZERS)
 	$(Q)for f in $(FUZZERS); do echo "== $$f"; mkdir -p $$f.corpus; \
-	  $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 $$f.corpus || exit 1; done
+	  $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 $$f.corpus || exit 1; \
+	  done
 
 cov:
-	$(Q)$(MAKE) --no-print-directory unit BUILD=build/cov CFLAGS='-O0 --coverage -U_FORTIFY_SOURCE' \
-	  LDFLAGS=--coverage
+	$(Q)$(MAKE) --no-print-directory unit BUILD=build/cov LDFLAGS=--coverage \
+	  CFLAGS='-O0 --coverage -U_FORTIFY_SOURCE'
 	$(Q)python3 tests/coverage.py build/cov
 
 # --- installing -------------------------------------------------------------------------------

@@ -31,8 +31,8 @@ static struct blk_file *file_of(struct blk *b)
     return (struct blk_file *)b;
 }
 
-// On a device whole sectors are enough, and must do: through the cache, what is less than a block of
-// the kernel's would take its neighbours along to the medium.
+// On a device whole sectors are enough, and must do: through the cache, what is less than a block
+// of the kernel's would take its neighbours along to the medium.
 static bool is_aligned(const struct blk_file *f, const void *buf, size_t len, uint64_t off_bytes)
 {
     uint64_t align = f->is_device ? f->base.sector_bytes : BLK_ALIGN;

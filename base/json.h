@@ -29,8 +29,8 @@ MUST_CHECK enum err json_parse(const char *text, size_t len, json_t **ret_root, 
 MUST_CHECK enum err json_parse_canonical(const char *text, size_t len, json_t **ret_root,
                                          struct error *e);
 
-// The text of a value, with jansson's flags of json_dumps(). malloced, NUL behind it; whole, or NULL
-// when out of memory.
+// The text of a value, with jansson's flags of json_dumps(). malloced, NUL behind it; whole, or
+// NULL when out of memory.
 char *json_print(const json_t *value, size_t flags);
 
 // The same with keys sorted and no white space.

@@ -16,9 +16,9 @@
 //
 // (T: the slot the decision is about; K: the other one, which is kept; N: attempts.)
 //
-// invalidate also stores when all of this is so already, but the copy of the environment that is not
-// in force says something else: T is about to be overwritten, and losing the newer copy must not
-// bring back the word of a time when T was the good one.
+// invalidate also stores when all of this is so already, but the copy of the environment that is
+// not in force says something else: T is about to be overwritten, and losing the newer copy must
+// not bring back the word of a time when T was the good one.
 //
 // confirm is about the slot that runs. When that slot is not on trial (confirmed before, or the
 // environment was lost), K stays in BOOT_ORDER only if it was there: what K holds is not known
@@ -31,8 +31,8 @@
 // 3. BOOT_x_LEFT and bootcount stay within 0..9, where hexadecimal (RAUC's script) and decimal
 //    (U-Boot's RAUC boot method) agree.
 // 4. vv_floor is raised by confirm, and by reject and settle to what a confirm had raised it to; it
-//    is never lowered. Every confirm leaves one, if only 0: that it is gone says that the environment
-//    was lost since.
+//    is never lowered. Every confirm leaves one, if only 0: that it is gone says that the
+//    environment was lost since.
 #ifndef BOOTLOADER_BOOT_STATE_H
 #define BOOTLOADER_BOOT_STATE_H
 

@@ -5,8 +5,8 @@
 // 1. load() reads the medium afresh; get() and set() work on what was loaded; commit() is exactly
 //    one store of everything that was set since load(), then loads afresh and compares every
 //    variable with what was meant. OK means: it is on the medium.
-// 2. One decision is one load and at most one commit. Nothing is stored when nothing differs (but see
-//    both_copies).
+// 2. One decision is one load and at most one commit. Nothing is stored when nothing differs (but
+//    see both_copies).
 // 3. Variables that were not set keep every byte.
 // 4. Nothing is ever stored after a load() that failed.
 #ifndef BOOTLOADER_BOOTENV_H
@@ -34,7 +34,8 @@ struct bootenv {
     unsigned copies_total; // 1 or 2; known after load()
     unsigned copies_good;  // fewer than total: one copy is damaged, the next store repairs it
     // For the next commit(): it also stores when the copy that is not in force says something else
-    // than what is meant, or is damaged. Then losing one copy changes nothing. load() takes it back.
+    // than what is meant, or is damaged. Then losing one copy changes nothing. load() takes it
+    // back.
     bool both_copies;
 };
 

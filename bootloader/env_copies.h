@@ -37,8 +37,8 @@ bool env_copies_equal(const struct env_copies *a, const struct env_copies *b);
 MUST_CHECK enum err env_copies_parse(const struct env_copies *copies, struct env_vars *ret,
                                      struct error *e);
 
-// Whether nothing needs to be stored: `found`, the variables of the current copy, are those that are
-// meant, and with `both` those of the other copy too.
+// Whether nothing needs to be stored: `found`, the variables of the current copy, are those that
+// are meant, and with `both` those of the other copy too.
 MUST_CHECK enum err env_copies_say(const struct env_copies *copies, const struct env_vars *found,
                                    const struct env_vars *meant, bool both, bool *ret,
                                    struct error *e);

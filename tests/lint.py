@@ -35,6 +35,8 @@ SEAMS = {
 }
 DEVICE_SIDE = ("base", "format", "keys", "bootloader", "updater")
 FILE_LINES = 500
+COLUMNS = 100
+TAB_COLUMNS = 4
 # Tables that the linker fills in are constants to the program.
 WRITABLE_SYMBOL = re.compile(r"^[0-9a-f]+ [BbDdCGgSs] (\S+)$")
 FORBIDDEN_WORDS = re.compile(r"\b(TODO|FIXME|XXX)\b")
@@ -126,13 +128,22 @@ def texts(problems):
         problems.append(f"{name}: a private key must not be tracked")
 
 
+def widths(problems):
+    """Lines are short; clang-format leaves comments and strings as long as they are."""
+    for name in {*tracked(".c", ".h", ".py", ".cmd", ".env", "Makefile"), *scripts()}:
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
+            columns = len(line.expandtabs(TAB_COLUMNS))
+            if columns > COLUMNS:
+                problems.append(f"{name}:{number}: {columns} columns; {COLUMNS} at most")
+
+
 def mutants(problems):
     """Every planted bug still applies: whether it is caught is for `make mutants`."""
     names = tracked(".patch")
     for name in names:
-        done = subprocess.run(["patch", "-p1", "--fuzz=0", "--dry-run", f"--input={name}"], cwd=ROOT,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              check=False)
+        done = subprocess.run(["patch", "-p1", "--fuzz=0", "--dry-run", f"--input={name}"],
+                              cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False)
         if done.returncode != 0:
             problems.append(f"{name}: does not apply: {done.stdout.strip()}")
     print(f"lint: mutants: {len(names)} patches")
@@ -177,11 +188,13 @@ def tools(problems):
     units = [n for n in c_files if n.endswith(".c")]
     device_and_host = [n for n in units if n.split("/")[0] in ROOMS]
     run_tool(problems, "clang-format", ["clang-format", "--dry-run", "-Werror"], c_files)
+    # What looks at the cards of the board decides what its tests say.
+    checkers = [n for n in units if n.startswith("tests/board/")]
     run_tool(problems, "cppcheck",
              ["cppcheck", "--quiet", "--std=c11", "--error-exitcode=1", "-I.", "-D_GNU_SOURCE",
               "--enable=warning,portability,performance", "--inline-suppr", "-j2",
               "--suppress=missingIncludeSystem", "--suppressions-list=tests/cppcheck.supp"],
-             device_and_host)
+             device_and_host + checkers)
     tidy(problems, device_and_host)
     shell = [n for n in scripts() if re.match(r"#!/\S*(env )?(ba)?sh\b", first_line(n))]
     run_tool(problems, "shellcheck", ["shellcheck"], shell)
@@ -217,6 +230,7 @@ def main(objects):
     sizes(problems)
     mirrors(problems)
     texts(problems)
+    widths(problems)
     mutants(problems)
     globals_(problems, pathlib.Path(objects).resolve())
     tools(problems)

@@ -10,9 +10,9 @@ by invariant, are left out. Trees are copied to build/mutants/, which is emptied
 
 A mutant is hunted with slices of the sweep, with three seeds, and then with all of it.
 
-A patch begins with a sentence that says what is wrong, then "Violates: I2 I8": at least one of those
-has to be named by the sweep, which has to end with status 1. It has to apply without fuzz, to build,
-and to change nothing but what runs on a device.
+A patch begins with a sentence that says what is wrong, then "Violates: I2 I8": at least one of
+those has to be named by the sweep, which has to end with status 1. It has to apply without fuzz, to
+build, and to change nothing but what runs on a device.
 """
 
 import concurrent.futures
@@ -112,7 +112,7 @@ def copy_tree(tree):
 
 
 def hunt(mutant, tree):
-    """The invariants it says it violates and that a sweep named; the number of states until then."""
+    """The invariants it says it violates and that a sweep named; the states until then."""
     states = 0
     named = set()
     for options in [*SWEEPS, WHOLE]:

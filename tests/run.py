@@ -11,6 +11,7 @@ patterns (FILE.CLASS.TEST, with *) to run only the tests that one of them matche
 """
 
 import concurrent.futures
+import importlib
 import io
 import os
 import pathlib
@@ -134,10 +135,11 @@ def by_file(suite):
     return files.values()
 
 
-def run_suite(suite):
+def run_suite(suite, result_class):
     """One suite; when others run beside it, what is told of it comes in one piece."""
     stream = sys.stdout if JOBS == 1 else io.StringIO()
-    result = unittest.TextTestRunner(stream=stream, verbosity=2).run(suite)
+    result = unittest.TextTestRunner(stream=stream, verbosity=2,
+                                     resultclass=result_class).run(suite)
     if JOBS > 1:
         print(stream.getvalue(), flush=True)
     return result
@@ -152,11 +154,13 @@ def run_python(label, folder):
     for source in sorted((TESTS / folder).glob("test_*.py")):
         if ONLY in str(source):
             suite.addTests(loader.loadTestsFromName(source.stem))
+    # The board's tests keep what a failure leaves, under the name of the test.
+    result_class = importlib.import_module("folders").Result if folder == "board" else None
     if JOBS == 1:
-        results = [run_suite(suite)]
+        results = [run_suite(suite, result_class)]
     else:
         with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-            results = list(pool.map(run_suite, by_file(suite)))
+            results = list(pool.map(lambda one: run_suite(one, result_class), by_file(suite)))
     totals = Totals(label)
     for result in results:
         failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)

@@ -29,7 +29,7 @@ enum err map_file(const char *path, int prot, uint8_t **ret, uint64_t *ret_len, 
     return OK;
 }
 
-// --- releases -------------------------------------------------------------------------------------
+// --- releases ------------------------------------------------------------------------------------
 
 static enum err load_release(struct card_release *r, const char *content, const char *image,
                              struct error *e)
@@ -62,7 +62,7 @@ static enum err load_release(struct card_release *r, const char *content, const 
     return err;
 }
 
-// --- the layout -----------------------------------------------------------------------------------
+// --- the layout ----------------------------------------------------------------------------------
 
 static enum err take_slot(struct card *c, const char *line, struct error *e)
 {
@@ -135,7 +135,7 @@ static enum err load_layout(struct card *c, const char *path, struct error *e)
     return err;
 }
 
-// --- the card -------------------------------------------------------------------------------------
+// --- the card ------------------------------------------------------------------------------------
 
 static void compare_block(struct card *c, struct card_slot *s, uint64_t block)
 {

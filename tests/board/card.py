@@ -4,10 +4,11 @@ by code that shares nothing with what wrote it."""
 
 import hashlib
 import pathlib
-import subprocess
+import tempfile
 
 import disk
 import images
+import images_cache
 import uboot
 import virtual_device
 from virtual_device import current_copy
@@ -19,8 +20,9 @@ SETTINGS = {"order": "[bootloader]\ncontract=order\n",
 # Variables of the board that no part of an update has any business with.
 FOREIGN = {"board_serial": "000123", "panel_timings": "a=1 b='2' ; c", "site": "shop 7"}
 SLOTS = ("a", "b")
-# What a slot that cannot be started lacks: the first word of a squashfs.
-SUPERBLOCK = b"hsqs"
+# What a slot that cannot be started lacks, by its place: the first word of a squashfs, and that of
+# an ext4's superblock.
+MAGIC = {0: b"hsqs", 1024 + 56: b"\x53\xef"}
 BLOCK = 1 << 20
 
 
@@ -38,25 +40,37 @@ def factory_variables(contract):
     return {**built_in(), **({"rpipart": "2"} if contract == "bootcount" else {})}
 
 
-def make_factory_card(folder, userland, *, script, settings, variables):
-    """A card as the factory leaves it: its release in slot a, nothing in b.
+def write_data(path, files):
+    """A data partition as the factory leaves it, with {path: text of a file} in it."""
+    with tempfile.TemporaryDirectory(prefix="vv-board-") as folder:
+        for name, text in files.items():
+            file = pathlib.Path(folder, name)
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+        pathlib.Path(folder).chmod(0o755)
+        with open(path, "wb") as stream:
+            stream.truncate(disk.DATA_MIB * disk.MIB)
+        # vv-update reads only what belongs to root. The superblock is written in place, two sectors
+        # of it: with a checksum, one torn between them is mounted no more, not by e2fsck -p either.
+        images_cache.run("fakeroot", "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^metadata_csum",
+                         "-L", "data", "-d", folder, path)
 
-    variables: what the environment holds besides the board's own; None: both copies are empty.
+
+def make_factory_card(path, userland, *, script, settings, variables, files=None, slots="a"):
+    """A card as the factory leaves it: its release in these slots, nothing in others.
+
+    settings: what this device has of its own in vv-update's configuration. variables: what the
+    environment holds besides the board's own; None: both copies are empty. files: {path: text} of
+    what else is on the data partition.
     """
-    folder = pathlib.Path(folder)
-    data = images.write_data(folder / "data.img", settings)
+    data = path.with_suffix(".data")
+    write_data(data, {"conf.d/50-device.conf": settings, **(files or {})})
     if variables is not None:
         variables = {**FOREIGN, **variables}
-    card = disk.make_disk(folder / "card.img", script, variables=variables, contents={
-        "rootfs-a": userland.factory_rootfs(), "data": data})
+    contents = {f"rootfs-{slot}": userland.factory_rootfs() for slot in slots}
+    disk.make_disk(path, script, variables=variables, contents={**contents, "data": data})
     data.unlink()
-    return card
-
-
-def copy(card, target):
-    """Another card with the same content; holes stay holes."""
-    subprocess.run(["cp", "--sparse=always", "--reflink=auto", str(card), str(target)], check=True)
-    return target
+    return path
 
 
 # --- the environment ------------------------------------------------------------------------------
@@ -72,13 +86,8 @@ def environment(card):
 
 
 def damage_environment(card, *copies):
-    """Flips a bit inside the data of each copy named (0, 1)."""
-    with open(card, "r+b") as stream:
-        for number in copies:
-            stream.seek(disk.ENV_OFFSETS[number] + 9)
-            byte = stream.read(1)[0]
-            stream.seek(disk.ENV_OFFSETS[number] + 9)
-            stream.write(bytes([byte ^ 0x40]))
+    """Damages each copy named (0, 1)."""
+    virtual_device.damage_copies(card, [disk.ENV_OFFSETS[copy] for copy in copies])
 
 
 def current_number(card):
@@ -91,22 +100,29 @@ def current_number(card):
 
 def slot_hash(card, slot, length=None):
     """sha256 of a slot, or of its first bytes."""
-    start, size = next((start, size) for name, _, start, size in
-                       disk.partitions(disk.SLOT_MIB, disk.DATA_MIB) if name == f"rootfs-{slot}")
-    left = size * disk.MIB if length is None else length
+    start, size = disk.place_of(f"rootfs-{slot}")
+    left = size if length is None else length
     digest = hashlib.sha256()
     with open(card, "rb") as stream:
-        stream.seek(start * disk.MIB)
+        stream.seek(start)
         while left:
             block = stream.read(min(BLOCK, left))
+            if not block:
+                raise AssertionError(f"{card} ends {left} bytes before the end of slot {slot}")
             digest.update(block)
             left -= len(block)
     return digest.hexdigest()
 
 
 def can_be_mounted(card, slot):
-    """Whether a slot has a superblock."""
-    return slot_hash(card, slot, len(SUPERBLOCK)) == hashlib.sha256(SUPERBLOCK).hexdigest()
+    """Whether a slot has the superblock of a file system that U-Boot and Linux know."""
+    start, _ = disk.place_of(f"rootfs-{slot}")
+    with open(card, "rb") as stream:
+        for offset, magic in MAGIC.items():
+            stream.seek(start + offset)
+            if stream.read(len(magic)) == magic:
+                return True
+    return False
 
 
 def release_in(card, slot, userland):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/board/card_check.h"
 
+#include "bootloader/boot_defaults.h"
 #include "bootloader/boot_model.h"
 #include "bootloader/env_image.h"
 #include "tests/support/env_sim.h"
@@ -10,18 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    STEP_INVALIDATE = 4,
-    STEP_WRITE_HEADS = 8,
-    STEP_CONFIRM = 12,
-    ATTEMPTS = 3,
-    MOUNTABLE_UNKNOWN = 4
-};
+enum { STEP_INVALIDATE = 4, STEP_WRITE_HEADS = 8, STEP_CONFIRM = 12, MOUNTABLE_UNKNOWN = 4 };
 
 // The contract of recording.py, and its slots.
 static const struct boot_setup setup = {
     .contract = CONTRACT_ORDER,
-    .attempts = ATTEMPTS,
+    .attempts = BOOT_DEFAULT_ATTEMPTS,
     .slots = {{.name = "a", .bootname = "A"}, {.name = "b", .bootname = "B"}},
 };
 enum { TARGET = 1 };
@@ -44,12 +39,15 @@ static void broken(struct card_check *c, int invariant, const char *fmt, ...)
     va_start(args, fmt);
     printf("I%d violated in step %d, state %s: ", invariant, c->step, c->state);
     vprintf(fmt, args);
-    printf("\n    again: make board-recorded REPLAY=%s:%s\n", c->name, c->state);
+    printf("\n");
+    if (c->name != NULL) {
+        printf("    again: make board-recorded REPLAY=%s:%s\n", c->name, c->state);
+    }
     va_end(args);
     fflush(stdout);
 }
 
-// --- looking --------------------------------------------------------------------------------------
+// --- looking -------------------------------------------------------------------------------------
 
 static enum err read_environment(struct card_check *c, struct error *e)
 {
@@ -135,7 +133,7 @@ enum err card_check_look(struct card_check *c, struct error *e)
     return err;
 }
 
-// --- what boots -----------------------------------------------------------------------------------
+// --- what boots ----------------------------------------------------------------------------------
 
 static bool can_start(void *context, int slot)
 {
@@ -188,7 +186,7 @@ static enum err check_power_on(struct card_check *c, struct error *e)
     return err;
 }
 
-// --- I2, I3, I4, I6 -------------------------------------------------------------------------------
+// --- I2, I3, I4, I6 ------------------------------------------------------------------------------
 
 static void check_contents(struct card_check *c)
 {
@@ -359,7 +357,7 @@ enum err card_check_state(struct card_check *c, const char *name, struct error *
     return err;
 }
 
-// --- I7 -------------------------------------------------------------------------------------------
+// --- I7 ------------------------------------------------------------------------------------------
 
 void card_check_write(struct card_check *c, uint64_t off, uint64_t len)
 {
@@ -374,7 +372,7 @@ void card_check_write(struct card_check *c, uint64_t off, uint64_t len)
     }
 }
 
-// --- making ---------------------------------------------------------------------------------------
+// --- making --------------------------------------------------------------------------------------
 
 enum err card_check_known(struct card_check *c, struct error *e)
 {

@@ -7,12 +7,13 @@
 //       something whole boots with both copies of the environment lost
 //   I3  the environment has a valid copy; its variables are those that a whole store left; those of
 //       the board keep every byte, and there are no others
-//   I4  the journal can be read; it claims chunks only that are there, and whole slots only that are
+//   I4  the journal can be read; it claims chunks only that are there, and whole slots only that
+//       are
 //   I6  no floor is above that of what was confirmed
 //   I7  nothing changes but target slot, environment and data partition
 //
-// The real parts read: env_image.c, boot_state.c, boot_model.c, journal.c, the chunk table. I5, I8, I9
-// and I10 are about what runs, not about what lies there.
+// The real parts read: env_image.c, boot_state.c, boot_model.c, journal.c, the chunk table. I5, I8,
+// I9 and I10 are about what runs, not about what lies there.
 #ifndef TESTS_BOARD_CARD_CHECK_H
 #define TESTS_BOARD_CARD_CHECK_H
 
@@ -26,7 +27,7 @@ enum { KNOWN_STORES_MAX = 64 };
 
 struct card_check {
     struct card *card;
-    const char *name; // of the recording
+    const char *name; // of a recording that is kept and can be looked at again; NULL: it is not
     char state[64];   // the name of the state at hand
     int step;         // of docs/crash-safety.md
     bool verbose;
@@ -50,7 +51,7 @@ struct card_check {
     size_t known_count;
 };
 
-// `c->card` and `c->name` are set. Takes note of the board's own variables.
+// `c->card` is set, and `c->name` if there is one. Takes note of the board's own variables.
 MUST_CHECK enum err card_check_begin(struct card_check *c, struct error *e);
 void card_check_end(struct card_check *c);
 // The environment, as it is now, is what a whole store has left.
@@ -58,7 +59,7 @@ MUST_CHECK enum err card_check_known(struct card_check *c, struct error *e);
 
 // The state at hand, which has this name: all of the above but I7.
 MUST_CHECK enum err card_check_state(struct card_check *c, const char *name, struct error *e);
-// A write of the recording, in the step at hand: I7.
+// A write of the recording, made when the step at hand was the last one begun: I7.
 void card_check_write(struct card_check *c, uint64_t off, uint64_t len);
 // Reads environment and journal.
 MUST_CHECK enum err card_check_look(struct card_check *c, struct error *e);

@@ -13,7 +13,7 @@ void cut_log_clear(struct cut_log *log)
     *log = (struct cut_log){0};
 }
 
-// --- cutting up -----------------------------------------------------------------------------------
+// --- cutting up ----------------------------------------------------------------------------------
 
 static enum err add_write(struct cut_log *log, struct cut_write w, struct error *e)
 {
@@ -90,7 +90,7 @@ enum err cut_log_load(const char *folder, const struct card *card, struct cut_lo
     return err;
 }
 
-// --- the steps ------------------------------------------------------------------------------------
+// --- the steps -----------------------------------------------------------------------------------
 
 struct survey {
     int step;
@@ -103,8 +103,8 @@ static int at_least(int step, int other)
     return step > other ? step : other;
 }
 
-// The journal names steps 3, 9 and 10. The environment is stored for "invalidate", for "activate", by
-// the boot script and for "confirm", each time into the copy that is not in force.
+// The journal names steps 3, 9 and 10. The environment is stored for "invalidate", for "activate",
+// by the boot script and for "confirm", each time into the copy that is not in force.
 static void take_step(struct survey *s, enum card_area area, const struct journal *j)
 {
     static const int of_store[] = {0, 4, 10, 11, 12};
@@ -160,10 +160,12 @@ enum err cut_log_survey(struct cut_log *log, struct card_check *check, struct er
         if (err == OK) {
             err = card_check_look(check, e);
         }
-        take_step(&s, area, &check->journal);
-        w->step = check->step = s.step;
         snprintf(check->state, sizeof check->state, "p%zu", i + 1);
+        // In the step before it: the step of a write to a slot is found by the write itself.
+        check->step = s.step;
         card_check_write(check, w->off, w->len);
+        take_step(&s, area, &check->journal);
+        w->step = s.step;
         last_body = area == AREA_BODY ? i : last_body;
     }
     if (err == OK) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The log of a recorded update, cut up: into writes as small as a cut can tear them, and into windows
-// between two flushes. Of a window's writes any may be on the medium after a cut, whatever became of
-// the others; what stands before the window's first flush is there.
+// The log of a recorded update, cut up: into writes as small as a cut can tear them, and into
+// windows between two flushes. Of a window's writes any may be on the medium after a cut, whatever
+// became of the others; what stands before the window's first flush is there.
 //
 // Torn apart at sectors: writes to the environment, the heads of slots and the data partition. At
 // 4096 bytes, as a slot's content is compared: the rest.

@@ -5,13 +5,19 @@
 //     d123    the window of write 123 is over; this write alone never reached the card
 //     s45.6   window 45 is over; of its writes those of its subset 6 reached the card
 #include "tests/board/cut_log.h"
+#include "tests/support/test_data.h"
 
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { SUBSETS = 1000, ALL_BITS_MAX = 16 };
+// Of a window with so few writes all subsets are looked at.
+enum { SUBSETS = 1000, WHOLE_MAX = 9 };
+_Static_assert((1 << WHOLE_MAX) <= SUBSETS, "all subsets are at most as many as are drawn");
+
+// What was found, and that nothing could be.
+enum { EXIT_VIOLATED = 1, EXIT_FAILED = 2 };
 
 struct cuts {
     struct card card;
@@ -28,7 +34,7 @@ struct cuts {
     uint64_t by_step[STEPS_KNOWN + 1];
 };
 
-// --- going to a state -----------------------------------------------------------------------------
+// --- going to a state ----------------------------------------------------------------------------
 
 static void put(struct cuts *c, size_t i)
 {
@@ -126,7 +132,7 @@ static enum err look(struct cuts *c, const char *name, int step, struct error *e
     return err;
 }
 
-// --- prefixes, single writes, subsets -------------------------------------------------------------
+// --- prefixes, single writes, subsets ------------------------------------------------------------
 
 static enum err cut_prefixes(struct cuts *c, const struct cut_window *w, struct error *e)
 {
@@ -186,14 +192,6 @@ static enum err drop_each(struct cuts *c, const struct cut_window *w, struct err
     return err;
 }
 
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
 // Each entry of the log is lost, whole, cut off somewhere, or torn, with the same chance each.
 static void draw_subset(struct cuts *c, const struct cut_window *w, uint64_t random)
 {
@@ -218,7 +216,7 @@ static enum err cut_subsets(struct cuts *c, size_t number, const struct cut_wind
                             struct error *e)
 {
     size_t len = w->end - w->first;
-    bool all = len <= ALL_BITS_MAX && (UINT64_C(1) << len) <= SUBSETS;
+    bool all = len <= WHOLE_MAX;
     uint64_t count = all ? UINT64_C(1) << len : SUBSETS;
     enum err err = OK;
     for (uint64_t k = 0; err == OK && k < count; k++) {
@@ -262,7 +260,7 @@ static enum err cut_all(struct cuts *c, struct error *e)
     return err;
 }
 
-// --- what is printed ------------------------------------------------------------------------------
+// --- what is printed -----------------------------------------------------------------------------
 
 // For whoever chooses states: the prefixes of each step, and each window.
 static void show_steps(const struct cut_log *log)
@@ -307,7 +305,7 @@ static uint64_t show_counts(const struct cuts *c)
     return failures;
 }
 
-// --- the program ----------------------------------------------------------------------------------
+// --- the program ---------------------------------------------------------------------------------
 
 static enum err prepare(struct cuts *c, const char *folder, struct error *e)
 {
@@ -369,7 +367,7 @@ int main(int argc, char **argv)
         {"steps", no_argument, NULL, 'l'},
         {0},
     };
-    struct cuts c = {.card = {.fd = -1}, .check = {.name = "recording"}};
+    struct cuts c = {.card = {.fd = -1}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
@@ -386,20 +384,21 @@ int main(int argc, char **argv)
             c.show_steps = true;
             break;
         default:
-            return ERR_USAGE;
+            return EXIT_FAILED;
         }
     }
     if (optind + 1 != argc) {
         fprintf(stderr, "usage: cuts [--name NAME] [--state NAME [--save FILE]] [--steps] "
                         "RECORDING\n");
-        return ERR_USAGE;
+        return EXIT_FAILED;
     }
     struct error e = {0};
     uint64_t failures = 0;
     enum err err = run(&c, argv[optind], &failures, &e);
+    release_all(&c);
     if (err != OK) {
         fprintf(stderr, "cuts: %s\n", e.msg);
+        return EXIT_FAILED;
     }
-    release_all(&c);
-    return err != OK ? (int)err : failures != 0;
+    return failures != 0 ? EXIT_VIOLATED : EXIT_SUCCESS;
 }

@@ -12,6 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = images_cache.ROOT
 OVERLAY = HERE / "overlay/debian"
 TV_API = ROOT / "tests/demo/overlay/usr/lib/vv/tv_api"
+TMPFILES = ROOT / "docs/examples/tmpfiles-vv-update.conf"
 RELEASE = "bookworm"
 # usr-is-merged instead of usrmerge, which brings all of Perl; the libraries are vv-update's.
 PACKAGES = ("usr-is-merged", "systemd", "systemd-sysv", "udev", "iproute2", "procps", "curl",
@@ -48,7 +49,8 @@ class Debian:
     def inputs(self):
         """What the tree depends on, besides what all systems carry."""
         return {"base": base().parent.name, "overlay": images_cache.folder_hash(OVERLAY),
-                "tv_api": images_cache.file_hash(TV_API)}
+                "tv_api": images_cache.file_hash(TV_API),
+                "tmpfiles": images_cache.file_hash(TMPFILES)}
 
     def tree(self):
         """The userland without what is common to both."""
@@ -61,7 +63,7 @@ class Debian:
         tree.file("etc/hostname", "vv-board\n")
         # Empty: made anew at each boot, and kept in memory.
         tree.file("etc/machine-id", "", 0o444)
-        tree.file("etc/tmpfiles.d/vv-update.conf", ROOT / "docs/examples/tmpfiles-vv-update.conf")
+        tree.file("etc/tmpfiles.d/vv-update.conf", TMPFILES)
         tree.file("usr/lib/vv/tv_api", TV_API, 0o755)
         tree.overlay(OVERLAY)
         return tree

@@ -12,6 +12,7 @@ import pathlib
 import subprocess
 import tempfile
 
+import virtual_device
 from virtual_device import ENV_SIZE, write_env_copy
 
 MIB = 1 << 20
@@ -30,6 +31,12 @@ def partitions(slot_mib, data_mib):
         table.append((name, kind, start, size))
         start += size
     return table
+
+
+def place_of(name):
+    """(start, bytes) of a partition on a board's card."""
+    return next((start * MIB, size * MIB) for other, _, start, size in
+                partitions(SLOT_MIB, DATA_MIB) if other == name)
 
 
 def boot_script(source, target):
@@ -69,13 +76,11 @@ def write_environment(disk, variables):
 
 
 def read_environment(disk):
-    """What fw_printenv of libubootenv reads from it; the board must be off."""
+    """All variables; the board must be off."""
     with tempfile.NamedTemporaryFile("w", prefix="vv-board-", suffix=".config") as config:
         config.writelines(f"{disk} {offset:#x} {ENV_SIZE:#x}\n" for offset in ENV_OFFSETS)
         config.flush()
-        text = subprocess.run(["fw_printenv", "-c", config.name], stdout=subprocess.PIPE,
-                              check=True, text=True).stdout
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+        return virtual_device.read_environment(config.name)
 
 
 def make_disk(path, script, contents=None, variables=None, *, slot_mib=SLOT_MIB,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The journal of ext4 (jbd2), played as the kernel does before it mounts: whole transactions only, in
-// order, without the blocks that a later one has revoked.
+// The journal of ext4 (jbd2), played as the kernel does before it mounts: whole transactions only,
+// in order, without the blocks that a later one has revoked.
 #include "tests/board/ext4_view.h"
 
 #include <inttypes.h>
@@ -35,7 +35,8 @@ static uint32_t be32(const uint8_t *p)
     return be16(p) << 16 | be16(p + 2);
 }
 
-// Block number `j->at`, which moves on; it lies as it stands, what is in the journal is not journaled.
+// Block number `j->at`, which moves on; it lies as it stands, what is in the journal is not
+// journaled.
 static enum err next_block(struct jbd2 *j, const uint8_t **ret, uint64_t *ret_where,
                            struct error *e)
 {

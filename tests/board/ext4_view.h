@@ -2,8 +2,8 @@
 // An ext4 file system in memory, as a kernel would find it after a power cut: what its journal has
 // committed counts, whatever the blocks themselves say. Nothing is changed.
 //
-// What it knows is what mke2fs makes of a small partition and Linux writes to it: extents, linear and
-// indexed directories, a journal with or without checksums. Anything else is ERR_FORMAT. Of the
+// What it knows is what mke2fs makes of a small partition and Linux writes to it: extents, linear
+// and indexed directories, a journal with or without checksums. Anything else is ERR_FORMAT. Of the
 // checksums that of the superblock is verified, which is written in place: all other metadata is
 // written again out of the journal if it was torn. test_recorded_cuts.py holds this reader equal to
 // e2fsck and debugfs.
@@ -45,7 +45,7 @@ void ext4_view_clear(struct ext4_view *v);
 MUST_CHECK enum err ext4_read_file(const struct ext4_view *v, const char *path, size_t max,
                                    uint8_t **ret_data, size_t *ret_len, struct error *e);
 
-// --- for ext4_journal.c ---------------------------------------------------------------------------
+// --- for ext4_journal.c --------------------------------------------------------------------------
 
 // A block as the journal leaves it.
 MUST_CHECK enum err ext4_block(const struct ext4_view *v, uint64_t block, const uint8_t **ret,

@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import os
 import pathlib
-import tempfile
 import time
 
 import images_cache
@@ -59,21 +58,21 @@ def trust():
     return keys() / "trust"
 
 
-def write_data(path, settings="", mib=220):
-    """Writes a data partition as the factory leaves it; settings are what this device has of its
-    own in vv-update's configuration (the contract, the slot variable)."""
-    with tempfile.TemporaryDirectory(prefix="vv-board-") as folder:
-        conf = pathlib.Path(folder, "conf.d/50-device.conf")
-        conf.parent.mkdir()
-        conf.write_text(settings)
-        pathlib.Path(folder).chmod(0o755)
-        with open(path, "wb") as stream:
-            stream.truncate(mib << 20)
-        # vv-update reads only what belongs to root. The superblock is written in place, two sectors
-        # of it: with a checksum, one torn between them is mounted no more, not by e2fsck -p either.
-        images_cache.run("fakeroot", "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^metadata_csum",
-                         "-L", "data", "-d", folder, path)
-    return path
+def build_release(image, version, partition, *options):
+    """Builds and signs the image of a release."""
+    images_cache.run(
+        BIN / "vv-image", "build", "-o", image, "--product", PRODUCT, "--compatible", COMPATIBLE,
+        "--version", version, "--release-index", RELEASES[version].index, "--level", 1,
+        "--partition", f"rootfs={partition}", *options)
+    images_cache.run(BIN / "vv-image", "sign", image, "--cert", keys() / "release.pem",
+                     "--key", keys() / "release.key")
+
+
+def release_inputs(partition):
+    """All that the image of a release depends on, besides the options it is built with."""
+    return {"rootfs": partition.parent.name, "keys": keys().parent.name,
+            "vv-image": images_cache.file_hash(BIN / "vv-image"),
+            "maker": images_cache.file_hash(__file__)}
 
 
 class Images:
@@ -117,18 +116,9 @@ class Images:
         partition = self.rootfs(version)
 
         def make(work):
-            image = work / f"edge-{version}.vvi"
-            images_cache.run(
-                BIN / "vv-image", "build", "-o", image, "--product", PRODUCT,
-                "--compatible", COMPATIBLE, "--version", version,
-                "--release-index", RELEASES[version].index, "--level", 1,
-                "--partition", f"rootfs={partition}")
-            images_cache.run(BIN / "vv-image", "sign", image, "--cert", keys() / "release.pem",
-                             "--key", keys() / "release.key")
-        inputs = {"rootfs": partition.parent.name,
-                  "vv-image": images_cache.file_hash(BIN / "vv-image"),
-                  "keys": keys().parent.name, "maker": images_cache.file_hash(__file__)}
-        folder = images_cache.product(f"{self.board}-{version}-image", inputs, make)
+            build_release(work / f"edge-{version}.vvi", version, partition)
+        folder = images_cache.product(f"{self.board}-{version}-image", release_inputs(partition),
+                                      make)
         return folder / f"edge-{version}.vvi"
 
 

@@ -17,9 +17,12 @@ import subprocess
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-CACHE = pathlib.Path(os.environ.get("VV_BOARD_DIR", ROOT / "build/board")).resolve() / "images"
+# What is kept between two runs.
+STORE = pathlib.Path(os.environ.get("VV_BOARD_DIR", ROOT / "build/board")).resolve()
+CACHE = STORE / "images"
 KEY_DIGITS = 16
-EPOCH = 1767225600  # 2026-01-01: the time of every file in every product
+# 2026-01-01: the time of every file in every product. The makefile reads it here.
+EPOCH = 1767225600
 
 
 @functools.cache

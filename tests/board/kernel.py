@@ -10,9 +10,9 @@ import packages
 from tree import Tree
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Loaded in this order, each behind what it needs. The card, as which the medium is there to U-Boot and
-# mostly to Linux too, and the disk as which recorded boards have it; file systems, the network, and
-# the watchdog last: from loading it to opening it nothing watches.
+# Loaded in this order, each behind what it needs. The card, as which the medium is there to U-Boot
+# and mostly to Linux too, and the disk as which recorded boards have it; file systems, the network,
+# and the watchdog last: from loading it to opening it nothing watches.
 MODULES = ("sdhci-pci", "crc32c_generic", "ext4", "squashfs", "virtio_pci", "virtio_blk",
            "virtio_net", "i6300esb")
 

@@ -115,20 +115,26 @@ class Life:
             self.on_trial = "b"
         return False
 
+    def live(self):
+        """From power-on to the confirmed update, and what is on the card then."""
+        if not any(self.round() for _ in range(ROUNDS_MAX)):
+            raise AssertionError(f"not confirmed after {ROUNDS_MAX} rounds")
+        self.rig.power_cut()
+        self.check()
+        if self.on_trial or self.cuts:
+            raise AssertionError(f"trial {self.on_trial}, cuts left {self.cuts}")
+
     def play(self):
-        """All of it; a failure comes with what plays this life again, and the cuts so far."""
+        """All of it; a failure comes with the cuts so far, and what plays a life like this one."""
         self.rig = rigs.Rig(rigs.factory_card(self.contract))
         self.running_slot = card.slot_hash(self.rig.card, "a")
         try:
             with self.rig:
-                if not any(self.round() for _ in range(ROUNDS_MAX)):
-                    raise AssertionError(f"not confirmed after {ROUNDS_MAX} rounds")
-            self.check()
-            if self.on_trial or self.cuts:
-                raise AssertionError(f"trial {self.on_trial}, cuts left {self.cuts}")
-        except BaseException as error:
-            error.add_note(f"in make board-cuts {self}")
-            raise
+                try:
+                    self.live()
+                except BaseException as error:
+                    error.add_note(f"in make board-cuts {self}")
+                    raise
         finally:
             self.rig.card.unlink()
         return self

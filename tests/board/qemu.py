@@ -3,13 +3,21 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import pathlib
 import signal
 import subprocess
+import time
 
+import folders
+import images_cache
 from console import Console
 
 PROMPT = r"^=> "
+# Boards that are on at the same time, in all processes that share a store: more of them starve each
+# other of processor time and memory.
+GUESTS_MAX = 2
+POLL_S = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +62,31 @@ def disk_arguments(disks):
     return arguments
 
 
+def free_place():
+    """The lock of a board that may be on, None when GUESTS_MAX boards are. It is held until all who
+    have the file open are gone."""
+    images_cache.STORE.mkdir(parents=True, exist_ok=True)
+    for number in range(GUESTS_MAX):
+        place = open(images_cache.STORE / f"guest-{number}.lock", "wb")
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return place
+        except BlockingIOError:
+            place.close()
+    return None
+
+
+def wait_for_place():
+    """The same, once there is one."""
+    while (place := free_place()) is None:
+        time.sleep(POLL_S)
+    return place
+
+
 class Machine:
-    """One board; a context manager, so that its process is ended whatever happens. It also ends
-    with the thread that started it.
+    """One board; a context manager, so that its process is ended whatever happens, and what is left
+    of it kept when something failed. It also ends with the thread that started it. It starts when
+    fewer than GUESTS_MAX are on.
 
     `network`: the guest reaches servers on this machine's 127.0.0.1 as 10.0.2.2. `watchdog`: there
     is one. `reboots`: False makes a reset the end of the process.
@@ -64,6 +94,7 @@ class Machine:
 
     def __init__(self, uboot, disks, log, *, memory=512, network=False, watchdog=True,
                  reboots=True):
+        self.cards = [disk.path if isinstance(disk, FlushedCard) else disk for disk in disks]
         self.log_path = pathlib.Path(log)
         self.process = None
         self.console = None
@@ -88,14 +119,23 @@ class Machine:
         self.power_on()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, error, trace):
         self.power_cut()
+        if error is not None:
+            self.keep(error)
+
+    def keep(self, error):
+        """The cards and all that the console said, for who looks for the cause."""
+        folders.keep(error, self.cards, self.log_path)
 
     def power_on(self):
         """Starts the process; all consoles of one machine go to one log."""
         self.log = open(self.log_path, "ab")
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.log)
+        # Only the process of the board keeps the place: it is free again when that one is gone.
+        with wait_for_place() as place:
+            self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE, stderr=self.log,
+                                            pass_fds=[place.fileno()])
         self.console = Console(self.process.stdout.fileno(), self.process.stdin.fileno(), self.log)
 
     def power_cut(self):

@@ -17,6 +17,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 
 # pylint: disable=wrong-import-position
 import card
+import folders
 import images
 import recording
 import rig
@@ -28,7 +29,8 @@ DELICATE = (8, 10, 4, 12, 5, 11, 9, 3, 7, 6, 1)
 
 
 def run_cuts(folder, *options):
-    """(exit status, output) of the checker: 0 when nothing is violated, 1 when something is."""
+    """(exit status, output) of the checker: 0 when nothing is violated, 1 when something is. With
+    any other it has found nothing out."""
     done = subprocess.run([str(CUTS), *map(str, options), str(folder)], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode not in (0, 1):
@@ -83,7 +85,7 @@ def choose(count):
 
 def card_of(name, state):
     """The card as a cut in this state leaves it."""
-    path = rig.fresh_folder() / "card.img"
+    path = folders.fresh_folder() / "card.img"
     run_cuts(recording.recording(name), "--name", name, "--state", state, "--save", path)
     return path
 

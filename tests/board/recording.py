@@ -15,23 +15,23 @@ A recording is a folder, kept by content:
 
 import functools
 import os
-import pathlib
 import shutil
 
 import card
 import disk
+import folders
 import images
 import images_cache
 import qemu
 import rig
 import uboot
+import virtual_device
 
 NAMES = ("fresh", "used")
 CONTRACT = "order"
 FROM, TO = images.FACTORY, "2.0"
 # What is confirmed raises the floor, so that there is one to be looked at.
 FLOOR = 2
-HERE = pathlib.Path(__file__).resolve().parent
 PATCHES = images_cache.ROOT / "tests/mutants"
 PLANTED_IN = ("base", "format", "keys", "bootloader", "updater")
 DEVICE = "/dev/vda"
@@ -42,19 +42,13 @@ SETTINGS = card.SETTINGS[CONTRACT] + "env_config=/data/fw_env.config\n"
 class RecordedRig(rig.Rig):
     """A board whose Linux sees its card as a disk that wants to be flushed."""
 
+    PARTITION = "vda{}"
+
     def __init__(self, path, log=None):
         super().__init__(path, "small")
         self.foreign = variables()
         self.machine = qemu.Machine(rig.uboot_binary(), [qemu.FlushedCard(self.card, log)],
                                     self.card.with_suffix(".log"), network=True)
-
-    def check_no_write(self):
-        """The kernel counts the writes to each partition: none to the slot that runs."""
-        names = [name for name, *_ in disk.partitions(disk.SLOT_MIB, disk.DATA_MIB)]
-        number = 1 + names.index(f"rootfs-{self.slot}")
-        writes = self.must(f"awk '{{print $5}}' /sys/class/block/vda{number}/stat")
-        if writes != "0":
-            raise AssertionError(f"expected no write to slot {self.slot}, which runs, got {writes}")
 
     def install_recorded(self, program="vv-update"):
         """Installs what the recording is about."""
@@ -84,17 +78,6 @@ def variables():
             "bootargs": f"{built_in['bootargs']} {qemu.FlushedCard.BOOTARGS}"}
 
 
-def write_data(path):
-    """The data partition, with a fw_env.config that names the disk."""
-    images.write_data(path, SETTINGS)
-    text = (uboot.ROOT / "bootloader/fw_env.config").read_text().replace("/dev/mmcblk0", DEVICE)
-    config = path.with_suffix(".config")
-    config.write_text(text)
-    config.chmod(0o644)
-    images_cache.run("debugfs", "-w", "-R", f"write {config} fw_env.config", path)
-    config.unlink()
-
-
 @functools.cache
 def release():
     """The signed image that is installed."""
@@ -102,17 +85,9 @@ def release():
     partition = userland.rootfs(TO)
 
     def make(work):
-        image = work / f"floor-{TO}.vvi"
-        images_cache.run(
-            images.BIN / "vv-image", "build", "-o", image, "--product", images.PRODUCT,
-            "--compatible", images.COMPATIBLE, "--version", TO, "--release-index",
-            images.RELEASES[TO].index, "--min-release-index", FLOOR, "--level", 1,
-            "--partition", f"rootfs={partition}")
-        keys = images.keys()
-        images_cache.run(images.BIN / "vv-image", "sign", image, "--cert", keys / "release.pem",
-                         "--key", keys / "release.key")
-    inputs = {"rootfs": partition.parent.name, "keys": images.keys().name, "floor": FLOOR,
-              "vv-image": images_cache.file_hash(images.BIN / "vv-image")}
+        images.build_release(work / f"floor-{TO}.vvi", TO, partition,
+                             "--min-release-index", FLOOR)
+    inputs = {**images.release_inputs(partition), "floor": FLOOR}
     return images_cache.product("recorded-image", inputs, make) / f"floor-{TO}.vvi"
 
 
@@ -125,25 +100,21 @@ def served(path):
 
 
 def make_card(path, name):
-    """The card as the factory leaves it."""
-    data = path.with_suffix(".data")
-    write_data(data)
-    contents = {"rootfs-a": rig.userland("small").factory_rootfs(), "data": data}
-    if name == "used":
-        contents["rootfs-b"] = contents["rootfs-a"]
-    disk.make_disk(path, card.SCRIPTS[CONTRACT], variables=variables(), contents=contents)
-    data.unlink()
+    """The card as the factory leaves it, with a fw_env.config that names the disk."""
+    config = (uboot.ROOT / "bootloader/fw_env.config").read_text().replace("/dev/mmcblk0", DEVICE)
+    card.make_factory_card(path, rig.userland("small"), script=card.SCRIPTS[CONTRACT],
+                           settings=SETTINGS, variables=variables(),
+                           files={"fw_env.config": config},
+                           slots=card.SLOTS if name == "used" else card.SLOTS[:1])
 
 
 def write_layout(path):
     """A line per thing: its name, then numbers in bytes or a path."""
-    table = {name: (start * disk.MIB, size * disk.MIB)
-             for name, _, start, size in disk.partitions(disk.SLOT_MIB, disk.DATA_MIB)}
     userland = rig.userland("small")
     lines = [f"environment {disk.ENV_OFFSETS[0]} {disk.ENV_OFFSETS[1]} {disk.ENV_SIZE}"]
-    lines += [f"slot {slot} {start} {size}" for slot in card.SLOTS
-              for start, size in [table[f"rootfs-{slot}"]]]
-    lines.append("data {} {}".format(*table["data"]))
+    for name, partition in (*((f"slot {slot}", f"rootfs-{slot}") for slot in card.SLOTS),
+                            ("data", "data")):
+        lines.append("{} {} {}".format(name, *disk.place_of(partition)))
     lines += [f"release {FROM} {images.RELEASES[FROM].index} {userland.rootfs(FROM)} "
               f"{userland.release(FROM)}",
               f"release {TO} {images.RELEASES[TO].index} {userland.rootfs(TO)} {release()}"]
@@ -154,7 +125,7 @@ def record(folder, name, work):
     """Fills the folder of a recording with what `work` does to a board."""
     path, before, log = folder / "run.img", folder / "card.img", folder / "log.img"
     make_card(before, name)
-    card.copy(before, path)
+    folders.copy_sparse(before, path)
     log.touch()
     with RecordedRig(path, log) as board:
         work(board)
@@ -172,8 +143,8 @@ def inputs(name):
                 userland.factory_rootfs(), userland.release(FROM), release())],
             "uboot": rig.uboot_binary().parent.name, "variables": variables(), "settings": SETTINGS,
             "script": images_cache.file_hash(card.SCRIPTS[CONTRACT]),
-            "makers": [images_cache.file_hash(HERE / file) for file in (
-                "recording.py", "qemu.py", "disk.py", "images.py")]}
+            "makers": [images_cache.file_hash(file) for file in (__file__, *(
+                module.__file__ for module in (card, disk, images, qemu, rig, virtual_device)))]}
 
 
 @functools.cache

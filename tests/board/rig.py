@@ -3,19 +3,16 @@
 look at the card when the scenario is over."""
 
 import atexit
-import functools
 import json
 import pathlib
 import re
-import shutil
-import tempfile
-import threading
 import time
 
 import card
 import images
 import qemu
 import uboot
+from folders import copy_sparse, fresh_folder, once, workspace
 from web_server import Nginx
 
 HOST = "10.0.2.2"  # this machine's loopback, as the guest reaches it
@@ -26,32 +23,6 @@ CONFIRM_S = 180
 TAIL_LINES = 40
 FIRST_SLOT = 2  # the number of its partition
 SHELL = "vv-board# "
-# Boards that are on at the same time, whatever runs side by side.
-GUESTS = threading.BoundedSemaphore(2)
-
-
-def once(function):
-    """Like functools.cache; tests that run side by side wait for the one that makes a thing."""
-    cached, lock = functools.cache(function), threading.RLock()
-
-    @functools.wraps(function)
-    def guarded(*arguments, **named):
-        with lock:
-            return cached(*arguments, **named)
-    return guarded
-
-
-@once
-def workspace():
-    """One folder for the whole run, gone at its end."""
-    folder = tempfile.mkdtemp(prefix="vv-board-")
-    atexit.register(shutil.rmtree, folder, True)
-    return pathlib.Path(folder)
-
-
-def fresh_folder():
-    """A folder for one board."""
-    return pathlib.Path(tempfile.mkdtemp(dir=workspace()))
 
 
 @once
@@ -87,14 +58,15 @@ def uboot_binary():
 @once
 def _card_once(name, script, settings, variables):
     """Cards are made once and copied."""
-    return card.make_factory_card(fresh_folder(), userland(name), script=script, settings=settings,
-                                  variables=None if variables is None else dict(variables))
+    return card.make_factory_card(
+        fresh_folder() / "card.img", userland(name), script=script, settings=settings,
+        variables=None if variables is None else dict(variables))
 
 
 def new_card(name, script, settings, variables):
     """A card as a factory leaves it."""
     made = _card_once(name, script, settings, variables and tuple(variables.items()))
-    return card.copy(made, fresh_folder() / "card.img")
+    return copy_sparse(made, fresh_folder() / "card.img")
 
 
 def factory_card(contract, name="small"):
@@ -105,10 +77,13 @@ def factory_card(contract, name="small"):
 
 class Rig:
     """A board at work. As a context manager it starts the board, and in the end holds the card
-    against what must be true after every scenario; a failure is told with the console's last lines.
+    against what must be true after every scenario; a failure is told with the console's last lines,
+    and card and console are kept.
 
     `slot` and `version` are what runs, by the system's own word on the console.
     """
+
+    PARTITION = "mmcblk0p{}"  # as Linux calls it
 
     def __init__(self, path, name="small", foreign=None):
         self.card = pathlib.Path(path)
@@ -125,25 +100,24 @@ class Rig:
         return self.machine.console
 
     def __enter__(self):
-        GUESTS.acquire()
-        try:
-            self.power_on()
-        except BaseException:
-            GUESTS.release()
-            raise
+        self.power_on()
         return self
 
     def __exit__(self, kind, error, trace):
         self.machine.power_cut()
-        GUESTS.release()
         try:
             if error is None:
                 self.check_card()
         except AssertionError as failed:
-            failed.add_note(self.last_lines())
+            self.tell(failed)
             raise
         if error is not None:
-            error.add_note(self.last_lines())
+            self.tell(error)
+
+    def tell(self, error):
+        """Adds to a failure what is left of the board."""
+        error.add_note(self.last_lines())
+        self.machine.keep(error)
 
     def last_lines(self):
         """The end of all that the console said."""
@@ -155,8 +129,8 @@ class Rig:
     def power_on(self):
         """Starts the board."""
         self.slot = self.version = None
-        self.began = time.monotonic()
         self.machine.power_on()
+        self.began = time.monotonic()
 
     def power_cut(self):
         """Takes the power away; what runs must then be whole on the card."""
@@ -178,8 +152,10 @@ class Rig:
         self.expect(re.escape(SHELL))
         # What is mounted at /, whatever the kernel's command line says: the low byte of its device
         # number counts the partitions of the card.
-        number = int(self.must("stat -c %d /")) % 256
-        self.version, self.slot = found[1], card.SLOTS[number - FIRST_SLOT]
+        slot = int(self.must("stat -c %d /")) % 256 - FIRST_SLOT
+        if slot not in range(len(card.SLOTS)):
+            raise AssertionError(f"partition {slot + FIRST_SLOT} is mounted at /, which is no slot")
+        self.version, self.slot = found[1], card.SLOTS[slot]
         if found[2] not in ("", self.slot):
             raise AssertionError(f"slot {self.slot} runs and is called {found[2]}")
         return self.version, self.slot
@@ -240,7 +216,8 @@ class Rig:
     def check_no_write(self):
         """The kernel counts the writes to each partition: none to the slot that runs."""
         number = FIRST_SLOT + card.SLOTS.index(self.slot)
-        writes = self.must(f"awk '{{print $5}}' /sys/class/block/mmcblk0p{number}/stat")
+        name = self.PARTITION.format(number)
+        writes = self.must(f"awk '{{print $5}}' /sys/class/block/{name}/stat")
         if writes != "0":
             raise AssertionError(f"expected no write to the running slot {self.slot}, got {writes}")
 

@@ -87,7 +87,7 @@ class Small:
         for name in ("init", "reboot", "poweroff"):
             tree.link(f"usr/sbin/{name}", "../bin/busybox")
         for name, path in self.libraries.items():
-            home = "usr/lib" if name in LOADER else LIBRARIES
+            home = "usr/lib" if name == pathlib.Path(LOADER).name else LIBRARIES
             tree.file(f"{home}/{name}", path, 0o755)
         tree.file("etc/passwd", "root::0:0:root:/root:/bin/sh\n")
         tree.file("etc/group", "root:x:0:\n")

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """One power-on of a state: by the real script in real U-Boot, and by the model in vv-bootsim."""
 
+import contextlib
 import dataclasses
 import re
 import subprocess
 
 import disk
 import qemu
-from script_states import ATTEMPTS, VALUES
-from virtual_device import BIN, VirtualDevice
+from script_states import VALUES
+from virtual_device import BIN, VirtualDevice, parse_variables
 
 RESETS_MAX = 3  # where the model gives up; the board would go on
 # What U-Boot sets by itself at each start.
@@ -45,11 +46,6 @@ def there(variables):
             if value != "" and name not in OF_THE_START}
 
 
-def parse_printenv(text):
-    """{name: value} of what printenv shows."""
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-
-
 class Board:
     """A board at work on states, one after the other, in one run of QEMU."""
 
@@ -60,8 +56,8 @@ class Board:
         self.base = None
 
     def __enter__(self):
-        self.machine.power_on()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.enter_context(self.machine)
             self.console = self.machine.console
             self.machine.stop_autoboot()
             for command in ("setenv bootcount", "setenv bootlimit", f"setenv preboot '{PREBOOT}'",
@@ -70,18 +66,16 @@ class Board:
                 self.machine.command_output(command)
             self.console.send_line("reset")
             self.base = self._stored()
-        except BaseException:
-            self.machine.power_cut()
-            raise
+            undo.pop_all()
         return self
 
-    def __exit__(self, *_):
-        self.machine.power_cut()
+    def __exit__(self, *failure):
+        self.machine.__exit__(*failure)
 
     def _stored(self):
         """What the environment holds, from the next power-on; ends before the boot counter."""
         found = self.console.expect(r"(?s)^vv-power-on\n(.*?)^vv-next ")
-        return there(parse_printenv(found[1]))
+        return there(parse_variables(found[1]))
 
     def run(self, state, more=()):
         """One state, from before the boot counter to the power-on behind it; `more` are commands
@@ -120,8 +114,8 @@ class Model:
         lost = [f"--unbootable={slot}" for slot in "ab" if slot not in state.can_start.split()]
         done = subprocess.run(
             [str(BIN / "vv-bootsim"), "-e", str(self.device.dir / "fw_env.config"), "-o",
-             str(cmdline), "--contract", state.contract, "--attempts", str(ATTEMPTS), "--resets",
-             *lost], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+             str(cmdline), "--contract", state.contract, "--resets", *lost],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         said = re.fullmatch(r"resets=(\d)\n(?:slot=(\w+)\n)?", done.stdout)
         if not said:
             raise AssertionError(f"vv-bootsim, {state}: exit {done.returncode}: {done.stderr}")

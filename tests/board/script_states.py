@@ -11,7 +11,6 @@ import random
 
 CAN_START = ("a b", "a", "b", "none")
 TRIALS = (None, "a", "b", "junk")
-ATTEMPTS = 3
 
 # Per contract: every variable, with ordinary values first and odd ones behind.
 LEFT = ("0", "1", "3", "9", None, "", "a", "10", "0x2", "junk", "-1", "ffffffffffffffff")

@@ -1,34 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real boot scripts in real U-Boot, held against the model and against rows written by hand."""
 
-import atexit
-import concurrent.futures
 import functools
-import pathlib
-import shutil
-import tempfile
 import unittest
 
 import script_states
 import uboot
+from folders import fresh_folder, pool
 from script_runs import Board, Model, contract_part
 
 SCRIPTS = {contract: uboot.ROOT / f"bootloader/boot-{contract}.cmd"
            for contract in ("order", "bootcount")}
 SHOWN = 5
-
-
-@functools.cache
-def workspace():
-    """One folder for the whole run, gone at its end."""
-    folder = tempfile.mkdtemp(prefix="vv-board-")
-    atexit.register(shutil.rmtree, folder, True)
-    return pathlib.Path(folder)
-
-
-def fresh_folder():
-    """A folder for one board."""
-    return pathlib.Path(tempfile.mkdtemp(dir=workspace()))
 
 
 def compare(contract, states, script=None):
@@ -53,8 +36,8 @@ def everything():
             [row.state() for row in script_states.ROWS if row.contract == contract]
             for contract in SCRIPTS}
     uboot.build()
-    with concurrent.futures.ThreadPoolExecutor(len(todo)) as pool:
-        results = dict(zip(todo, pool.map(compare, todo, todo.values())))
+    with pool(len(todo)) as workers:
+        results = dict(zip(todo, workers.map(compare, todo, todo.values())))
     counts = {contract: len(outcomes) for contract, (_, outcomes) in results.items()}
     print(f"states compared: {sum(counts.values())} (order {counts['order']}, bootcount "
           f"{counts['bootcount']}), rows by hand: {len(script_states.ROWS)}, differences "

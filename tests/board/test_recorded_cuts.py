@@ -12,14 +12,15 @@ import unittest
 import zlib
 
 import disk
+import folders
 import images_cache
 import recorded_cuts
 import recording
-import rig
 
 BOOTED = int(os.environ.get("BOOTED", "25"))  # states that are booted
 LOST = max(1, BOOTED // 6)  # and others, with both copies of the environment damaged as well
 COMPARED = 20               # journals read by e2fsck and debugfs too
+SLOT_B, SLOT_BYTES = disk.place_of("rootfs-b")
 STEPS = {1, *range(3, 13)}  # step 2 writes nothing
 
 
@@ -33,12 +34,6 @@ def violations(text):
     """{invariant: how often it was violated}."""
     line = re.search(r"^violations:.*$", text, re.M)[0]
     return {name: int(count) for name, count in re.findall(r"(I\d) (\d+)", line)}
-
-
-def slot_offset(slot):
-    """Where a slot begins, in bytes."""
-    return next(start for name, _, start, _ in disk.partitions(disk.SLOT_MIB, disk.DATA_MIB)
-                if name == f"rootfs-{slot}") * disk.MIB
 
 
 class Checked(unittest.TestCase):
@@ -88,19 +83,24 @@ class Tampered(unittest.TestCase):
         self.log[begin:begin + 4] = zlib.crc32(data).to_bytes(4, "little")
         self.log[begin + 5:begin + disk.ENV_SIZE] = data
 
-    def check_found(self, *invariants):
-        """These are violated, and no others."""
+    def run_cuts(self):
+        """What the checker says of the log."""
         with tempfile.TemporaryDirectory(prefix="vv-board-") as folder:
             for name in ("card.img", "layout"):
                 pathlib.Path(folder, name).symlink_to(self.folder / name)
             pathlib.Path(folder, "log.img").write_bytes(self.log)
-            _, text = recorded_cuts.run_cuts(folder)
+            return recorded_cuts.run_cuts(folder)[1]
+
+    def check_found(self, *invariants):
+        """These are violated, and no others. What cannot be played again is not said to be."""
+        text = self.run_cuts()
+        self.assertNotIn("REPLAY=", text)
         found = violations(text)
         self.assertEqual({name for name, count in found.items() if count}, set(invariants), text)
 
     def test_an_activation_that_no_sync_keeps_behind_the_heads_is_found(self):
         heads = [at for at, where, length, _ in self.entries()
-                 if where == slot_offset("b") and length == 512][-1]
+                 if where == SLOT_B and length == 512][-1]
         store = next(at for at, where, _, _ in self.entries()
                      if at > heads and where in disk.ENV_OFFSETS)
         for at, _, _, flags in list(self.entries()):
@@ -119,28 +119,49 @@ class Tampered(unittest.TestCase):
 
     def test_a_resume_mark_for_bytes_that_are_others_is_found(self):
         body = next(at for at, where, length, _ in self.entries()
-                    if 0 < where - slot_offset("b") < disk.SLOT_MIB * disk.MIB and length > 4096)
+                    if 0 < where - SLOT_B < SLOT_BYTES and length > 4096)
         self.log[body + 512 + 4096] ^= 1
         self.check_found("I1", "I2", "I4")
 
     def test_a_write_to_the_running_slot_is_found(self):
-        heads = next(at for at, where, _, _ in self.entries() if where == slot_offset("b"))
-        struct.pack_into("<Q", self.log, heads, slot_offset("a") // 512)
+        heads = next(at for at, where, _, _ in self.entries() if where == SLOT_B)
+        struct.pack_into("<Q", self.log, heads, disk.place_of("rootfs-a")[0] // 512)
         self.check_found("I1", "I2", "I7")
+
+    def test_a_log_that_cannot_be_read_is_not_said_to_violate_anything(self):
+        struct.pack_into("<Q", self.log, 512 + 16, 2)  # the flag of the first entry: no flush
+        with self.assertRaisesRegex(AssertionError, "exit 2: cuts: "):
+            self.run_cuts()
+
+    def test_a_write_to_the_target_before_the_environment_leaves_it_out_is_found(self):
+        entries = list(self.entries())
+        first = next(at for at, where, _, _ in entries if where == SLOT_B)
+        store = max(at for at, where, length, _ in entries
+                    if at < first and where in disk.ENV_OFFSETS and length == disk.ENV_SIZE)
+        # What is there already: nothing is wrong with it but the step.
+        where = SLOT_B + 4096
+        with open(self.folder / "card.img", "rb") as stream:
+            stream.seek(where)
+            data = stream.read(4096)
+        header = struct.pack("<QQQQ", where // 512, len(data) // 512, 0, 0).ljust(512, b"\0")
+        self.log[store:store] = header + data
+        struct.pack_into("<Q", self.log, 16, len(entries) + 1)
+        self.check_found("I7")
 
 
 class Journal(unittest.TestCase):
     """The checker's reader of the data partition has a second opinion."""
 
     def journal_by_debugfs(self, path):
-        """The record after e2fsck has played the file system's own journal; None: there is none."""
-        start, size = next((start, size) for name, _, start, size in
-                           disk.partitions(disk.SLOT_MIB, disk.DATA_MIB) if name == "data")
+        """The record after e2fsck has played the file system's own journal, and finds nothing to
+        repair then; None: there is none."""
+        start, size = disk.place_of("data")
         with tempfile.TemporaryDirectory(prefix="vv-board-") as folder:
             data = pathlib.Path(folder, "data.img")
-            images_cache.run("dd", f"if={path}", f"of={data}", "bs=1M", f"skip={start}",
-                             f"count={size}", "conv=sparse", "status=none")
-            images_cache.run("sh", "-c", f"e2fsck -fp {data} || [ $? -eq 1 ]")
+            images_cache.run("dd", f"if={path}", f"of={data}", "bs=1M",
+                             f"skip={start // disk.MIB}", f"count={size // disk.MIB}",
+                             "conv=sparse", "status=none")
+            images_cache.run("e2fsck", "-p", "-E", "journal_only", data)
             images_cache.run("e2fsck", "-fn", data)
             text = images_cache.run("debugfs", "-R", "cat vv-update/journal", data).decode()
         return json.loads(text.splitlines()[0]) if text else None
@@ -154,7 +175,7 @@ class Journal(unittest.TestCase):
             for window in chance.sample(windows, COMPARED // 2):
                 state = f"s{window}.{chance.randrange(2)}"
                 with self.subTest(recording=name, state=state):
-                    path = rig.fresh_folder() / "card.img"
+                    path = folders.fresh_folder() / "card.img"
                     _, text = recorded_cuts.run_cuts(folder, "--state", state, "--save", path)
                     said = re.search(
                         r"^  journal: (\S+), slot (-?\d+), release (\S*), (\d+) chunks$",
@@ -199,7 +220,7 @@ class Planted(unittest.TestCase):
         """At least these invariants are violated."""
         with tempfile.TemporaryDirectory(prefix="vv-board-") as folder:
             recording.record_planted(pathlib.Path(folder), patch)
-            code, text = recorded_cuts.run_cuts(folder, "--name", patch)
+            code, text = recorded_cuts.run_cuts(folder)
         found = violations(text)
         print(f"\n  {patch}: {found}", end="", flush=True)
         self.assertEqual(code, 1)

@@ -6,6 +6,7 @@ import pathlib
 import tempfile
 import unittest
 
+import card
 import disk
 import qemu
 import uboot
@@ -57,11 +58,8 @@ class OnTheBoard(unittest.TestCase):
 
     def start(self, contract, variables, **options):
         """A board with the built-in variables, the board's and these."""
-        built_in = {}
-        for path in uboot.ENVIRONMENT:
-            built_in |= disk.environment_file(path)
         path = disk.make_disk(self.dir / "disk.img", SCRIPTS / f"boot-{contract}.cmd", slot_mib=2,
-                              data_mib=2, variables={**built_in, **variables})
+                              data_mib=2, variables={**card.built_in(), **variables})
         machine = qemu.Machine(uboot.build(), [path], self.dir / "console.log", memory=256,
                                **options)
         self.addCleanup(machine.power_cut)

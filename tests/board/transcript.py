@@ -22,6 +22,8 @@ Two updates on the virtual board (arm64, U-Boot, Linux), as its serial console s
 """
 # What U-Boot and the system say that belongs to the story.
 SAID = r"^(U-Boot 20\S+(?= )|(?:Booting|vv-board: release \S+ in) slot \w(?=\n))"
+# A boot says three such lines, each further attempt two.
+SAID_MAX = 9
 NOISE = ((r"(?m)^ *(check|download|verify) +\[.*\n?", ""),
          (r", \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", ""),
          (r"\b\d+(\.\d+)? m?s\b", "... s"))
@@ -52,8 +54,12 @@ class Story:
 
     def boot(self, version, slot):
         """What is said from power-on to the system that runs."""
-        while not self.lines[-1].startswith("vv-board: "):
-            self.lines.append(self.rig.expect(SAID)[1])
+        said = []
+        while not said or not said[-1].startswith("vv-board: "):
+            if len(said) == SAID_MAX:
+                raise AssertionError("no system runs: " + ", ".join(said))
+            said.append(self.rig.expect(SAID)[1])
+        self.lines += said
         self.rig.expect(re.escape(SHELL))
         self.rig.slot, self.rig.version = slot, version
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// What blklogwrites of QEMU wrote down: every write to a medium and every flush of its cache, in the
-// order in which they were done.
+// What blklogwrites of QEMU wrote down: every write to a medium and every flush of its cache, in
+// the order in which they were done.
 //
-// The format is that of Linux's dm-log-writes (Documentation/admin-guide/device-mapper/log-writes.rst
-// and drivers/md/dm-log-writes.c), little endian, in sectors of the size that the first one names:
+// The format is that of Linux's dm-log-writes (drivers/md/dm-log-writes.c and log-writes.rst in
+// Documentation/admin-guide/device-mapper), little endian, in sectors of the size that the first
+// one names:
 //
 //     sector 0      u64 magic | u64 version 1 | u64 entries | u32 bytes of a sector
 //     then, for     u64 sector | u64 sectors | u64 flags | u64 0, in a sector of its own,
 //     each entry    and behind it what was written: nothing for a flush or a discard
 //
 // QEMU (block/blklogwrites.c) enters a request once it is done, and counts entries in sector 0 at a
-// flush only: what stands behind the last flush is not counted. It sets no flag but flush and discard.
+// flush only: what stands behind the last flush is not counted. It sets no flag but flush and
+// discard.
 //
 // Invariants
 // 1. Every entry lies within the medium, and its data within the log.

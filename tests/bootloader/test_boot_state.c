@@ -290,8 +290,8 @@ static void the_floor_is_raised_by_confirm_or_brought_back_and_nothing_lowers_it
     }
 }
 
-// The copy that is not in force boots slot b. Losing the other one must not bring that back once b is
-// written to; what is given up is whole, and needs no second store.
+// The copy that is not in force boots slot b. Losing the other one must not bring that back once b
+// is written to; what is given up is whole, and needs no second store.
 static void only_invalidate_leaves_no_copy_that_boots_the_slot(void **state)
 {
     (void)state;

@@ -247,7 +247,8 @@ CHUNK_CASES = [
     ("a zstd frame of another length", stored(lambda raw, old: recompress(raw[:-1])), FORMAT,
      ["content size"]),
     ("a skippable zstd frame", stored(lambda raw, old:
-     b"\x50\x2a\x4d\x18" + (len(old) - 8).to_bytes(4, "little") + old[8:]), FORMAT, ["begin with a zstd frame"]),
+     b"\x50\x2a\x4d\x18" + (len(old) - 8).to_bytes(4, "little") + old[8:]), FORMAT,
+     ["begin with a zstd frame"]),
     ("bytes behind the zstd frame", stored(lambda raw, old: old + b"\0"), FORMAT, ["behind"]),
     ("no zstd frame at all", stored(lambda raw, old: b"\0" * len(old)), FORMAT, ["zstd"]),
     ("a cut zstd frame", stored(lambda raw, old: old[:-5]), FORMAT, ["zstd"]),

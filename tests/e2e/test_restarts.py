@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same install, killed at the same place again and again: it ends, says so, and goes on when told.
+"""The same install, killed at the same place again and again: it ends, says so, and goes on when
+told.
 
 strace kills the program at its first fallocate, which is step 5 (docs/crash-safety.md): the install
 is in the journal, and nothing of the image is in the slot.

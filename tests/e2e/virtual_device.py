@@ -89,6 +89,27 @@ def current_copy(copies):
     return second[1] if 0 < newer < 128 else first[1]
 
 
+def damage_copies(path, offsets):
+    """Flips a bit inside the data of the copies that lie there."""
+    with open(path, "r+b") as stream:
+        for offset in offsets:
+            stream.seek(offset + 9)
+            byte = stream.read(1)[0]
+            stream.seek(offset + 9)
+            stream.write(bytes([byte ^ 0x40]))
+
+
+def parse_variables(text):
+    """{name: value} of what fw_printenv or U-Boot's printenv shows."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def read_environment(config):
+    """All variables, read by fw_printenv of libubootenv."""
+    return parse_variables(subprocess.run(["fw_printenv", "-c", str(config)], check=True,
+                                          stdout=subprocess.PIPE, text=True).stdout)
+
+
 @functools.cache
 def _crc32c_table():
     """Of the reflected polynomial 0x82f63b78."""
@@ -152,20 +173,12 @@ class VirtualDevice:
             "".join(f"{env} {offset:#x} {ENV_SIZE:#x}\n" for offset in ENV_OFFSETS))
 
     def damage_environment(self, *copies):
-        """Flips a byte inside the data of each copy named (0, 1)."""
-        with open(self.dir / "uboot.env", "r+b") as stream:
-            for copy in copies:
-                stream.seek(ENV_OFFSETS[copy] + 9)
-                byte = stream.read(1)
-                stream.seek(-1, os.SEEK_CUR)
-                stream.write(bytes([byte[0] ^ 0x40]))
+        """Damages each copy named (0, 1)."""
+        damage_copies(self.dir / "uboot.env", [ENV_OFFSETS[copy] for copy in copies])
 
     def environment(self):
-        """All variables, read by fw_printenv of libubootenv."""
-        text = subprocess.run(
-            ["fw_printenv", "-c", str(self.dir / "fw_env.config")],
-            stdout=subprocess.PIPE, check=True, text=True).stdout
-        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+        """All variables."""
+        return read_environment(self.dir / "fw_env.config")
 
     def journal(self):
         """The journal's record, None when there is none; fails when it is damaged."""

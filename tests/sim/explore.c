@@ -36,7 +36,7 @@ struct explorer {
 static uint64_t mix(uint64_t seed, uint64_t a, uint64_t b)
 {
     uint64_t state = seed ^ (a * 0x9e3779b97f4a7c15u) ^ (b * 0xd1b54a32d192ed03u);
-    return sim_random(&state);
+    return next_random(&state);
 }
 
 static bool chosen(uint64_t dice, unsigned per_mille)

@@ -74,7 +74,7 @@ static void find_fates(const struct outcomes *o, uint32_t index, uint64_t seed,
     for (size_t i = 0; i < o->pieces; i++) {
         const struct sim_piece *p = &o->piece[i];
         if (index >= o->damage || (o->all == 0 && index >= o->subsets)) {
-            fates[i] = (uint8_t)(sim_random(&dice) % p->fates);
+            fates[i] = (uint8_t)(next_random(&dice) % p->fates);
         } else if (o->all > 0) {
             fates[i] = (uint8_t)(rest % p->fates);
             rest /= p->fates;
@@ -128,7 +128,7 @@ static uint32_t choose_epoch(const struct media *m, uint64_t seed)
             last = d->queue[d->queued - 1].epoch > last ? d->queue[d->queued - 1].epoch : last;
         }
     }
-    return first > last ? 0 : first + (uint32_t)(sim_random(&seed) % (last - first + 2));
+    return first > last ? 0 : first + (uint32_t)(next_random(&seed) % (last - first + 2));
 }
 
 void outcome_apply(struct world *w, const struct outcomes *o, uint32_t index, uint64_t seed)

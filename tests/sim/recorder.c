@@ -66,8 +66,8 @@ void recorder_choose(struct recorder *r, uint64_t seed, uint32_t within, bool fr
 {
     r->all = false;
     r->from_failure = from_failure;
-    r->wanted[0] = 1 + (uint32_t)(sim_random(&seed) % within);
-    r->wanted[1] = r->wanted[0] + 1 + (uint32_t)(sim_random(&seed) % within);
+    r->wanted[0] = 1 + (uint32_t)(next_random(&seed) % within);
+    r->wanted[1] = r->wanted[0] + 1 + (uint32_t)(next_random(&seed) % within);
 }
 
 const struct moment *recorder_find(const struct recorder *r, uint32_t number)

@@ -38,21 +38,11 @@ void sim_reset(struct sim *s)
     s->fail_short = s->failed = s->idle = s->misstored = false;
 }
 
-// splitmix64, public domain (Sebastiano Vigna).
-uint64_t sim_random(uint64_t *state)
-{
-    *state += 0x9e3779b97f4a7c15u;
-    uint64_t z = *state;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 void sim_garbage(void *buf, size_t len, uint64_t seed)
 {
     uint8_t *p = buf;
     for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
-        uint64_t word = sim_random(&seed);
+        uint64_t word = next_random(&seed);
         memcpy(p + i, &word, len - i < sizeof word ? len - i : sizeof word);
     }
 }

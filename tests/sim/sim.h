@@ -8,6 +8,8 @@
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
 
+#include "tests/support/test_data.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,8 +64,7 @@ struct sim_piece {
     uint8_t newest; // the fate in which all that was asked for happened
 };
 
-// Deterministic bytes; equal seeds give equal bytes. `*state` moves on.
-uint64_t sim_random(uint64_t *state);
+// Deterministic bytes; equal seeds give equal bytes.
 void sim_garbage(void *buf, size_t len, uint64_t seed);
 
 #endif

@@ -149,7 +149,7 @@ static void fail_sync(struct sim_disk *d)
 {
     uint64_t dice = d->sim->fail_at;
     for (size_t i = 0; i < d->queued; i++) {
-        if (sim_random(&dice) % 2 == 0) {
+        if (next_random(&dice) % 2 == 0) {
             persist(d, &d->queue[i]);
         }
     }

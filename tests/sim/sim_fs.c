@@ -283,9 +283,9 @@ bool sim_fs_spoil(struct sim_fs *fs, const char *name, uint64_t seed)
         return false;
     }
     memcpy(bytes, data, len);
-    uint64_t how = len == 0 ? 2 : sim_random(&seed) % 3;
+    uint64_t how = len == 0 ? 2 : next_random(&seed) % 3;
     if (how == 0) {
-        uint64_t bit = sim_random(&seed) % (len * 8);
+        uint64_t bit = next_random(&seed) % (len * 8);
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     } else if (how == 1) {
         len /= 2;

@@ -120,7 +120,7 @@ void sim_fs_file_sync(struct sim_fs_file *f)
 void sim_fs_file_fail_sync(struct sim_fs_file *f, uint64_t seed)
 {
     if (f->dirty) {
-        reach_medium(f, (enum outcome)(sim_random(&seed) % GARBAGE), 0);
+        reach_medium(f, (enum outcome)(next_random(&seed) % GARBAGE), 0);
         f->dirty = false;
         f->stale = true;
     }

@@ -17,8 +17,8 @@ static const char *random_value(uint64_t *dice)
     static const char long_value[] =
         "0123456789012345678901234567890123456789012345678901234567890123456789"
         "0123456789012345678901234567890123456789012345678901234567890123456789";
-    uint64_t n = sim_random(dice) % 10;
-    return n < 8 ? values[n] : long_value + sim_random(dice) % sizeof long_value;
+    uint64_t n = next_random(dice) % 10;
+    return n < 8 ? values[n] : long_value + next_random(dice) % sizeof long_value;
 }
 
 // Any flags, as after many stores; the CRC does not cover them.
@@ -37,7 +37,7 @@ static void set_flags(struct env_pair *p, uint8_t flag)
 static bool random_operation(struct env_pair *p, uint64_t *dice)
 {
     bool stored = false;
-    switch (sim_random(dice) % 16) {
+    switch (next_random(dice) % 16) {
     case 0:
     case 1:
     case 2:
@@ -54,18 +54,18 @@ static bool random_operation(struct env_pair *p, uint64_t *dice)
         }
         break;
     case 7:
-        if (sim_random(dice) % 4 != 0) {
+        if (next_random(dice) % 4 != 0) {
             break;
         }
         // Between a load and a commit this is another program that stores.
-        env_pair_destroy(p, 1U << sim_random(dice) % 2);
+        env_pair_destroy(p, 1U << next_random(dice) % 2);
         break;
     case 8:
         bootenv_close(p->sides[0].env);
         bootenv_close(p->sides[1].env);
         break;
     default: {
-        const char *name = env_pair_names[sim_random(dice) % ENV_PAIR_NAMES];
+        const char *name = env_pair_names[next_random(dice) % ENV_PAIR_NAMES];
         enum err r = env_pair_set(p, name, random_value(dice));
         assert_true(r == OK || r == ERR_IO);
     }

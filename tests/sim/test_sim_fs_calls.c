@@ -259,7 +259,7 @@ struct order {
 
 static size_t roll(uint64_t *dice, size_t sides)
 {
-    return (size_t)(sim_random(dice) % sides);
+    return (size_t)(next_random(dice) % sides);
 }
 
 static struct order roll_order(uint64_t *dice)
@@ -274,7 +274,7 @@ static struct order roll_order(uint64_t *dice)
         .flags = (int)roll(dice, 3) | extra[roll(dice, 8)],
         .place = roll(dice, OPEN_MAX_AT_A_TIME),
         .len = roll(dice, 10) == 0 ? 0 : roll(dice, 700),
-        .seed = sim_random(dice),
+        .seed = next_random(dice),
     };
     if (o.kind == RENAME && o.name[0] == '\0') {
         // A mounted directory cannot be moved, that of the test could be.

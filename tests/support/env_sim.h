@@ -35,7 +35,8 @@ struct env_sim {
 void env_sim_init(struct env_sim *sim);
 void env_sim_free(struct env_sim *sim);
 
-// Straight to and from the medium, uncounted; NULL deletes, NULL means absent. Put into both copies.
+// Straight to and from the medium, uncounted; NULL deletes, NULL means absent. Put into both
+// copies.
 void env_sim_put(struct env_sim *sim, const char *name, const char *value);
 const char *env_sim_stored(const struct env_sim *sim, const char *name);
 

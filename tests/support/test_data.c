@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-// splitmix64
-static uint64_t next_random(uint64_t *state)
+// splitmix64, public domain (Sebastiano Vigna).
+uint64_t next_random(uint64_t *state)
 {
     *state += 0x9e3779b97f4a7c15u;
     uint64_t z = *state;

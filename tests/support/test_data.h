@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// The next number of a sequence; `*state` is the seed in the beginning.
+uint64_t next_random(uint64_t *state);
+
 // No codec makes these bytes smaller.
 void fill_random(void *data, size_t len, uint64_t seed);
 

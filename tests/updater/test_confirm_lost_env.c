@@ -155,8 +155,8 @@ static void a_confirmation_that_raised_no_floor_is_no_loss(void **state)
     }
 }
 
-// Somebody deleted vv_trial with fw_setenv during the first update, or an updater that left no floor
-// confirmed and was cut. Asking the checks once more is right then too.
+// Somebody deleted vv_trial with fw_setenv during the first update, or an updater that left no
+// floor confirmed and was cut. Asking the checks once more is right then too.
 static void a_first_trial_that_was_taken_out_by_hand_is_decided_by_the_checks(void **state)
 {
     (void)state;
@@ -343,8 +343,8 @@ static void a_floor_that_cannot_be_recorded_is_warned_about(void **state)
     trial_bench_free(t);
 }
 
-// 3.0 in slot a is rejected, the environment is lost, and slot a does not start once: slot b runs, and
-// must not take the last sign from slot a that it was given up.
+// 3.0 in slot a is rejected, the environment is lost, and slot a does not start once: slot b runs,
+// and must not take the last sign from slot a that it was given up.
 static void a_floor_comes_back_together_with_a_rejection(void **state)
 {
     (void)state;
@@ -405,8 +405,8 @@ static void the_other_verbs_see_a_forgotten_trial_too(void **state)
 
 // --- a slot that boots again ---------------------------------------------------------------------
 
-// The first update is rejected in slot b, the environment lost, and slot a hangs by now: it has used
-// up its attempts when the boot loader falls back to slot b.
+// The first update is rejected in slot b, the environment lost, and slot a hangs by now: it has
+// used up its attempts when the boot loader falls back to slot b.
 static struct trial_bench *back_in_the_rejected_slot(bool healthy)
 {
     struct error e;

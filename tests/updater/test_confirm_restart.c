@@ -149,8 +149,8 @@ static void an_unhealthy_trial_is_rejected_whatever_call_fails_before_a_reboot(v
     run_scenes(false, true, 3);
 }
 
-// Slot a is partly written, so that slot b has to go on. What is not in the journal may be lost; the
-// device starts, and from the only slot that can.
+// Slot a is partly written, so that slot b has to go on. What is not in the journal may be lost;
+// the device starts, and from the only slot that can.
 static bool go_on_with_fault(enum contract contract, enum fault fault, unsigned n)
 {
     struct error e;

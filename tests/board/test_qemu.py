@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How many boards are on at the same time."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+import images_cache
+import qemu
+
+ASK = "import qemu; print(qemu.free_place() is not None)"
+
+
+class Places(unittest.TestCase):
+    """Processes that run side by side share them."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="vv-board-")
+        self.addCleanup(folder.cleanup)
+        self.dir = pathlib.Path(folder.name)
+        patched = mock.patch.object(images_cache, "STORE", self.dir)
+        patched.start()
+        self.addCleanup(patched.stop)
+
+    def machine(self, name):
+        """A board that is on, with an idle process in the place of QEMU."""
+        machine = qemu.Machine("none", [], self.dir / f"{name}.log")
+        machine.command = ["sleep", "600"]
+        self.addCleanup(machine.power_cut)
+        machine.power_on()
+        return machine
+
+    def free_elsewhere(self):
+        """Whether another process could start a board."""
+        environment = {**os.environ, "VV_BOARD_DIR": str(self.dir),
+                       "PYTHONPATH": str(pathlib.Path(qemu.__file__).parent)}
+        return subprocess.run([sys.executable, "-c", ASK], env=environment, check=True,
+                              stdout=subprocess.PIPE, text=True).stdout.strip() == "True"
+
+    def test_no_process_starts_a_board_while_as_many_are_on_as_may_be(self):
+        machines = []
+        for number in range(qemu.GUESTS_MAX):
+            self.assertTrue(self.free_elsewhere(), f"{number} boards are on")
+            machines.append(self.machine(str(number)))
+        self.assertFalse(self.free_elsewhere())
+        self.assertIsNone(qemu.free_place())
+        machines[0].power_cut()
+        self.assertTrue(self.free_elsewhere())
