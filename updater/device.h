@@ -43,8 +43,8 @@ struct device {
     // Opens a partition of a slot: blk_file_open, or a simulated one.
     MUST_CHECK enum err (*open_blk)(const char *path, enum blk_mode mode, struct blk **ret,
                                     struct error *e);
-    // Runs [device] reboot_command and waits for it, DEVICE_REBOOT_WAIT_MS at most: it may be a slow
-    // shutdown, so it is left running then. A simulated device counts.
+    // Runs [device] reboot_command and waits for it, DEVICE_REBOOT_WAIT_MS at most: it may be a
+    // slow shutdown, so it is left running then. A simulated device counts.
     MUST_CHECK enum err (*reboot)(struct device *d, struct error *e);
 };
 

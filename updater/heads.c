@@ -120,8 +120,8 @@ static size_t head_span(const struct slot_partition *p)
     return p->blk->size_bytes < HEAD_SIZE ? (size_t)p->blk->size_bytes : HEAD_SIZE;
 }
 
-// A superblock stands in one sector of 512, which is written as a whole: at the beginning (FAT, XFS,
-// squashfs) or at 1024 (ext4, erofs). It is taken away before anything else of its partition,
+// A superblock stands in one sector of 512, which is written as a whole: at the beginning (FAT,
+// XFS, squashfs) or at 1024 (ext4, erofs). It is taken away before anything else of its partition,
 // and comes back behind everything else, each with a sync of its own: so that whatever a cut leaves
 // of a head, what could be mounted is complete.
 enum { SECTOR = 512 };
@@ -210,8 +210,9 @@ static void copy_superblocks(uint8_t *bytes, const uint8_t *from, size_t count, 
     }
 }
 
-// [off, off + len) of every head, from `bytes`, which are the heads of all partitions as they are to
-// be after this; synced and read back. Where `skip_zeros`, zeros are there: see zero_everywhere().
+// [off, off + len) of every head, from `bytes`, which are the heads of all partitions as they are
+// to be after this; synced and read back. Where `skip_zeros`, zeros are there: see
+// zero_everywhere().
 static enum err write_everywhere(const uint8_t *bytes, const struct slot *s, size_t off, size_t len,
                                  bool skip_zeros, struct error *e)
 {

@@ -6,8 +6,8 @@
 // 1. Bytes get in only after the chunk they are part of was hashed in memory.
 // 2. Behind the end of a shorter image stand zeros.
 // 3. Whatever a cut leaves of heads_zero() or heads_write(), in whatever order sectors of 512 reach
-//    the medium: a partition with a superblock has all of its head, but for the first sector where the
-//    superblock stands at 1024.
+//    the medium: a partition with a superblock has all of its head, but for the first sector where
+//    the superblock stands at 1024.
 #ifndef UPDATER_HEADS_H
 #define UPDATER_HEADS_H
 

@@ -73,8 +73,8 @@ static void name_image(const struct install *in, struct error *e)
     }
 }
 
-// For people and the fleet, and so that it is not taken for a cut. An install that failed before its
-// own step 3 says nothing of the one in the journal. The first error is the one that is told,
+// For people and the fleet, and so that it is not taken for a cut. An install that failed before
+// its own step 3 says nothing of the one in the journal. The first error is the one that is told,
 // whatever happens here.
 static void record_failure(struct install *in, const struct error *first)
 {

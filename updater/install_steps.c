@@ -76,8 +76,8 @@ enum err step_check_running(struct install *in, struct error *e)
     struct device *d = in->device;
     in->boot = (struct boot_state){.next = SLOT_NONE, .trial = SLOT_NONE};
     enum err err = boot_state_read(&d->config->boot, d->env, &in->boot, e);
-    // Why the running slot is given up is what the old system has to tell, and what the next boot goes
-    // by where that was not stored yet.
+    // Why the running slot is given up is what the old system has to tell, and what the next boot
+    // goes by where that was not stored yet.
     bool left = err != OK || in->boot.trial == d->running || trial_was_forgotten(d, &in->boot);
     if (boot_given_up(&in->boot, d->running) || (left && trial_is_rejected(d, d->running))) {
         in->recordable = false;

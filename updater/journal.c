@@ -8,9 +8,9 @@
 #include <string.h>
 
 // The record: one line of canonical JSON, then one line "crc32c " and 8 hex digits over the first
-// line with its end. RECORD_VERSION is that of released programs. Both slots share the record, so the
-// program that reads it may be newer than the one that wrote it: a member that came later may be
-// missing. Any other that is missing or of the wrong kind loses the record like damage.
+// line with its end. RECORD_VERSION is that of released programs. Both slots share the record, so
+// the program that reads it may be newer than the one that wrote it: a member that came later may
+// be missing. Any other that is missing or of the wrong kind loses the record like damage.
 enum { RECORD_VERSION = 1, RECORD_MAX = 16 * 1024, TRAILER_LEN = 7 + 8 + 1 };
 
 static const char record_name[] = "journal";

@@ -54,10 +54,10 @@ enum journal_outcome {
     OUTCOME_FAILED,
 };
 
-// An install that was cut off so often in a row without getting further is not begun again by itself:
-// what is wrong is the device, not the moment. People who switch the power off do not get there:
-// every 8 MiB are synced, and that is progress. Twenty starts without it write some 20 x 8 MiB at
-// most, which is about one image and no wear to speak of.
+// An install that was cut off so often in a row without getting further is not begun again by
+// itself: what is wrong is the device, not the moment. People who switch the power off do not get
+// there: every 8 MiB are synced, and that is progress. Twenty starts without it write some 20 x 8
+// MiB at most, which is about one image and no wear to speak of.
 enum { RESTARTS_MAX = 20 };
 
 struct release_id {
@@ -96,17 +96,17 @@ struct journal {
 MUST_CHECK enum err journal_load(struct state_store *s, struct journal *ret, struct error *e);
 MUST_CHECK enum err journal_save(struct state_store *s, const struct journal *j, struct error *e);
 
-// Step 3: an install of `release` into `slot` begins, with `left_bytes` to be written. It was cut off
-// before if the journal has the same install, still open: one more restart, unless less is left than
-// ever before. `anew` forgets what was counted. The caller saves it.
+// Step 3: an install of `release` into `slot` begins, with `left_bytes` to be written. It was cut
+// off before if the journal has the same install, still open: one more restart, unless less is left
+// than ever before. `anew` forgets what was counted. The caller saves it.
 void journal_begin(struct journal *j, int slot, const struct release_id *release,
                    uint64_t left_bytes, bool anew);
 // No install is under way nor was one cut off.
 void journal_count_anew(struct journal *j);
 
 // The newest release that can have raised the floor, whether its slot still holds it or not: one
-// that was confirmed, or that runs without being on trial (`settled`, SLOT_NONE: the running one is)
-// while the journal is behind. False when no confirmed release is known: a new device, or the
+// that was confirmed, or that runs without being on trial (`settled`, SLOT_NONE: the running one
+// is) while the journal is behind. False when no confirmed release is known: a new device, or the
 // journal was lost.
 bool journal_newest_confirmed(const struct journal *j, int settled, uint64_t *ret_index);
 

@@ -256,8 +256,8 @@ enum err trial_keep(struct device *d, struct error *e)
 
 // --- settle -------------------------------------------------------------------------------------
 
-// What vv_floor has to be while the running slot is confirmed; 0: nothing is known. Where a flip may
-// have been forgotten, none comes back: its want is what says so.
+// What vv_floor has to be while the running slot is confirmed; 0: nothing is known. Where a flip
+// may have been forgotten, none comes back: its want is what says so.
 static enum err read_floor_to_keep(struct device *d, uint64_t *ret, struct error *e)
 {
     *ret = 0;
@@ -279,8 +279,8 @@ static void keep_floor(struct device *d, uint64_t floor)
     }
 }
 
-// An environment that has lost its floor may have lost as well that the other slot was given up. Once
-// the floor is back nothing tells any more, so that is stored with it.
+// An environment that has lost its floor may have lost as well that the other slot was given up.
+// Once the floor is back nothing tells any more, so that is stored with it.
 static enum err settle(struct device *d, const struct boot_state *boot, uint64_t floor,
                        struct error *e)
 {
@@ -338,7 +338,8 @@ enum err trial_check_other(struct device *d, int slot, struct error *e)
     return OK;
 }
 
-// A slot that is partly written stays that, and worse than bad; it is never true of the one that runs.
+// A slot that is partly written stays that, and worse than bad; it is never true of the one that
+// runs.
 static void record(struct device *d, int slot, enum slot_content content, const char *reason)
 {
     struct error e;
@@ -390,7 +391,8 @@ enum err trial_go_on_alone(struct device *d, const char *reason, struct error *e
                        e);
 }
 
-// Never tried, and it was to be gone back to: it stays what to fall back to, behind the running slot.
+// Never tried, and it was to be gone back to: it stays what to fall back to, behind the running
+// slot.
 static enum err store_as_before(struct device *d, struct error *e)
 {
     uint64_t floor;

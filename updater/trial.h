@@ -5,8 +5,8 @@
 // Invariants
 // 1. Kept: the environment first, then the journal. A restart in between finds a journal that is
 //    behind; confirm.c says how it is put right.
-// 2. Rejected and taken back: the journal first, so that the old system can tell why; a journal that
-//    cannot be written is warned about and does not keep a bad system running.
+// 2. Rejected and taken back: the journal first, so that the old system can tell why; a journal
+//    that cannot be written is warned about and does not keep a bad system running.
 // 3. The release floors are raised by keeping only, to what the signed head in the slot's record
 //    says; what one of their two places has lost comes back from the other. Certificate expiry does
 //    not matter there. The time floor is raised to the release's
@@ -42,24 +42,25 @@ bool trial_end_is_unrecorded(const struct device *d);
 bool trial_was_forgotten(const struct device *d, const struct boot_state *boot);
 
 // A running slot that the journal takes for partly written: the journal is put right, from its
-// record if every byte agrees with it, else to "unknown". Only warned about when it cannot be saved.
+// record if every byte agrees with it, else to "unknown". Only warned about when it cannot be
+// saved.
 void trial_correct_running(struct device *d);
 
 // The running slot is good from now on. One that was never written by us (no record, unknown to the
 // journal) stays a factory slot.
 MUST_CHECK enum err trial_keep(struct device *d, struct error *e);
 
-// Nothing is decided about the running slot: it gets its attempts back. While it is a confirmed one,
-// what was lost of the release floor comes back too, and in the same store the other slot is given up
-// when the journal has it rejected or partly written.
+// Nothing is decided about the running slot: it gets its attempts back. While it is a confirmed
+// one, what was lost of the release floor comes back too, and in the same store the other slot is
+// given up when the journal has it rejected or partly written.
 MUST_CHECK enum err trial_settle(struct device *d, struct error *e);
 
 // `slot` does not boot any more. ERR_NOT_NOW, and nothing stored, when the other slot is partly
 // written, see trial_check_other(): then nothing would boot.
 MUST_CHECK enum err trial_reject(struct device *d, int slot, const char *reason, struct error *e);
-// The check alone. What the journal calls partly written is read whole; if it agrees with its record
-// it is whole, and the journal in memory says so from then on. Any other error than ERR_NOT_NOW: it
-// could not be found out.
+// The check alone. What the journal calls partly written is read whole; if it agrees with its
+// record it is whole, and the journal in memory says so from then on. Any other error than
+// ERR_NOT_NOW: it could not be found out.
 MUST_CHECK enum err trial_check_other(struct device *d, int slot, struct error *e);
 // trial_reject() of `slot` got as far as the journal, at least.
 bool trial_is_rejected(const struct device *d, int slot);

@@ -76,7 +76,7 @@ static void make_subjects(struct plan *p, struct sim_kit *const kits[KITS])
     }
 }
 
-// --- all of them ----------------------------------------------------------------------------------
+// --- all of them ---------------------------------------------------------------------------------
 
 static void work(const struct plan *p, struct shared *shared, struct tally *tally)
 {
@@ -148,7 +148,7 @@ static bool work_in_parallel(const struct plan *p, struct tally *ret)
     return good;
 }
 
-// --- what was found -------------------------------------------------------------------------------
+// --- what was found ------------------------------------------------------------------------------
 
 static uint64_t sum_of(const uint64_t *counts)
 {
@@ -200,7 +200,8 @@ static uint64_t print_tally(const struct tally *t, uint64_t seed)
     return violations;
 }
 
-// What the whole of it has to come to, so that a part which is not tried any more does not go unseen.
+// What the whole of it has to come to, so that a part which is not tried any more does not go
+// unseen.
 enum { STATES_MIN = 1000000, REAL_STATES_MIN = 20000, STEP_MIN = 1000 };
 
 static bool is_enough(const struct tally *t)
@@ -234,7 +235,7 @@ static int replay(const struct plan *p, const char *token)
     return 2;
 }
 
-// --- what was asked for ---------------------------------------------------------------------------
+// --- what was asked for --------------------------------------------------------------------------
 
 static const char usage[] =
     "usage: crash [--slice] [--seed N] [--jobs N] [--only WORD] [--until-found] [--replay TOKEN]\n"

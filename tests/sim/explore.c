@@ -31,7 +31,7 @@ struct explorer {
     struct recorder recovery[DEPTH_MAX - 1]; // of the states of each depth
 };
 
-// --- chance ---------------------------------------------------------------------------------------
+// --- chance --------------------------------------------------------------------------------------
 
 static uint64_t mix(uint64_t seed, uint64_t a, uint64_t b)
 {
@@ -49,7 +49,7 @@ static bool is_enough(const struct explorer *x)
     return x->options->until_found && x->findings->found;
 }
 
-// --- states ---------------------------------------------------------------------------------------
+// --- states --------------------------------------------------------------------------------------
 
 // Behind the first `len` characters.
 static void add_token(struct findings *f, size_t len, uint32_t moment, uint32_t outcome)
@@ -122,7 +122,8 @@ static void cut_moment(struct explorer *x, const struct moment *m, unsigned dept
             continue;
         }
         add_token(x->findings, len, m->number, i);
-        // A restart just before the slot is shut out, and one just behind: the journal says the same.
+        // A restart just before the slot is shut out, and one just behind: the journal says the
+        // same.
         unsigned often = m->step == 3 || m->step == 4 ? 4 : 1;
         bool nested = depth + 1 < DEPTH_MAX &&
                       chosen(mix(x->seed, m->number + 7u, i), often * x->options->nest_per_mille);
@@ -134,7 +135,7 @@ static void cut_moment(struct explorer *x, const struct moment *m, unsigned dept
     x->findings->token[len] = '\0';
 }
 
-// --- failing calls --------------------------------------------------------------------------------
+// --- failing calls -------------------------------------------------------------------------------
 
 struct failure {
     enum sim_seam seam;
@@ -245,7 +246,7 @@ static void fail_calls(struct explorer *x)
     x->findings->token[0] = '\0';
 }
 
-// --- subjects -------------------------------------------------------------------------------------
+// --- subjects ------------------------------------------------------------------------------------
 
 void subject_name(const struct subject *s, char *ret, size_t size)
 {
@@ -313,7 +314,7 @@ void explore(const struct subject *subject, const struct explore_options *option
     end(&x);
 }
 
-// --- one state again ------------------------------------------------------------------------------
+// --- one state again -----------------------------------------------------------------------------
 
 // The failure at the beginning of `*state`, which moves on to the cut behind it.
 static bool again_failure(struct explorer *x, const char **state)

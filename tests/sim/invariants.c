@@ -46,7 +46,7 @@ static const char *slot_name(const struct world *w, int slot)
     return w->config.slots[slot].name;
 }
 
-// --- I2 -------------------------------------------------------------------------------------------
+// --- I2 ------------------------------------------------------------------------------------------
 
 static void check_contents(struct world *w)
 {
@@ -70,7 +70,7 @@ static void check_contents(struct world *w)
     }
 }
 
-// --- I3 -------------------------------------------------------------------------------------------
+// --- I3 ------------------------------------------------------------------------------------------
 
 static void check_environment(struct world *w)
 {
@@ -95,7 +95,7 @@ static void check_environment(struct world *w)
     violated(w, 3, "the environment is not what one store has left");
 }
 
-// --- I4 -------------------------------------------------------------------------------------------
+// --- I4 ------------------------------------------------------------------------------------------
 
 // What of the chunk stands behind the held-back head of its partition.
 static bool chunk_is_there(const struct world *w, int slot, size_t part, uint64_t off,
@@ -135,8 +135,8 @@ static void check_resume_mark(struct world *w)
     }
 }
 
-// A slot that the journal calls whole holds the release it names: PARTIAL is stored before the first
-// byte changes.
+// A slot that the journal calls whole holds the release it names: PARTIAL is stored before the
+// first byte changes.
 static void check_journal_of_slots(struct world *w)
 {
     struct journal j;
@@ -158,7 +158,7 @@ static void check_journal_of_slots(struct world *w)
     }
 }
 
-// --- I6 -------------------------------------------------------------------------------------------
+// --- I6 ------------------------------------------------------------------------------------------
 
 static void check_floors(struct world *w)
 {
@@ -201,7 +201,7 @@ void check_media(struct world *w)
     check_floors(w);
 }
 
-// --- I1, I7, I8 -----------------------------------------------------------------------------------
+// --- I1, I7, I8 ----------------------------------------------------------------------------------
 
 void check_boot(struct world *w)
 {
@@ -234,9 +234,9 @@ void check_flip(struct world *w, int slot)
 {
     int release = world_content(w, slot, false);
     const struct truth *t = &w->m.truth;
-    // Without its records the device may take a slot to be as the factory made it, if it has something
-    // that may be a superblock: what is tried may turn out not to start. When the environment has
-    // forgotten the update too, nobody knows that there is something to be read.
+    // Without its records the device may take a slot to be as the factory made it, if it has
+    // something that may be a superblock: what is tried may turn out not to start. When the
+    // environment has forgotten the update too, nobody knows that there is something to be read.
     bool guesses = t->state_lost && !w->is_installing;
     bool forgotten = t->env_lost || t->env_copy_lost;
     bool may_not_start = !world_mountable(w, slot) && world_has_head(w, slot);

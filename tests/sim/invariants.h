@@ -46,10 +46,11 @@ void check_media(struct world *w);
 void check_boot(struct world *w);
 // Before the store that makes `slot` the next to boot: I8.
 void check_flip(struct world *w, int slot);
-// After a process, which was an install or something that leaves the slots alone: I7, and of I3 that it stored `decisions` times at most.
+// After a process, which was an install or something that leaves the slots alone: I7, and of I3
+// that it stored `decisions` times at most.
 void check_process(struct world *w, unsigned decisions, bool installs);
-// After an install: I10, as far as a small slot can show it. `needed`: bytes behind the heads that were
-// not in place before.
+// After an install: I10, as far as a small slot can show it. `needed`: bytes behind the heads that
+// were not in place before.
 void check_work(struct world *w, uint64_t needed);
 
 #endif

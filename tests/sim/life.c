@@ -146,7 +146,7 @@ const struct life lives[] = {
 };
 const size_t lives_count = sizeof lives / sizeof lives[0];
 
-// --- the story ------------------------------------------------------------------------------------
+// --- the story -----------------------------------------------------------------------------------
 
 static enum err confirm(struct world *w, struct error *e)
 {
@@ -223,7 +223,7 @@ struct world *life_begin(const struct life *l, const struct world_shape *shape,
     return w;
 }
 
-// --- after a cut ----------------------------------------------------------------------------------
+// --- after a cut ---------------------------------------------------------------------------------
 
 enum { BOOTS_MAX = 4 * SIM_ATTEMPTS };
 
@@ -320,8 +320,8 @@ static void check_again(struct world *w, const struct life *l)
     }
 }
 
-// What runs healthy in the end was confirmed, unless a loss has brought it up, and with it its floor:
-// in both places, for what one of them has lost came back from the other.
+// What runs healthy in the end was confirmed, unless a loss has brought it up, and with it its
+// floor: in both places, for what one of them has lost came back from the other.
 static void check_floor(struct world *w)
 {
     struct boot_state boot;

@@ -115,8 +115,8 @@ static void apply_damage(struct world *w, enum damage damage, uint64_t seed)
     }
 }
 
-// Where the cut falls among the syncs that were lied about: anywhere from before the first to behind
-// the last of those that something waits for.
+// Where the cut falls among the syncs that were lied about: anywhere from before the first to
+// behind the last of those that something waits for.
 static uint32_t choose_epoch(const struct media *m, uint64_t seed)
 {
     uint32_t first = UINT32_MAX;

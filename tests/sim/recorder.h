@@ -19,8 +19,8 @@ struct recorder {
     uint32_t seen;
     size_t count, room;
     struct moment **moments;
-    // Which: all that changed something or began a step, or some that were chosen beforehand, counted from the first one or from the one
-    // that saw a call fail.
+    // Which: all that changed something or began a step, or some that were chosen beforehand,
+    // counted from the first one or from the one that saw a call fail.
     bool all, from_failure;
     uint32_t base;
     uint32_t wanted[RECORDER_WANTED]; // ascending, from 1

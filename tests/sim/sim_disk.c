@@ -49,7 +49,7 @@ void sim_disk_put(struct sim_disk *d, size_t off, const void *data, size_t len)
     memcpy(d->view + off, data, len);
 }
 
-// --- calls ----------------------------------------------------------------------------------------
+// --- calls ---------------------------------------------------------------------------------------
 
 static void set_read_back(struct sim_disk *d, size_t off, size_t len, bool value)
 {
@@ -192,7 +192,7 @@ void sim_disk_settle(struct sim_disk *d)
     }
 }
 
-// --- cuts -----------------------------------------------------------------------------------------
+// --- cuts ----------------------------------------------------------------------------------------
 
 // The queued writes of each sector, oldest first, of all epochs or of one.
 struct versions {
@@ -280,7 +280,7 @@ void sim_disk_cut(struct sim_disk *d, const uint8_t *fates, uint64_t seed)
     memcpy(d->view, d->medium, d->size_bytes);
 }
 
-// --- the block-device seam ------------------------------------------------------------------------
+// --- the block-device seam -----------------------------------------------------------------------
 
 struct handle {
     struct blk base; // first: the ops get this pointer

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A simulated block device: writes queue until sync; at a cut each sector of them is old, any of the
-// versions written since, or garbage, whatever became of its neighbours.
+// A simulated block device: writes queue until sync; at a cut each sector of them is old, any of
+// the versions written since, or garbage, whatever became of its neighbours.
 //
 // Invariants
 // 1. What a read gives is what was written last, synced or not, as with a cache in front of a disk.

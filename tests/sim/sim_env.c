@@ -6,7 +6,7 @@
 #include <string.h>
 #include <zlib.h>
 
-// --- the medium -----------------------------------------------------------------------------------
+// --- the medium ----------------------------------------------------------------------------------
 
 const char *const sim_env_foreign[] = {
     "bootcmd=load mmc 0:1 ${scriptaddr} boot.scr && source ${scriptaddr}",
@@ -123,7 +123,7 @@ int sim_env_current(const uint8_t *medium)
                           env_image_is_whole(image_1, SIM_ENV_SIZE));
 }
 
-// --- what both back ends do to it -----------------------------------------------------------------
+// --- what both back ends do to it ----------------------------------------------------------------
 
 int sim_env_read_copy(struct sim_disk *d, int copy, uint8_t *ret_image)
 {
@@ -155,7 +155,7 @@ void sim_env_seal(uint8_t *image)
     write_crc(image);
 }
 
-// --- the simulated back end -----------------------------------------------------------------------
+// --- the simulated back end ----------------------------------------------------------------------
 
 static void read_copies(struct sim_env *s, struct sim_env_reading *into)
 {

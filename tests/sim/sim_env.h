@@ -16,7 +16,8 @@
 //    made from the rest, so that equal stores have equal bytes.
 // 2. The calls of SIM_ENV: load() makes two reads; a commit() that stores makes two reads, a write,
 //    a sync and two reads; nothing else makes any.
-// 3. A copy that cannot be read is a finding, no error: the other one counts, and nothing is stored.
+// 3. A copy that cannot be read is a finding, no error: the other one counts, and nothing is
+//    stored.
 #ifndef TESTS_SIM_SIM_ENV_H
 #define TESTS_SIM_SIM_ENV_H
 
@@ -32,10 +33,11 @@ enum {
     SIM_ENV_MEDIUM_SIZE = SIM_ENV_COPIES * SIM_ENV_STRIDE // of the disk; copy i at i * stride
 };
 
-// --- the medium -----------------------------------------------------------------------------------
+// --- the medium ----------------------------------------------------------------------------------
 
-// Variables of others, for sim_env_format(): bootcmd, odd names, values with blanks, `=`, bytes that
-// are no text, and none. With them the variables of both contracts lie in both sectors of a copy.
+// Variables of others, for sim_env_format(): bootcmd, odd names, values with blanks, `=`, bytes
+// that are no text, and none. With them the variables of both contracts lie in both sectors of a
+// copy.
 extern const char *const sim_env_foreign[];
 
 // Everything here is durable at once and makes no calls; nothing may be pending.
@@ -45,8 +47,9 @@ void sim_env_format(struct sim_disk *d, const char *const *vars);
 // Bit i of `copies`: copy i becomes garbage.
 void sim_env_destroy(struct sim_disk *d, unsigned copies);
 // U-Boot found both copies bad, took its built-in environment and saved it once. The flag starts at
-// 0 and is counted up by env_export() (env/common.c). env_mmc_save() (env/mmc.c) takes copy 0, since
-// env_check_redund() says ENV_INVALID (U-Boot 2023.10; before, it was copy 1). The other stays bad.
+// 0 and is counted up by env_export() (env/common.c). env_mmc_save() (env/mmc.c) takes copy 0,
+// since env_check_redund() says ENV_INVALID (U-Boot 2023.10; before, it was copy 1). The other
+// stays bad.
 void sim_env_uboot_defaults(struct sim_disk *d, const char *const *default_vars);
 
 // Of a medium or a view of SIM_ENV_MEDIUM_SIZE bytes.
@@ -56,17 +59,17 @@ bool sim_env_lost(const uint8_t *medium);
 // The copy U-Boot and libubootenv take; -1: none.
 int sim_env_current(const uint8_t *medium);
 
-// --- what both back ends do to it -----------------------------------------------------------------
+// --- what both back ends do to it ----------------------------------------------------------------
 
 // As env_copies_read() does, from the medium and not from the page cache. 0 or an errno.
 int sim_env_read_copy(struct sim_disk *d, int copy, uint8_t *ret_image);
-// Writes and syncs. libubootenv syncs after a failed write too (filewrite) and does not look at what
-// that says; bootenv_uboot.c finds out. 0 or an errno.
+// Writes and syncs. libubootenv syncs after a failed write too (filewrite) and does not look at
+// what that says; bootenv_uboot.c finds out. 0 or an errno.
 int sim_env_store_copy(struct sim_disk *d, int copy, const uint8_t *image);
 // Invariant 1: the tail of an image with variables and flag, then its CRC.
 void sim_env_seal(uint8_t *image);
 
-// --- the simulated back end -----------------------------------------------------------------------
+// --- the simulated back end ----------------------------------------------------------------------
 
 struct sim_env_reading {
     struct env_copies copies; // points into `images`: never to be cleared

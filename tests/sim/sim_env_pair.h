@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulated and the real back end side by side: each on a disk of its own, given the same calls,
-// and held equal after each. What differs fails the running test.
+// The simulated and the real back end side by side: each on a disk of its own, given the same
+// calls, and held equal after each. What differs fails the running test.
 #ifndef TESTS_SIM_SIM_ENV_PAIR_H
 #define TESTS_SIM_SIM_ENV_PAIR_H
 

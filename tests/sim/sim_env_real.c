@@ -12,8 +12,8 @@
 
 enum { LOCK_WAIT_MS = 1000 };
 
-// The library's lock file is one for all processes of a machine, but each of these has an environment
-// of its own: the lock is always free. The library calls this one, not the C library's.
+// The library's lock file is one for all processes of a machine, but each of these has an
+// environment of its own: the lock is always free. The library calls this one, not the C library's.
 int flock(int fd, int operation)
 {
     (void)operation;
@@ -28,7 +28,7 @@ static void forget(struct sim_env_real *s)
     s->base.copies_good = 0;
 }
 
-// --- the disk and the files -----------------------------------------------------------------------
+// --- the disk and the files ----------------------------------------------------------------------
 
 static enum err put_file(struct sim_env_real *s, int copy, const uint8_t *image, struct error *e)
 {
@@ -112,7 +112,7 @@ static int play_store(void *context)
     return sys == 0 && take_from_disk(s, &e) != OK ? EIO : sys;
 }
 
-// --- the seam -------------------------------------------------------------------------------------
+// --- the seam ------------------------------------------------------------------------------------
 
 static enum err real_load(struct bootenv *env, struct error *e)
 {

@@ -2,11 +2,11 @@
 // The real back end, bootenv_uboot.c with libubootenv, on the boot environment of a simulated disk:
 // torn copies pass through the real library, and its stores can be cut in two.
 //
-// Each copy is a file. Before the real code reads, the files are made what the disk's view is, and a
-// copy that the disk fails to read is cut short, which the real code cannot read either. When the real
-// code syncs a file, what its store has changed there is written to the disk and synced, and the files
-// become what a read of the disk gives then: so that it is the real code that finds a store which
-// failed, was lost, or was stored wrongly.
+// Each copy is a file. Before the real code reads, the files are made what the disk's view is, and
+// a copy that the disk fails to read is cut short, which the real code cannot read either. When the
+// real code syncs a file, what its store has changed there is written to the disk and synced, and
+// the files become what a read of the disk gives then: so that it is the real code that finds a
+// store which failed, was lost, or was stored wrongly.
 //
 // Invariants
 // 1. The calls of SIM_ENV are those of sim_env.h, but every commit() of a loaded environment begins

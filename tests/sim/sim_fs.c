@@ -16,7 +16,7 @@ static void insist(bool good, const char *what)
     }
 }
 
-// --- the directory --------------------------------------------------------------------------------
+// --- the directory -------------------------------------------------------------------------------
 
 // The place in the directory; its `count`: there is none.
 static size_t find(const struct sim_fs_dir *d, const char *name)
@@ -156,7 +156,7 @@ void sim_fs_sync_dir(struct sim_fs *fs)
     commit(fs, fs->pending);
 }
 
-// --- as a value -----------------------------------------------------------------------------------
+// --- as a value ----------------------------------------------------------------------------------
 
 void sim_fs_init(struct sim_fs *fs, struct sim *sim)
 {
@@ -239,7 +239,7 @@ void sim_fs_settle(struct sim_fs *fs)
     start_anew(fs);
 }
 
-// --- for the driver -------------------------------------------------------------------------------
+// --- for the driver ------------------------------------------------------------------------------
 
 bool sim_fs_lookup(const struct sim_fs *fs, const char *name, const uint8_t **ret_data,
                    size_t *ret_len)

@@ -82,7 +82,7 @@ void sim_fs_cut(struct sim_fs *fs, const uint8_t *fates, uint64_t seed);
 // A reboot without a cut: everything reaches the medium.
 void sim_fs_settle(struct sim_fs *fs);
 
-// --- for the driver: neither counted nor failing --------------------------------------------------
+// --- for the driver: neither counted nor failing -------------------------------------------------
 // What changes something lets all that is pending reach the medium first, and is durable at once.
 
 // As a read would give it; valid until the next change.
@@ -97,7 +97,7 @@ bool sim_fs_spoil(struct sim_fs *fs, const char *name, uint64_t seed);
 // The same names and contents on the medium.
 bool sim_fs_equal(const struct sim_fs *a, const struct sim_fs *b);
 
-// --- for the calls: what they do to the directory as it is seen -----------------------------------
+// --- for the calls: what they do to the directory as it is seen ----------------------------------
 
 // The index of the file, or SIM_FS_NO_FILE.
 int sim_fs_find(const struct sim_fs *fs, const char *name);

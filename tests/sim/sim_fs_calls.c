@@ -114,7 +114,7 @@ static int access_of(int flags)
     return flags & O_ACCMODE;
 }
 
-// --- opening and closing --------------------------------------------------------------------------
+// --- opening and closing -------------------------------------------------------------------------
 
 // The lowest; NULL: none is free.
 static struct sim_fs_fd *find_free_fd(struct sim_fs *fs)
@@ -216,7 +216,7 @@ int __wrap_close(int fd)
     return 0;
 }
 
-// --- reading and writing --------------------------------------------------------------------------
+// --- reading and writing -------------------------------------------------------------------------
 
 static ssize_t read_fd(struct sim_fs *fs, int fd, void *buf, size_t len)
 {
@@ -284,7 +284,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t len)
     return is_our_fd(fd) ? write_fd(mounted, fd, data, len) : __real_write(fd, data, len);
 }
 
-// --- syncing --------------------------------------------------------------------------------------
+// --- syncing -------------------------------------------------------------------------------------
 
 static int sync_fd(struct sim_fs *fs, int fd)
 {
@@ -320,7 +320,7 @@ int __wrap_fsync(int fd)
     return sys == 0 ? 0 : refuse(sys);
 }
 
-// --- names ----------------------------------------------------------------------------------------
+// --- names ---------------------------------------------------------------------------------------
 
 static int rename_path(struct sim_fs *fs, const char *from, const char *to)
 {
@@ -378,7 +378,7 @@ int __wrap_unlink(const char *path)
     return is_our_path(path) ? unlink_path(mounted, path) : __real_unlink(path);
 }
 
-// --- what a file is -------------------------------------------------------------------------------
+// --- what a file is ------------------------------------------------------------------------------
 
 // NULL: the directory.
 static void describe(const struct sim_fs_file *f, struct stat *ret)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The system calls that lead to a simulated file system (sim_fs.h): open, read, write, fsync, close,
-// rename, unlink, fstat, stat and fchmod, answering as Linux does.
+// The system calls that lead to a simulated file system (sim_fs.h): open, read, write, fsync,
+// close, rename, unlink, fstat, stat and fchmod, answering as Linux does.
 //
 // The linker puts them in front of the C library: a program that uses them is linked with
 // -Wl,@tests/sim/wraps_fs.txt, which also names what fortified objects call instead. Calls from

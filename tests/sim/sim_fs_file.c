@@ -75,7 +75,7 @@ void sim_fs_file_empty(struct sim_fs_file *f)
     f->view_len = f->kept_len = f->from = f->to = 0;
 }
 
-// --- what becomes of it ---------------------------------------------------------------------------
+// --- what becomes of it --------------------------------------------------------------------------
 
 static void set_medium_len(struct sim_fs_file *f, size_t len)
 {

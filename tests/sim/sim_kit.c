@@ -16,7 +16,7 @@ const struct sim_shape sim_shapes[SIM_PARTITIONS] = {
     {"boot", 8 * KIB, 5 * KIB + 1},
 };
 
-// --- content --------------------------------------------------------------------------------------
+// --- content -------------------------------------------------------------------------------------
 
 static void put_superblock(uint8_t *content, const char *name, size_t off, unsigned release)
 {
@@ -56,7 +56,7 @@ static uint8_t *make_content(const struct sim_kit *k, size_t partition, unsigned
     return c;
 }
 
-// --- images ---------------------------------------------------------------------------------------
+// --- images --------------------------------------------------------------------------------------
 
 static void sign(const struct sim_kit *k, struct built_image *built)
 {
@@ -147,7 +147,7 @@ void sim_kit_free(struct sim_kit *k)
     free(k);
 }
 
-// --- what bytes are -------------------------------------------------------------------------------
+// --- what bytes are ------------------------------------------------------------------------------
 
 int sim_kit_identify(const struct sim_kit *k, size_t partition, const uint8_t *bytes, size_t from)
 {

@@ -3,9 +3,9 @@
 // images, and the trust directory that accepts them. Made once, never changed.
 //
 // A slot has two partitions. "rootfs" looks like ext4 or erofs: its superblock is at 1024 and
-// nothing stands before it. "boot" looks the same, or like FAT or squashfs: it begins with what makes
-// it mountable. Each release differs from the one before in a few places, repeats some of its own
-// chunks and has ranges of zeros, where others have something else.
+// nothing stands before it. "boot" looks the same, or like FAT or squashfs: it begins with what
+// makes it mountable. Each release differs from the one before in a few places, repeats some of its
+// own chunks and has ranges of zeros, where others have something else.
 #ifndef TESTS_SIM_SIM_KIT_H
 #define TESTS_SIM_SIM_KIT_H
 
@@ -47,8 +47,8 @@ struct sim_kit {
 struct sim_kit *sim_kit_make(const uint32_t *cuts, size_t boot_superblock_off);
 void sim_kit_free(struct sim_kit *k);
 
-// The release that these bytes of a partition are, from `from` to the end of its image; SIM_UNKNOWN:
-// none.
+// The release that these bytes of a partition are, from `from` to the end of its image;
+// SIM_UNKNOWN: none.
 int sim_kit_identify(const struct sim_kit *k, size_t partition, const uint8_t *bytes, size_t from);
 // Whether a kernel would mount the partition: its superblock is that of some release.
 bool sim_kit_mountable(const struct sim_kit *k, size_t partition, const uint8_t *bytes);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A simulated source: the bytes of an image. A call that is made to fail loses the connection
-// (ECONNRESET), ends the file early (ENODATA), or hands out a wrong byte and says nothing (EBADMSG).
+// (ECONNRESET), ends the file early (ENODATA), or hands out a wrong byte and says nothing
+// (EBADMSG).
 #ifndef TESTS_SIM_SIM_SOURCE_H
 #define TESTS_SIM_SIM_SOURCE_H
 

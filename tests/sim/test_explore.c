@@ -65,7 +65,7 @@ static uint64_t violations_of(const struct tally *t)
     return sum;
 }
 
-// --- what is printed ------------------------------------------------------------------------------
+// --- what is printed -----------------------------------------------------------------------------
 
 struct ear {
     FILE *file;
@@ -95,7 +95,7 @@ static char *stop_listening(const struct ear *ear)
     return text;
 }
 
-// --- the tally ------------------------------------------------------------------------------------
+// --- the tally -----------------------------------------------------------------------------------
 
 static void the_same_seed_gives_the_same_states_and_another_seed_others(void **state)
 {
@@ -151,7 +151,7 @@ static void until_found_ends_at_the_first_moment_with_a_violation(void **state)
     assert_int_equal(sum_of(t.failures), 0);
 }
 
-// --- tokens ---------------------------------------------------------------------------------------
+// --- tokens --------------------------------------------------------------------------------------
 
 static bool again(const struct subject *s, const char *token, struct tally *tally)
 {

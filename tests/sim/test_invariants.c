@@ -95,7 +95,7 @@ static void put_journal(struct world *w, struct journal *j)
     assert_ok(journal_save(w->device.state, j, &e));
 }
 
-// --- one by one -----------------------------------------------------------------------------------
+// --- one by one ----------------------------------------------------------------------------------
 
 static void a_whole_device_violates_nothing(void **state)
 {

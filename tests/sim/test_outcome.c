@@ -41,7 +41,7 @@ static int clear(void **state)
     return 0;
 }
 
-// --- scenes ---------------------------------------------------------------------------------------
+// --- scenes --------------------------------------------------------------------------------------
 
 // The i-th torn sector, in the order of the pieces.
 static struct sim_disk *disk_of(struct scene *s, size_t i, size_t *ret_off)
@@ -130,7 +130,7 @@ static void expect_numbers(const struct scene *s, uint32_t all, uint32_t subsets
     assert_int_equal(s->outcomes.count, s->outcomes.damage + DAMAGES);
 }
 
-// --- numbers --------------------------------------------------------------------------------------
+// --- numbers -------------------------------------------------------------------------------------
 
 static void where_nothing_is_pending_there_is_one_outcome(void **state)
 {
@@ -233,7 +233,7 @@ static void versions_of_a_sector_and_the_state_directory_count_too(void **state)
     assert_true(kept && lost);
 }
 
-// --- fates ----------------------------------------------------------------------------------------
+// --- fates ---------------------------------------------------------------------------------------
 
 static void every_piece_has_each_fate_somewhere(void **state)
 {
@@ -309,7 +309,7 @@ static void on_disks_that_lie_the_cut_falls_behind_any_sync(void **state)
     assert_true(seen[0] && seen[1] && seen[2] && seen[3] && seen[4]);
 }
 
-// --- damages --------------------------------------------------------------------------------------
+// --- damages -------------------------------------------------------------------------------------
 
 static bool has_record(const struct scene *s, const char *name, bool *ret_same)
 {

@@ -97,7 +97,7 @@ static size_t pieces_of(const struct sim_disk *d, struct sim_piece pieces[SIM_PI
     return sim_disk_pieces(d, pieces, SIM_PIECES_MAX);
 }
 
-// --- reading and writing --------------------------------------------------------------------------
+// --- reading and writing -------------------------------------------------------------------------
 
 static void a_read_gives_what_was_written_last_and_only_a_sync_makes_it_last(void **state)
 {
@@ -155,7 +155,7 @@ static void every_call_is_a_moment_and_a_change_is_another(void **state)
     assert_int_equal(b->sim.calls[SIM_DISK], 4);
 }
 
-// --- torn writes ----------------------------------------------------------------------------------
+// --- torn writes ---------------------------------------------------------------------------------
 
 static void each_sector_of_a_torn_write_has_its_own_fate(void **state)
 {
@@ -232,7 +232,7 @@ static void a_reboot_without_a_cut_loses_nothing(void **state)
     assert_int_equal(d->queued, 0);
 }
 
-// --- failing calls --------------------------------------------------------------------------------
+// --- failing calls -------------------------------------------------------------------------------
 
 static void order(struct bed *b, int sys, bool part)
 {
@@ -289,7 +289,7 @@ static void a_failing_sync_keeps_some_and_the_next_one_says_ok(void **state)
     assert_in_range(kept, 40, 120); // of 160
 }
 
-// --- disks that lie -------------------------------------------------------------------------------
+// --- disks that lie ------------------------------------------------------------------------------
 
 static void a_disk_that_lies_says_ok_and_keeps_it_pending(void **state)
 {
@@ -377,7 +377,7 @@ static void the_cache_of_a_disk_that_lies_holds_only_so_much(void **state)
     }
 }
 
-// --- what was read back ---------------------------------------------------------------------------
+// --- what was read back --------------------------------------------------------------------------
 
 static void read(struct sim_disk *d, size_t len, size_t off)
 {
@@ -418,7 +418,7 @@ static void a_mark_says_that_a_sector_was_read_from_the_medium_since_it_was_writ
     assert_true(d->read_back[1]);
 }
 
-// --- the block-device seam ------------------------------------------------------------------------
+// --- the block-device seam -----------------------------------------------------------------------
 
 static void the_seam_reads_writes_zeroes_and_syncs_the_disk(void **state)
 {

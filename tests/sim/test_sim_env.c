@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The simulated boot environment is held equal to the real one: whole, lost, and with failing calls.
-// Torn stores are in test_sim_env_torn.c.
+// The simulated boot environment is held equal to the real one: whole, lost, and with failing
+// calls. Torn stores are in test_sim_env_torn.c.
 #include "tests/sim/sim_env.h"
 
 #include "bootloader/env_image.h"
@@ -9,7 +9,7 @@
 
 enum { SEQUENCES = 300, OPERATIONS = 40, STORES = 12, CALLS = 16 };
 
-// --- whole ----------------------------------------------------------------------------------------
+// --- whole ---------------------------------------------------------------------------------------
 
 static const char *random_value(uint64_t *dice)
 {
@@ -186,7 +186,7 @@ static void a_store_of_another_program_meanwhile_makes_a_commit_try_again(void *
     }
 }
 
-// --- lost -----------------------------------------------------------------------------------------
+// --- lost ----------------------------------------------------------------------------------------
 
 static void with_one_copy_destroyed_the_other_counts_and_the_next_store_repairs(void **state)
 {
@@ -233,7 +233,7 @@ static void what_u_boot_saves_after_the_loss_is_read_and_stored_to(void **state)
     assert_int_equal(sim_env_current(p->sides[1].disk.medium), 1);
 }
 
-// --- failing calls --------------------------------------------------------------------------------
+// --- failing calls -------------------------------------------------------------------------------
 
 // Two decisions. Stops at the first failure, as the updater does.
 static enum err decide_twice(struct env_pair *p)

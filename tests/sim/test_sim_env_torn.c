@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stores of both back ends, cut while they are pending: every outcome of every sector reads the same
-// through both.
+// Stores of both back ends, cut while they are pending: every outcome of every sector reads the
+// same through both.
 #include "tests/sim/sim_env.h"
 
 #include "tests/sim/sim_env_pair.h"

@@ -138,7 +138,7 @@ static void sync_path(const char *path, int flags)
     assert_int_equal(close(fd), 0);
 }
 
-// --- the real code on it --------------------------------------------------------------------------
+// --- the real code on it -------------------------------------------------------------------------
 
 static void the_state_directory_works_on_it(void **state)
 {
@@ -261,7 +261,7 @@ static void a_short_write_is_gone_on_with(void **state)
     assert_int_equal(ok, 3);
 }
 
-// --- what it must be able to show -----------------------------------------------------------------
+// --- what it must be able to show ----------------------------------------------------------------
 
 static void without_an_fsync_of_the_file_a_cut_leaves_a_torn_record(void **state)
 {
@@ -417,7 +417,7 @@ a_temporary_file_that_was_left_is_there_after_a_cut_until_the_next_replacement(v
     assert_false(sim_fs_lookup(&fs, ".journal.new", &data, &len));
 }
 
-// --- for the driver -------------------------------------------------------------------------------
+// --- for the driver ------------------------------------------------------------------------------
 
 static void a_copy_goes_its_own_way(void **state)
 {

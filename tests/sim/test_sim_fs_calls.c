@@ -47,7 +47,7 @@ static void assert_refused(int sys, long got)
     assert_int_equal(errno, sys);
 }
 
-// --- beside the real system -----------------------------------------------------------------------
+// --- beside the real system ----------------------------------------------------------------------
 
 static void what_is_elsewhere_goes_to_the_real_system(void **state)
 {
@@ -100,7 +100,7 @@ static void only_the_one_directory_is_there(void **state)
     assert_fails(ERR_CONFIG, SIM_FS_DIR, state_dir_open(SIM_FS_DIR, &s, &e));
 }
 
-// --- counted, failing, short ----------------------------------------------------------------------
+// --- counted, failing, short ---------------------------------------------------------------------
 
 static unsigned moments, changes;
 
@@ -199,7 +199,7 @@ static void a_write_that_is_short_says_so_and_the_rest_is_the_callers(void **sta
     assert_refused(EIO, write(fd, "6", 1));
 }
 
-// --- when it is full ------------------------------------------------------------------------------
+// --- when it is full -----------------------------------------------------------------------------
 
 static void what_does_not_fit_is_refused(void **state)
 {
@@ -245,7 +245,7 @@ static void the_oldest_operations_make_room_for_new_ones(void **state)
     assert_int_equal(fs.durable.count, 1);
 }
 
-// --- the same answers as a real file system -------------------------------------------------------
+// --- the same answers as a real file system ------------------------------------------------------
 
 // One call of a random sequence; what is left open is known by its place.
 struct order {

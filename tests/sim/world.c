@@ -15,7 +15,7 @@ struct world *world_active;
 static const char *const disk_names[SLOT_COUNT][SIM_PARTITIONS] = {{"a.rootfs", "a.boot"},
                                                                    {"b.rootfs", "b.boot"}};
 
-// --- media ----------------------------------------------------------------------------------------
+// --- media ---------------------------------------------------------------------------------------
 
 void media_copy(struct media *to, const struct media *from)
 {
@@ -59,8 +59,8 @@ void world_note_failure(const struct world *w, struct truth *t)
     }
     t->cuts++;
     t->spoilt = t->spoilt || (s->fail_seam == SIM_DISK && s->misstored);
-    // U-Boot could not read a copy, or not save; or a copy was read wrongly: then the device goes by
-    // what was there before. What was stored wrongly the updater sees when it reads it back.
+    // U-Boot could not read a copy, or not save; or a copy was read wrongly: then the device goes
+    // by what was there before. What was stored wrongly the updater sees when it reads it back.
     bool misread = s->fail_sys == EBADMSG && !s->misstored;
     t->env_copy_lost =
         t->env_copy_lost || (s->fail_seam == SIM_ENV && (s->failed_step == 11 || misread));
@@ -84,7 +84,7 @@ static void settle(struct world *w)
     sim_fs_settle(&w->m.fs);
 }
 
-// --- seams ----------------------------------------------------------------------------------------
+// --- seams ---------------------------------------------------------------------------------------
 
 static enum err open_slot_disk(const char *path, enum blk_mode mode, struct blk **ret,
                                struct error *e)
@@ -128,7 +128,7 @@ static void clock_sleep(const struct clock *c, uint64_t ms)
 
 static const struct clock_ops clock_ops = {clock_boottime, clock_wall, clock_sleep};
 
-// --- making ---------------------------------------------------------------------------------------
+// --- making --------------------------------------------------------------------------------------
 
 static void make_config(struct world *w)
 {
@@ -219,7 +219,7 @@ void world_free(struct world *w)
     free(w);
 }
 
-// --- what is there --------------------------------------------------------------------------------
+// --- what is there -------------------------------------------------------------------------------
 
 static int content(const struct world *w, int slot, bool durable, const size_t *from)
 {
@@ -297,7 +297,7 @@ void world_damage_state(struct world *w, enum state_damage damage, uint64_t seed
     }
 }
 
-// --- power on -------------------------------------------------------------------------------------
+// --- power on ------------------------------------------------------------------------------------
 
 static bool can_start(void *context, int slot)
 {

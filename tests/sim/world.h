@@ -142,13 +142,14 @@ bool world_has_head(const struct world *w, int slot);
 // Unobserved and uncounted: what the environment and the journal say. False: cannot be read.
 bool world_boot_state(struct world *w, struct boot_state *ret);
 bool world_journal(struct world *w, struct journal *ret);
-// Of all variables, ours and foreign ones. False: they cannot be read, or a foreign one is not as it
-// was made.
+// Of all variables, ours and foreign ones. False: they cannot be read, or a foreign one is not as
+// it was made.
 bool world_env_hash(struct world *w, uint64_t *ret);
 // Looking is neither counted nor observed nor made to fail: what `sim` was, to be put back.
 struct sim world_look(struct world *w);
 
-// Copies of the environment (bit i: copy i), or records of the state directory, are damaged or gone.
+// Copies of the environment (bit i: copy i), or records of the state directory, are damaged or
+// gone.
 void world_lose_env(struct world *w, unsigned copies);
 enum state_damage { STATE_JOURNAL_LOST, STATE_JOURNAL_SPOILT, STATE_ALL_LOST, STATE_DAMAGES };
 void world_damage_state(struct world *w, enum state_damage damage, uint64_t seed);

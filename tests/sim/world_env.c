@@ -9,7 +9,7 @@
 
 enum { VARS_MAX = 64, FLAG_OFF = 4, FLAG_FIRST = 247 };
 
-// --- what a store left behind ---------------------------------------------------------------------
+// --- what a store left behind --------------------------------------------------------------------
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
@@ -66,7 +66,7 @@ static void remember(struct world *w)
     w->known_env[w->known_envs++] = hash;
 }
 
-// --- the layer that checks ------------------------------------------------------------------------
+// --- the layer that checks -----------------------------------------------------------------------
 
 static struct world_env *layer(struct bootenv *env)
 {
@@ -134,7 +134,7 @@ static const struct bootenv_ops layer_ops = {
     .close = env_close,
 };
 
-// --- making ---------------------------------------------------------------------------------------
+// --- making --------------------------------------------------------------------------------------
 
 // Foreign variables, and those of the contract as the board was delivered.
 static void format(struct world *w)

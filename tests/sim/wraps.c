@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the linker puts in front of the updater's own functions (wraps_steps.txt): a note of the
-// numbered step that begins, the verdict of health checks, which is the world's to give, and a warning
-// that the world has to know of.
+// numbered step that begins, the verdict of health checks, which is the world's to give, and a
+// warning that the world has to know of.
 #include "tests/sim/world.h"
 #include "updater/activate.h"
 #include "updater/health.h"
