@@ -78,7 +78,7 @@ FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuz
   demo-run lint lint-run fuzz cov board board-run board-programs board-deps board-uboot \
   check-board check-board-run check-board-slice check-board-slice-run board-cuts board-cuts-run \
   board-transcript check-scripts check-scripts-run check-recorded check-recorded-run \
-  board-recorded install dist clean
+  board-recorded install install-docs dist clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -101,6 +101,7 @@ help:
 	  'make board-cuts  N=300 power cuts during updates (SEED=1)' \
 	  'make check-recorded  power cuts at every point of a recorded update, some of them booted' \
 	  'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
+	  'make board-transcript  docs/board-transcript.txt: what the console shows of two updates' \
 	  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
 	  'make deps       install the Debian packages that building and testing need' \
@@ -276,13 +277,17 @@ cov:
 
 # --- installing -------------------------------------------------------------------------------
 
-install: all
+install: all install-docs
 	install -D -m 0755 -t $(DESTDIR)$(BINDIR) $(BINARIES)
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man1 docs/man/*.1
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 docs/man/*.8
-	install -D -m 0644 -t $(DESTDIR)$(DOCDIR) README.md LICENSE docs/*.md
-	install -D -m 0644 -t $(DESTDIR)$(DOCDIR)/examples docs/examples/*
+
+# In the folders of the source tree, so that links between pages lead somewhere.
+install-docs:
+	install -D -m 0644 -t $(DESTDIR)$(DOCDIR) README.md LICENSE
+	install -D -m 0644 -t $(DESTDIR)$(DOCDIR)/docs docs/*.md docs/board-transcript.txt
+	install -D -m 0644 -t $(DESTDIR)$(DOCDIR)/docs/examples docs/examples/*
 	install -D -m 0644 -t $(DESTDIR)$(DOCDIR)/bootloader bootloader/README.md bootloader/*.cmd \
 	  bootloader/default.env bootloader/uboot.config bootloader/fw_env.config
 

@@ -74,8 +74,8 @@ for vv_slot in ${vv_slots}; do
 		vv_name=B
 		vv_part=${vv_part_b}
 	fi
-	# U-Boot has saved its count of a trial, and not looked whether that worked. Boots that cannot be
-	# counted never run out: a trial is not made then.
+	# U-Boot has saved its count of a trial, and not looked whether that worked. Boots that cannot
+	# be counted never run out: a trial is not made then.
 	vv_saved=yes
 	if test "${vv_trial}" = "${vv_slot}"; then
 		if test "${upgrade_available}" = "1"; then
@@ -90,7 +90,8 @@ for vv_slot in ${vv_slots}; do
 	fi
 	if test "${vv_saved}" = "yes"; then
 		echo "Booting slot ${vv_slot}"
-		setenv bootargs "${vv_args} root=PARTLABEL=rootfs-${vv_slot} vv.slot=${vv_slot} rauc.slot=${vv_name}"
+		vv_says="root=PARTLABEL=rootfs-${vv_slot} vv.slot=${vv_slot} rauc.slot=${vv_name}"
+		setenv bootargs "${vv_args} ${vv_says}"
 		# The board's commands to arm a hardware watchdog, if it has one.
 		if test -n "${vv_watchdog}"; then
 			run vv_watchdog
@@ -99,15 +100,21 @@ for vv_slot in ${vv_slots}; do
 			# The board's own way to load and start; returns when that failed.
 			run vv_start
 		else
-			load ${vv_device}:${vv_part} ${kernel_addr_r} /boot/Image && load ${vv_device}:${vv_part} ${fdt_addr_r} /boot/board.dtb && booti ${kernel_addr_r} - ${fdt_addr_r}
+			if load ${vv_device}:${vv_part} ${kernel_addr_r} /boot/Image; then
+				if load ${vv_device}:${vv_part} ${fdt_addr_r} /boot/board.dtb; then
+					booti ${kernel_addr_r} - ${fdt_addr_r}
+				fi
+			fi
 		fi
-	fi
-	echo "Slot ${vv_slot} cannot be started"
-	# As it was, for the next saveenv.
-	if test -n "${vv_args}"; then
-		setenv bootargs "${vv_args}"
+		echo "Slot ${vv_slot} cannot be started"
+		# As it was, for the next saveenv.
+		if test -n "${vv_args}"; then
+			setenv bootargs "${vv_args}"
+		else
+			setenv bootargs
+		fi
 	else
-		setenv bootargs
+		echo "vv: the attempt cannot be saved; slot ${vv_slot} is on trial and passed over"
 	fi
 done
 

@@ -76,7 +76,8 @@ for vv_name in ${BOOT_ORDER}; do
 	fi
 	if test "${vv_slot}" != "none"; then
 		echo "Booting slot ${vv_slot}"
-		setenv bootargs "${vv_args} root=PARTLABEL=rootfs-${vv_slot} vv.slot=${vv_slot} rauc.slot=${vv_name}"
+		vv_says="root=PARTLABEL=rootfs-${vv_slot} vv.slot=${vv_slot} rauc.slot=${vv_name}"
+		setenv bootargs "${vv_args} ${vv_says}"
 		if test -n "${vv_watchdog}"; then
 			run vv_watchdog
 		fi
@@ -84,7 +85,11 @@ for vv_name in ${BOOT_ORDER}; do
 			# The board's own way to load and start; returns when that failed.
 			run vv_start
 		else
-			load ${vv_device}:${vv_part} ${kernel_addr_r} /boot/Image && load ${vv_device}:${vv_part} ${fdt_addr_r} /boot/board.dtb && booti ${kernel_addr_r} - ${fdt_addr_r}
+			if load ${vv_device}:${vv_part} ${kernel_addr_r} /boot/Image; then
+				if load ${vv_device}:${vv_part} ${fdt_addr_r} /boot/board.dtb; then
+					booti ${kernel_addr_r} - ${fdt_addr_r}
+				fi
+			fi
 		fi
 		echo "Slot ${vv_slot} cannot be started"
 		# As it was, for the next saveenv.

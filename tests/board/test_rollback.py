@@ -4,9 +4,8 @@ kernel. The old slot runs again and says why."""
 
 import unittest
 
+import attempts
 from rig import Rig, factory_card
-
-ATTEMPTS = 3  # of overlay/common/etc/vv-update/update.conf
 
 
 class Rollback(unittest.TestCase):
@@ -46,10 +45,7 @@ class Rollback(unittest.TestCase):
         """The kernel panics at each attempt; it resets the board, and the attempts run out."""
         with Rig(factory_card(contract)) as rig:
             self.install_and_reboot(rig, "4.0")
-            for _ in range(ATTEMPTS):
-                rig.expect(r"^Booting slot b$")
-                rig.expect(r"Kernel panic - not syncing")
-            rig.expect(r"^Booting slot a$")
+            attempts.check_panics(self, rig, "b", "a")
             self.check_back(rig, "4.0", "boot loader")
 
     def check_no_kernel(self, contract):

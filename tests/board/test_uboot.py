@@ -3,15 +3,18 @@
 environment that cannot be saved, one that is new; and U-Boot's configuration."""
 
 import pathlib
+import subprocess
 import tempfile
 import unittest
 
 import card
 import disk
+import kernel
 import qemu
 import uboot
 from script_runs import Board
 from script_states import State
+from tree import BLOCK_SIZE, Tree
 
 SCRIPTS = uboot.ROOT / "bootloader"
 # Makes the environment larger than its place, in memory only: saving fails.
@@ -44,6 +47,7 @@ class OnTheBoard(unittest.TestCase):
             # And with room again all is as ever.
             outcome = board.run(self.order("B A", "b"))
             self.assertEqual((outcome.slot, outcome.stored["BOOT_B_LEFT"]), ("b", "2"))
+            self.check_told_of_unsaved_trial(board)
 
     def test_a_trial_whose_count_cannot_be_saved_is_passed_over(self):
         variables = {"rpipart": "3", "upgrade_available": "1", "bootcount": "0", "bootlimit": "3",
@@ -55,16 +59,86 @@ class OnTheBoard(unittest.TestCase):
                              ("a", 0, "0"))
             outcome = board.run(state)
             self.assertEqual((outcome.slot, outcome.stored["bootcount"]), ("b", "1"))
+            self.check_told_of_unsaved_trial(board)
+
+    def check_told_of_unsaved_trial(self, board):
+        """The console names the reason: the slot itself may be fine."""
+        said = board.machine.log_path.read_text(errors="replace")
+        self.assertIn("vv: the attempt cannot be saved; slot b is on trial and passed over", said)
+        self.assertNotIn("Slot b cannot be started", said)
+
+    def card(self, contract, variables, **content):
+        """A card with the built-in variables, the board's and these; None: without this one."""
+        there = {name: value for name, value in {**card.built_in(), **variables}.items()
+                 if value is not None}
+        return disk.make_disk(self.dir / "disk.img", SCRIPTS / f"boot-{contract}.cmd",
+                              variables=there, data_mib=2, **{"slot_mib": 2, **content})
+
+    def machine(self, path, **options):
+        """A board with this card, off."""
+        return qemu.Machine(uboot.build(), [path], self.dir / "console.log",
+                            **{"memory": 256, **options})
 
     def start(self, contract, variables, **options):
-        """A board with the built-in variables, the board's and these."""
-        path = disk.make_disk(self.dir / "disk.img", SCRIPTS / f"boot-{contract}.cmd", slot_mib=2,
-                              data_mib=2, variables={**card.built_in(), **variables})
-        machine = qemu.Machine(uboot.build(), [path], self.dir / "console.log", memory=256,
-                               **options)
+        """(board, card): one with these variables that is on."""
+        path = self.card(contract, variables)
+        machine = self.machine(path, **options)
         self.addCleanup(machine.power_cut)
         machine.power_on()
         return machine, path
+
+    def slot(self, name, files):
+        """A file system for a slot: {path: content or where it lies}."""
+        tree = Tree()
+        for path, content in files.items():
+            tree.file(path, content)
+        image = self.dir / f"{name}.squashfs"
+        tree.write_squashfs(image)
+        return image
+
+    def device_tree(self):
+        """That of the machine, as QEMU hands it to U-Boot: with another firmware or none the
+        machine has other devices."""
+        path = self.dir / "board.dtb"
+        subprocess.run(["qemu-system-aarch64", "-M", f"virt,dumpdtb={path}", "-cpu", "cortex-a53",
+                        "-m", "512", "-bios", str(uboot.build()), "-nic", "none", "-display",
+                        "none"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        return path
+
+    def test_without_vv_start_the_script_loads_and_starts_a_kernel_by_itself(self):
+        whole = self.slot("whole", {"boot/Image": kernel.base() / "Image",
+                                    "boot/board.dtb": self.device_tree()})
+        # U-Boot cannot load what is smaller than a block of squashfs.
+        half = self.slot("half", {"boot/Image": "never started".ljust(BLOCK_SIZE)})
+        on_trial_in_b = {
+            "order": {"BOOT_ORDER": "B A", "vv_trial": "b"},
+            "bootcount": {"rpipart": "3", "upgrade_available": "1", "vv_trial": "b"}}
+        for contract, variables in on_trial_in_b.items():
+            for failure, content in (("Can't set block device", None),
+                                     ("Failed to load '/boot/board.dtb'", half)):
+                with self.subTest(contract=contract, failure=failure):
+                    path = self.card(contract, {**variables, "vv_start": None}, slot_mib=32,
+                                     contents={"rootfs-a": whole, "rootfs-b": content})
+                    with self.machine(path, memory=512) as machine:
+                        for said in (r"^Booting slot b$", rf"^{failure}$",
+                                     r"^Slot b cannot be started$", r"^Booting slot a$",
+                                     # The kernel speaks by the device tree only.
+                                     r"^Starting kernel",
+                                     r"Kernel command line: console=ttyAMA0 panic=5 "
+                                     r"root=PARTLABEL=rootfs-a vv\.slot=a rauc\.slot=A$"):
+                            machine.console.expect(said)
+
+    def test_a_boot_script_that_cannot_be_loaded_is_tried_again(self):
+        path = self.card("order", {})
+        subprocess.run(["mdel", "-i", f"{path}@@{disk.BOOT_AT_MIB}M", "::boot.scr"], check=True)
+        with self.machine(path) as machine:
+            for _ in range(2):
+                machine.console.expect(r"^Failed to load 'boot.scr'$")
+                self.assertTrue(machine.console.expect(r"^(resetting)|^=> ")[1])
+
+    def test_a_boot_script_that_ends_at_the_prompt_is_left_there(self):
+        machine, _ = self.start("order", {"BOOT_ORDER": "R"})
+        machine.console.expect(r"^vv: BOOT_ORDER names no slot that may be tried again\n=> ")
 
     def test_an_attempt_that_hangs_is_ended_by_the_watchdog(self):
         # Two stages of about 1 s.

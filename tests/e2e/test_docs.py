@@ -4,7 +4,6 @@
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import unittest
 
@@ -22,14 +21,23 @@ def code_block(document, first_words):
     raise AssertionError(f"{document} has no block that begins with {first_words!r}")
 
 
+def headings(page):
+    """What links can name behind a #, as the forges make it of headings."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+            for heading in re.findall(r"^#+ (.*)$", page.read_text(), re.M)}
+
+
 class Documents(DeviceTest):
     """What a reader would copy into a shell."""
 
-    def shell(self, script):
-        """Runs a block with the built programs in PATH; its output."""
+    def shell(self, script, folder=None):
+        """Runs a block with the built programs in PATH; its output. Temporary files go to the
+        folder of the test."""
         path = f"{fixtures.BIN}:{os.environ['PATH']}:/usr/sbin"
-        done = subprocess.run(["sh", "-euc", script], cwd=self.folder, text=True,
-                              env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL,
+        environment = {**os.environ, "PATH": path, "TMPDIR": str(self.folder)}
+        environment.pop("MAKEFLAGS", None)
+        done = subprocess.run(["sh", "-euc", script], cwd=folder or self.folder, text=True,
+                              env=environment, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
@@ -42,17 +50,34 @@ class Documents(DeviceTest):
         self.assertIn("OK: product vv-edge version 2.0", self.shell(host))
 
     def test_the_first_environment_of_the_boot_loader_readme_boots(self):
-        shutil.copy(ROOT / "bootloader/default.env", self.folder)
-        block = code_block("bootloader/README.md", "truncate")
-        self.assertEqual(self.shell(block).splitlines()[-1], "slot=a")
+        tracked = (ROOT / "bootloader/fw_env.config").read_bytes()
+        block = code_block("bootloader/README.md", "PATH=")
+        self.assertEqual(self.shell(block, ROOT).splitlines()[-1], "slot=a")
+        self.assertEqual(len(list(self.folder.glob("*/uboot.env"))), 1)
+        self.assertEqual((ROOT / "bootloader/fw_env.config").read_bytes(), tracked)
+
+    def check_links(self, root):
+        """Every link of the pages below leads to a file, and to a heading in it; how many."""
+        count = 0
+        for document in root.glob("**/*.md"):
+            if "build" in document.relative_to(root).parts:
+                continue
+            links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", document.read_text())
+            for target, heading in links:
+                with self.subTest(document=document.name, target=target, heading=heading):
+                    page = document.parent / target if target else document
+                    self.assertTrue(page.exists())
+                    if heading:
+                        self.assertIn(heading, headings(page))
+            count += len(links)
+        return count
 
     def test_every_document_that_is_linked_exists(self):
-        for document in ROOT.glob("**/*.md"):
-            if "build" in document.relative_to(ROOT).parts:
-                continue
-            for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-                with self.subTest(document=document.name, target=target):
-                    self.assertTrue((document.parent / target).exists())
+        self.assertGreater(self.check_links(ROOT), 20)
+
+    def test_every_document_that_is_linked_exists_where_they_are_installed(self):
+        self.shell(f"make -s install-docs DESTDIR='{self.folder}' PREFIX=/usr", ROOT)
+        self.assertGreater(self.check_links(self.folder / "usr/share/doc/vv-update"), 20)
 
     def test_every_test_that_a_document_names_exists(self):
         sources = [*ROOT.glob("tests/**/test_*.c"), *ROOT.glob("tests/**/test_*.py")]

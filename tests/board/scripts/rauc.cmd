@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# How a board that was updated by RAUC boots: the variables of RAUC's example script, its marker in the
-# kernel command line, and attempts that come back to every slot when none is left.
+# How a board that was updated by RAUC boots: the variables of RAUC's example script, its marker in
+# the kernel command line, and attempts that come back to every slot when none is left.
 test -n "${BOOT_ORDER}" || setenv BOOT_ORDER A B
 test -n "${BOOT_A_LEFT}" || setenv BOOT_A_LEFT 3
 test -n "${BOOT_B_LEFT}" || setenv BOOT_B_LEFT 3
@@ -36,5 +36,9 @@ else
 fi
 
 echo "Booting slot ${raucslot}"
-load mmc 0:${bootpart} ${kernel_addr_r} /boot/Image && load mmc 0:${bootpart} ${ramdisk_addr_r} /boot/initrd.gz && booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdtcontroladdr}
+if load mmc 0:${bootpart} ${kernel_addr_r} /boot/Image; then
+	if load mmc 0:${bootpart} ${ramdisk_addr_r} /boot/initrd.gz; then
+		booti ${kernel_addr_r} ${ramdisk_addr_r}:${filesize} ${fdtcontroladdr}
+	fi
+fi
 reset
