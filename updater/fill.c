@@ -116,6 +116,7 @@ static enum err checkpoint(struct fill *f, const struct job *last, struct error 
     if (err != OK) {
         return err;
     }
+    // Further, and the next chunk would have to take the mark back at once: one more store.
     uint64_t end = last->off + last->chunk.raw_len;
     return set_mark(f, chunks_before(f, last->index + 1, last->part, end), e);
 }
