@@ -261,10 +261,11 @@ void check_flip(struct world *w, int slot)
     }
 }
 
-void check_work(struct world *w, uint64_t needed)
+void check_work(struct world *w, uint64_t needed, bool whole)
 {
-    if (world_body_written(w) > needed && !w->sim.failed) {
+    uint64_t written = whole ? world_written(w) : world_body_written(w);
+    if (written > needed && !w->sim.failed) {
         violated(w, 10, "%" PRIu64 " bytes were written, and %" PRIu64 " were not in place",
-                 world_body_written(w), needed);
+                 written, needed);
     }
 }

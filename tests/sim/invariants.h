@@ -50,7 +50,7 @@ void check_flip(struct world *w, int slot);
 // that it stored `decisions` times at most.
 void check_process(struct world *w, unsigned decisions, bool installs);
 // After an install: I10, as far as a small slot can show it. `needed`: bytes behind the heads that
-// were not in place before.
-void check_work(struct world *w, uint64_t needed);
+// were not in place before. `whole`: the slot was, and nothing of it may be written, heads neither.
+void check_work(struct world *w, uint64_t needed, bool whole);
 
 #endif

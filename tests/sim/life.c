@@ -292,17 +292,6 @@ static bool is_done(struct world *w, const struct life *l)
            sim_kit_find(w->kit, j.last.release.manifest_sha256) == l->wish.release;
 }
 
-static uint64_t written(const struct world *w)
-{
-    uint64_t sum = 0;
-    for (size_t s = 0; s < SLOT_COUNT; s++) {
-        for (size_t p = 0; p < SIM_PARTITIONS; p++) {
-            sum += w->m.slots[s][p].written_bytes;
-        }
-    }
-    return sum;
-}
-
 static void check_again(struct world *w, const struct life *l)
 {
     struct error e;
@@ -314,9 +303,9 @@ static void check_again(struct world *w, const struct life *l)
     } else if (confirm(w, &e) != OK) {
         violated(w, 9, "confirm, run again, fails: %s", e.msg);
     }
-    if (written(w) > 0 || w->env.stores > 0) {
-        violated(w, 9, "run again, it writes %" PRIu64 " bytes and stores %u times", written(w),
-                 w->env.stores);
+    if (world_written(w) > 0 || w->env.stores > 0) {
+        violated(w, 9, "run again, it writes %" PRIu64 " bytes and stores %u times",
+                 world_written(w), w->env.stores);
     }
 }
 

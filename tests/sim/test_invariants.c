@@ -335,9 +335,23 @@ static void i10_what_was_in_place_is_written_again(void **state)
     // 100 of them in the head, which is written in any case.
     assert_int_equal(sim_disk_write(&w->m.slots[0][0], SIM_DISK, bytes, sizeof bytes, 4096 - 100),
                      0);
-    check_work(w, 100);
+    check_work(w, 100, false);
     expect_only(s, 10, 0);
-    check_work(w, 99);
+    check_work(w, 99, false);
+    expect_only(s, 10, 1);
+}
+
+static void i10_the_head_of_a_whole_slot_is_written_again(void **state)
+{
+    static const uint8_t head[512];
+    struct scene *s = *state;
+    struct world *w = s->world;
+    check_work(w, 0, true);
+    expect_only(s, 10, 0);
+    assert_int_equal(sim_disk_write(&w->m.slots[0][0], SIM_DISK, head, sizeof head, 0), 0);
+    check_work(w, 0, false);
+    expect_only(s, 10, 0);
+    check_work(w, 0, true);
     expect_only(s, 10, 1);
 }
 
@@ -362,6 +376,7 @@ int main(void)
         invariant_test(i8_is_asked_when_the_trial_is_stored),
         invariant_test(i9_what_must_go_well_fails_or_is_done_twice),
         invariant_test(i10_what_was_in_place_is_written_again),
+        invariant_test(i10_the_head_of_a_whole_slot_is_written_again),
     };
     return cmocka_run_group_tests(tests, make_kit, free_kit);
 }
