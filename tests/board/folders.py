@@ -59,16 +59,18 @@ def _name():
     return getattr(_thread, "test", pathlib.Path(sys.argv[0]).stem)
 
 
-def _failed():
-    return images_cache.STORE / "failed" / _name()
+def _failed(store):
+    return store / "failed" / _name()
 
 
 class Result(unittest.TextTestResult):
     """Tells this thread which test it runs."""
 
+    STORE = images_cache.STORE
+
     def startTest(self, test):
         _thread.test = test.id()
-        shutil.rmtree(_failed(), ignore_errors=True)
+        shutil.rmtree(_failed(self.STORE), ignore_errors=True)
         super().startTest(test)
 
 
@@ -78,10 +80,10 @@ def pool(workers):
         workers, initializer=functools.partial(setattr, _thread, "test", _name()))
 
 
-def keep(error, cards, console):
+def keep(error, cards, console, store=images_cache.STORE):
     """Keeps cards and the whole console of a board that failed, in the place of those that this
     test kept before; the error says where."""
-    folder = _failed()
+    folder = _failed(store)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in cards:

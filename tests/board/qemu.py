@@ -62,12 +62,12 @@ def disk_arguments(disks):
     return arguments
 
 
-def free_place():
+def free_place(store=images_cache.STORE):
     """The lock of a board that may be on, None when GUESTS_MAX boards are. It is held until all who
     have the file open are gone."""
-    images_cache.STORE.mkdir(parents=True, exist_ok=True)
+    store.mkdir(parents=True, exist_ok=True)
     for number in range(GUESTS_MAX):
-        place = open(images_cache.STORE / f"guest-{number}.lock", "wb")
+        place = open(store / f"guest-{number}.lock", "wb")
         try:
             fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return place
@@ -76,9 +76,9 @@ def free_place():
     return None
 
 
-def wait_for_place():
+def wait_for_place(store=images_cache.STORE):
     """The same, once there is one."""
-    while (place := free_place()) is None:
+    while (place := free_place(store)) is None:
         time.sleep(POLL_S)
     return place
 
@@ -89,13 +89,15 @@ class Machine:
     fewer than GUESTS_MAX are on.
 
     `network`: the guest reaches servers on this machine's 127.0.0.1 as 10.0.2.2. `watchdog`: there
-    is one. `reboots`: False makes a reset the end of the process.
+    is one. `reboots`: False makes a reset the end of the process. `store`: whose places are shared,
+    and what keeps what failed.
     """
 
     def __init__(self, uboot, disks, log, *, memory=512, network=False, watchdog=True,
-                 reboots=True):
+                 reboots=True, store=images_cache.STORE):
         self.cards = [disk.path if isinstance(disk, FlushedCard) else disk for disk in disks]
         self.log_path = pathlib.Path(log)
+        self.store = store
         self.process = None
         self.console = None
         self.log = None
@@ -126,13 +128,13 @@ class Machine:
 
     def keep(self, error):
         """The cards and all that the console said, for who looks for the cause."""
-        folders.keep(error, self.cards, self.log_path)
+        folders.keep(error, self.cards, self.log_path, self.store)
 
     def power_on(self):
         """Starts the process; all consoles of one machine go to one log."""
         self.log = open(self.log_path, "ab")
         # Only the process of the board keeps the place: it is free again when that one is gone.
-        with wait_for_place() as place:
+        with wait_for_place(self.store) as place:
             self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, stderr=self.log,
                                             pass_fds=[place.fileno()])

@@ -5,10 +5,8 @@ import io
 import pathlib
 import tempfile
 import unittest
-from unittest import mock
 
 import folders
-import images_cache
 import qemu
 
 
@@ -20,14 +18,12 @@ class Kept(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.dir = pathlib.Path(folder.name)
         self.card = self.dir / "card.img"
-        patched = mock.patch.object(images_cache, "STORE", self.dir)
-        patched.start()
-        self.addCleanup(patched.stop)
+        self.result_class = type("Result", (folders.Result,), {"STORE": self.dir})
 
     def fail_on_the_board(self, content):
         """A board that is on, with `echo` in the place of QEMU, and something that goes wrong."""
         self.card.write_bytes(content)
-        machine = qemu.Machine("none", [self.card], self.dir / "console.txt")
+        machine = qemu.Machine("none", [self.card], self.dir / "console.txt", store=self.dir)
         machine.command = ["echo", "Hello"]
         with machine:
             machine.console.expect("Hello")
@@ -38,7 +34,8 @@ class Kept(unittest.TestCase):
         def body():
             function()
         test = unittest.FunctionTestCase(body)
-        result = unittest.TextTestRunner(stream=io.StringIO(), resultclass=folders.Result).run(test)
+        result = unittest.TextTestRunner(stream=io.StringIO(),
+                                         resultclass=self.result_class).run(test)
         return result, "".join(text for _, text in result.failures)
 
     def kept(self):
