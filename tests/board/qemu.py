@@ -18,6 +18,9 @@ PROMPT = r"^=> "
 # other of processor time and memory.
 GUESTS_MAX = 2
 POLL_S = 0.1
+# A board that waits for another one to end says so, and does not wait for ever.
+TOLD_S = 60
+WAIT_S = 1800
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,9 +79,18 @@ def free_place(store=images_cache.STORE):
     return None
 
 
-def wait_for_place(store=images_cache.STORE):
-    """The same, once there is one."""
+def wait_for_place(store=images_cache.STORE, told_s=TOLD_S, wait_s=WAIT_S, tell=print):
+    """The same, once there is one. After `told_s` it is told what is waited for; after `wait_s` it
+    is waited for no longer."""
+    began, told = time.monotonic(), False
     while (place := free_place(store)) is None:
+        waited = time.monotonic() - began
+        held = ", ".join(str(store / f"guest-{number}.lock") for number in range(GUESTS_MAX))
+        if waited > wait_s:
+            raise AssertionError(f"no board may start within {wait_s} s: others hold {held}")
+        if waited > told_s and not told:
+            tell(f"board: waiting until another board is off; held are {held}", flush=True)
+            told = True
         time.sleep(POLL_S)
     return place
 
@@ -132,9 +144,9 @@ class Machine:
 
     def power_on(self):
         """Starts the process; all consoles of one machine go to one log."""
-        self.log = open(self.log_path, "ab")
         # Only the process of the board keeps the place: it is free again when that one is gone.
         with wait_for_place(self.store) as place:
+            self.log = open(self.log_path, "ab")
             self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, stderr=self.log,
                                             pass_fds=[place.fileno()])

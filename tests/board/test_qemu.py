@@ -45,3 +45,16 @@ class Places(unittest.TestCase):
         self.assertIsNone(qemu.free_place(self.dir))
         machines[0].power_cut()
         self.assertTrue(self.free_elsewhere())
+
+    def test_who_waits_for_a_place_says_once_for_which_and_gives_up_in_the_end(self):
+        locks = [str(self.dir / f"guest-{number}.lock") for number in range(qemu.GUESTS_MAX)]
+        for number in range(qemu.GUESTS_MAX):
+            self.machine(str(number))
+        said = []
+        with self.assertRaises(AssertionError) as failed:
+            qemu.wait_for_place(self.dir, told_s=0, wait_s=4 * qemu.POLL_S,
+                                tell=lambda text, **_: said.append(text))
+        self.assertEqual(len(said), 1)
+        for lock in locks:
+            self.assertIn(lock, said[0])
+            self.assertIn(lock, str(failed.exception))
