@@ -20,7 +20,7 @@ import images_cache
 
 # Which test this thread is part of: the last one that began in it.
 _thread = threading.local()
-# {folder of a test: boards that are kept in it}; tests run side by side, and so do boards of a test.
+# {folder of a test: boards that are kept in it}; tests run side by side, so do boards of a test.
 _kept = {}
 _keeping = threading.Lock()
 
