@@ -100,7 +100,8 @@ help:
 	  'make check-board  updates on it, from power-on to the verdict; -slice: some of them' \
 	  'make board-cuts  N=300 power cuts during updates (SEED=1)' \
 	  'make check-recorded  power cuts at every point of a recorded update, some of them booted' \
-	  'make check-scripts  the boot scripts in U-Boot against the model, state by state' \
+	  'make check-scripts  the boot scripts in U-Boot against the model, state by state; and what' \
+	  '                of the tests of the board needs no board' \
 	  'make board-transcript  docs/board-transcript.txt: what the console shows of two updates' \
 	  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
@@ -201,6 +202,8 @@ BOARD_BIN := build/aarch64-linux-gnu/board
 BOARD_ENV  = VV_BIN=$(abspath $(BUILD)) VV_BOARD_BIN=$(abspath $(BOARD_BIN))
 board: board-uboot
 	$(Q)$(MAKE) --no-print-directory board-run
+# Its time stands in that file.
+$(BOARD_BIN)/base/version.o: tests/board/images_cache.py
 board-programs: $(BINARIES)
 	$(Q)$(MAKE) --no-print-directory $(BOARD_BIN)/vv-update CROSS_COMPILE=aarch64-linux-gnu- SAN= \
 	  BUILD=$(BOARD_BIN) BUILD_TIME=$$(sed -n 's/^EPOCH = //p' tests/board/images_cache.py)
@@ -210,9 +213,11 @@ board-run: board-programs
 # seed; a slice for every change.
 BOARD_TESTS = $(patsubst tests/board/%.py,%.*,$(filter-out %/test_boot_scripts.py, \
   $(wildcard tests/board/test_*.py)))
+# These start no board.
+BOARDLESS   = test_card.* test_folders.* test_images_cache.* test_qemu.* test_uboot_source.*
 BOARD_SLICE = *is_confirmed_with_contract_order *broken_service*contract_order \
   *without_a_kernel*contract_bootcount *rauc_is_updated* test_kills* \
-  test_recorded_cuts.[!P]* test_card.* test_folders.* test_qemu.* test_uboot_source.*
+  test_recorded_cuts.[!P]* $(BOARDLESS)
 N          ?= 300
 SEED       ?= 1
 check-board check-board-slice board-cuts: board-uboot
@@ -241,7 +246,8 @@ board-recorded: $(BINARIES) $(CUTS)
 check-scripts: board-deps
 	$(Q)$(MAKE) --no-print-directory check-scripts-run
 check-scripts-run: $(BINARIES)
-	$(Q)VV_BIN=$(abspath $(BUILD)) VV_ONLY=test_boot_scripts python3 tests/run.py board
+	$(Q)VV_BIN=$(abspath $(BUILD)) VV_TESTS='test_boot_scripts.* $(BOARDLESS)' \
+	  python3 tests/run.py board
 
 demo: deps
 	$(Q)$(MAKE) --no-print-directory demo-run

@@ -7,10 +7,12 @@ usage: run.py unit|valgrind|crash|e2e|board ...
 
 VV_BIN is the directory of the built programs; VV_SAN is set when they carry sanitizers.
 Set VV_ONLY to a word to run only the test files whose path contains it; of Python's, VV_TESTS to
-patterns (FILE.CLASS.TEST, with *) to run only the tests that one of them matches.
+patterns (FILE.CLASS.TEST, with *) to run only the tests that one of them matches. None is run
+when a pattern matches no test.
 """
 
 import concurrent.futures
+import fnmatch
 import importlib
 import io
 import os
@@ -122,17 +124,30 @@ def run_crash(label):
     return totals.failed == 0
 
 
-def by_file(suite):
-    """The tests of a suite, a suite per file."""
-    files = {}
+def tests_of(suite):
+    """The tests of a suite, in their order."""
     todo = list(suite)
     while todo:
         test = todo.pop(0)
         if isinstance(test, unittest.TestSuite):
             todo[:0] = list(test)
         else:
-            files.setdefault(type(test).__module__, unittest.TestSuite()).addTest(test)
+            yield test
+
+
+def by_file(suite):
+    """The tests of a suite, a suite per file."""
+    files = {}
+    for test in tests_of(suite):
+        files.setdefault(type(test).__module__, unittest.TestSuite()).addTest(test)
     return files.values()
+
+
+def unmatched(suite):
+    """The patterns that no test was taken for: one that is misspelt must not pass unseen."""
+    names = [test.id() for test in tests_of(suite)]
+    return [pattern for pattern in TESTS_ONLY
+            if not any(fnmatch.fnmatchcase(name, pattern) for name in names)]
 
 
 def run_suite(suite, result_class):
@@ -154,6 +169,10 @@ def run_python(label, folder):
     for source in sorted((TESTS / folder).glob("test_*.py")):
         if ONLY in str(source):
             suite.addTests(loader.loadTestsFromName(source.stem))
+    if missing := unmatched(suite):
+        print(*loader.errors, sep="\n", end="")
+        print(f"run.py: {folder}: no test matches {' '.join(missing)}", flush=True)
+        return False
     # The board's tests keep what a failure leaves, under the name of the test.
     result_class = importlib.import_module("folders").Result if folder == "board" else None
     if JOBS == 1:

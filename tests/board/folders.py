@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders of a run of the tests: one that is gone at its end, and one of what failed.
 
-The newest failure of each test lies in failed/TEST of the store until that test begins again.
+What boards of a test left when they failed lies in failed/TEST/1, 2, ... of the store until that
+test begins again.
 """
 
 import atexit
@@ -19,6 +20,9 @@ import images_cache
 
 # Which test this thread is part of: the last one that began in it.
 _thread = threading.local()
+# {folder of a test: boards that are kept in it}; tests run side by side, so do boards of a test.
+_kept = {}
+_keeping = threading.Lock()
 
 
 def once(function):
@@ -59,16 +63,38 @@ def _name():
     return getattr(_thread, "test", pathlib.Path(sys.argv[0]).stem)
 
 
-def _failed():
-    return images_cache.STORE / "failed" / _name()
+def _failed(store):
+    return store / "failed" / _name()
+
+
+def _forget(folder):
+    """Takes away what an earlier run of a test left; the lock is held."""
+    shutil.rmtree(folder, ignore_errors=True)
+    _kept[folder] = 0
+
+
+def _new_place(store):
+    """The folder for one more board of this test."""
+    folder = _failed(store)
+    with _keeping:
+        # Without a test nothing has told of the beginning.
+        if folder not in _kept:
+            _forget(folder)
+        _kept[folder] += 1
+        place = folder / str(_kept[folder])
+        place.mkdir(parents=True)
+    return place
 
 
 class Result(unittest.TextTestResult):
     """Tells this thread which test it runs."""
 
+    STORE = images_cache.STORE
+
     def startTest(self, test):
         _thread.test = test.id()
-        shutil.rmtree(_failed(), ignore_errors=True)
+        with _keeping:
+            _forget(_failed(self.STORE))
         super().startTest(test)
 
 
@@ -78,14 +104,21 @@ def pool(workers):
         workers, initializer=functools.partial(setattr, _thread, "test", _name()))
 
 
-def keep(error, cards, console):
-    """Keeps cards and the whole console of a board that failed, in the place of those that this
-    test kept before; the error says where."""
-    folder = _failed()
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def _copy(error, cards, console, folder):
+    """Into a folder: cards, console, and what went wrong."""
     for path in cards:
         copy_sparse(path, folder)
     shutil.copy(console, folder / "console.log")
     (folder / "error").write_text("\n".join([str(error), *getattr(error, "__notes__", ())]) + "\n")
-    error.add_note(f"card and console are kept in {folder}")
+
+
+def keep(error, cards, console, store=images_cache.STORE):
+    """Keeps cards and the whole console of a board that failed, beside those that this test has
+    kept already; the error says where, or why not."""
+    try:
+        folder = _new_place(store)
+        _copy(error, cards, console, folder)
+    except Exception as failed:  # pylint: disable=broad-exception-caught
+        error.add_note(f"card and console are not kept, or not all of them: {failed}")
+    else:
+        error.add_note(f"card and console are kept in {folder}")

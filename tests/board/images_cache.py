@@ -2,7 +2,8 @@
 """Products kept by content: what was made from the same inputs is not made again.
 
 A product is a directory `NAME-KEY`, the key a hash over all that went into it. It appears whole or
-not at all, and one made from other inputs before it is removed.
+not at all, and one made from other inputs before it is removed. It is made in `.NAME.work`, by whom
+holds `.NAME.lock`: one may wait for a board, or make others, while others are made.
 """
 
 import contextlib
@@ -14,7 +15,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 # What is kept between two runs.
@@ -49,31 +49,33 @@ def folder_hash(folder):
 
 
 @contextlib.contextmanager
-def _lock():
-    """One builder at a time; the lock ends with the process."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / ".lock", "wb") as stream:
+def _lock(cache, name):
+    """One builder of a product at a time; the lock ends with the process."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / f".{name}.lock", "wb") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
 
-def product(name, inputs, make):
-    """The directory of a product; make(folder) fills it when it is not there yet.
+def product(name, inputs, make, cache=CACHE):
+    """The directory of a product; make(folder) fills it when it is not there yet. It may ask for
+    other products, not for this one, and must not wait for something whose holder asks for this.
 
     inputs is anything that JSON can say, and must hold all that make depends on.
     """
     text = json.dumps(inputs, sort_keys=True).encode()
     key = hashlib.sha256(text).hexdigest()[:KEY_DIGITS]
-    folder = CACHE / f"{name}-{key}"
+    folder = cache / f"{name}-{key}"
     if folder.exists():
         return folder
     print(f"board: making {name}", flush=True)
-    with _lock():
+    with _lock(cache, name):
         if folder.exists():
             return folder
-        for killed in CACHE.glob(f".{name}-*"):
-            shutil.rmtree(killed)
-        work = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}-", dir=CACHE))
+        work = cache / f".{name}.work"
+        if work.exists():  # of one that was killed
+            shutil.rmtree(work)
+        work.mkdir()
         try:
             make(work)
             (work / "inputs.json").write_bytes(text)
@@ -82,7 +84,7 @@ def product(name, inputs, make):
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
-        for old in CACHE.glob(f"{name}-" + "?" * KEY_DIGITS):
+        for old in cache.glob(f"{name}-" + "[0-9a-f]" * KEY_DIGITS):
             if old != folder:
                 shutil.rmtree(old)
     return folder

@@ -18,6 +18,9 @@ PROMPT = r"^=> "
 # other of processor time and memory.
 GUESTS_MAX = 2
 POLL_S = 0.1
+# A board that waits for another one to end says so, and does not wait for ever.
+TOLD_S = 60
+WAIT_S = 1800
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,12 +65,12 @@ def disk_arguments(disks):
     return arguments
 
 
-def free_place():
+def free_place(store=images_cache.STORE):
     """The lock of a board that may be on, None when GUESTS_MAX boards are. It is held until all who
     have the file open are gone."""
-    images_cache.STORE.mkdir(parents=True, exist_ok=True)
+    store.mkdir(parents=True, exist_ok=True)
     for number in range(GUESTS_MAX):
-        place = open(images_cache.STORE / f"guest-{number}.lock", "wb")
+        place = open(store / f"guest-{number}.lock", "wb")
         try:
             fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return place
@@ -76,9 +79,18 @@ def free_place():
     return None
 
 
-def wait_for_place():
-    """The same, once there is one."""
-    while (place := free_place()) is None:
+def wait_for_place(store=images_cache.STORE, told_s=TOLD_S, wait_s=WAIT_S, tell=print):
+    """The same, once there is one. After `told_s` it is told what is waited for; after `wait_s` it
+    is waited for no longer."""
+    began, told = time.monotonic(), False
+    while (place := free_place(store)) is None:
+        waited = time.monotonic() - began
+        held = ", ".join(str(store / f"guest-{number}.lock") for number in range(GUESTS_MAX))
+        if waited > wait_s:
+            raise AssertionError(f"no board may start within {wait_s} s: others hold {held}")
+        if waited > told_s and not told:
+            tell(f"board: waiting until another board is off; held are {held}", flush=True)
+            told = True
         time.sleep(POLL_S)
     return place
 
@@ -89,13 +101,15 @@ class Machine:
     fewer than GUESTS_MAX are on.
 
     `network`: the guest reaches servers on this machine's 127.0.0.1 as 10.0.2.2. `watchdog`: there
-    is one. `reboots`: False makes a reset the end of the process.
+    is one. `reboots`: False makes a reset the end of the process. `store`: whose places are shared,
+    and what keeps what failed.
     """
 
     def __init__(self, uboot, disks, log, *, memory=512, network=False, watchdog=True,
-                 reboots=True):
+                 reboots=True, store=images_cache.STORE):
         self.cards = [disk.path if isinstance(disk, FlushedCard) else disk for disk in disks]
         self.log_path = pathlib.Path(log)
+        self.store = store
         self.process = None
         self.console = None
         self.log = None
@@ -126,13 +140,13 @@ class Machine:
 
     def keep(self, error):
         """The cards and all that the console said, for who looks for the cause."""
-        folders.keep(error, self.cards, self.log_path)
+        folders.keep(error, self.cards, self.log_path, self.store)
 
     def power_on(self):
         """Starts the process; all consoles of one machine go to one log."""
-        self.log = open(self.log_path, "ab")
         # Only the process of the board keeps the place: it is free again when that one is gone.
-        with wait_for_place() as place:
+        with wait_for_place(self.store) as place:
+            self.log = open(self.log_path, "ab")
             self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, stderr=self.log,
                                             pass_fds=[place.fileno()])

@@ -174,7 +174,8 @@ def planted(patch):
     sources = {folder: images_cache.folder_hash(images_cache.ROOT / folder)
                for folder in PLANTED_IN}
     wanted = {"patch": images_cache.file_hash(PATCHES / f"{patch}.patch"), "sources": sources,
-              "make": images_cache.file_hash(images_cache.ROOT / "Makefile")}
+              "make": images_cache.file_hash(images_cache.ROOT / "Makefile"),
+              "compiler": images_cache.run("aarch64-linux-gnu-gcc", "--version").decode()}
     return images_cache.product(f"planted-{patch}", wanted, make) / "vv-update"
 
 

@@ -108,7 +108,7 @@ class Rig:
         try:
             if error is None:
                 self.check_card()
-        except AssertionError as failed:
+        except BaseException as failed:  # also what is no verdict on the card
             self.tell(failed)
             raise
         if error is not None:
@@ -121,7 +121,11 @@ class Rig:
 
     def last_lines(self):
         """The end of all that the console said."""
-        text = self.machine.log_path.read_bytes().decode(errors="replace").replace("\r", "")
+        try:
+            data = self.machine.log_path.read_bytes()
+        except OSError as failed:
+            return f"the console's log cannot be read: {failed}"
+        text = data.decode(errors="replace").replace("\r", "")
         return "\n".join(["the console ended with:", *text.splitlines()[-TAIL_LINES:]])
 
     # --- power ------------------------------------------------------------------------------------

@@ -7,9 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
-from unittest import mock
 
-import images_cache
 import qemu
 
 ASK = "import qemu; print(qemu.free_place() is not None)"
@@ -22,13 +20,10 @@ class Places(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="vv-board-")
         self.addCleanup(folder.cleanup)
         self.dir = pathlib.Path(folder.name)
-        patched = mock.patch.object(images_cache, "STORE", self.dir)
-        patched.start()
-        self.addCleanup(patched.stop)
 
     def machine(self, name):
         """A board that is on, with an idle process in the place of QEMU."""
-        machine = qemu.Machine("none", [], self.dir / f"{name}.log")
+        machine = qemu.Machine("none", [], self.dir / f"{name}.log", store=self.dir)
         machine.command = ["sleep", "600"]
         self.addCleanup(machine.power_cut)
         machine.power_on()
@@ -47,6 +42,19 @@ class Places(unittest.TestCase):
             self.assertTrue(self.free_elsewhere(), f"{number} boards are on")
             machines.append(self.machine(str(number)))
         self.assertFalse(self.free_elsewhere())
-        self.assertIsNone(qemu.free_place())
+        self.assertIsNone(qemu.free_place(self.dir))
         machines[0].power_cut()
         self.assertTrue(self.free_elsewhere())
+
+    def test_who_waits_for_a_place_says_once_for_which_and_gives_up_in_the_end(self):
+        locks = [str(self.dir / f"guest-{number}.lock") for number in range(qemu.GUESTS_MAX)]
+        for number in range(qemu.GUESTS_MAX):
+            self.machine(str(number))
+        said = []
+        with self.assertRaises(AssertionError) as failed:
+            qemu.wait_for_place(self.dir, told_s=0, wait_s=4 * qemu.POLL_S,
+                                tell=lambda text, **_: said.append(text))
+        self.assertEqual(len(said), 1)
+        for lock in locks:
+            self.assertIn(lock, said[0])
+            self.assertIn(lock, str(failed.exception))

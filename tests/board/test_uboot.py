@@ -3,23 +3,30 @@
 environment that cannot be saved, one that is new; and U-Boot's configuration."""
 
 import pathlib
-import subprocess
 import tempfile
 import unittest
 
 import card
 import disk
+import images_cache
 import kernel
 import qemu
 import uboot
 from script_runs import Board
 from script_states import State
-from tree import BLOCK_SIZE, Tree
+from tree import Tree
 
 SCRIPTS = uboot.ROOT / "bootloader"
+# As large as those of real boards: smaller than a block of the slot's file system.
+DEVICE_TREE_BYTES = 40 << 10
 # Makes the environment larger than its place, in memory only: saving fails.
 TOO_LARGE = ("setenv big 0123456789abcdef",
              "for x in 1 2 3 4 5 6 7 8 9 10; do setenv big ${big}${big}; done")
+
+
+def boot_partition(path):
+    """What mtools call partition 1 of a card."""
+    return f"{path}@@{disk.BOOT_AT_MIB}M"
 
 
 class OnTheBoard(unittest.TestCase):
@@ -79,14 +86,6 @@ class OnTheBoard(unittest.TestCase):
         return qemu.Machine(uboot.build(), [path], self.dir / "console.log",
                             **{"memory": 256, **options})
 
-    def start(self, contract, variables, **options):
-        """(board, card): one with these variables that is on."""
-        path = self.card(contract, variables)
-        machine = self.machine(path, **options)
-        self.addCleanup(machine.power_cut)
-        machine.power_on()
-        return machine, path
-
     def slot(self, name, files):
         """A file system for a slot: {path: content or where it lies}."""
         tree = Tree()
@@ -98,18 +97,19 @@ class OnTheBoard(unittest.TestCase):
 
     def device_tree(self):
         """That of the machine, as QEMU hands it to U-Boot: with another firmware or none the
-        machine has other devices."""
-        path = self.dir / "board.dtb"
-        subprocess.run(["qemu-system-aarch64", "-M", f"virt,dumpdtb={path}", "-cpu", "cortex-a53",
-                        "-m", "512", "-bios", str(uboot.build()), "-nic", "none", "-display",
-                        "none"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        machine has other devices. QEMU's has 1 MiB, nearly all of it empty."""
+        whole, path = self.dir / "whole.dtb", self.dir / "board.dtb"
+        images_cache.run("qemu-system-aarch64", "-M", f"virt,dumpdtb={whole}", "-cpu", "cortex-a53",
+                         "-m", 512, "-bios", uboot.build(), "-nic", "none", "-display", "none")
+        images_cache.run("dtc", "-q", "-I", "dtb", "-O", "dtb", "-S", DEVICE_TREE_BYTES,
+                         "-o", path, whole)
+        self.assertEqual(path.stat().st_size, DEVICE_TREE_BYTES)
         return path
 
     def test_without_vv_start_the_script_loads_and_starts_a_kernel_by_itself(self):
         whole = self.slot("whole", {"boot/Image": kernel.base() / "Image",
                                     "boot/board.dtb": self.device_tree()})
-        # U-Boot cannot load what is smaller than a block of squashfs.
-        half = self.slot("half", {"boot/Image": "never started".ljust(BLOCK_SIZE)})
+        half = self.slot("half", {"boot/Image": "never started"})
         on_trial_in_b = {
             "order": {"BOOT_ORDER": "B A", "vv_trial": "b"},
             "bootcount": {"rpipart": "3", "upgrade_available": "1", "vv_trial": "b"}}
@@ -128,17 +128,35 @@ class OnTheBoard(unittest.TestCase):
                                      r"root=PARTLABEL=rootfs-a vv\.slot=a rauc\.slot=A$"):
                             machine.console.expect(said)
 
-    def test_a_boot_script_that_cannot_be_loaded_is_tried_again(self):
-        path = self.card("order", {})
-        subprocess.run(["mdel", "-i", f"{path}@@{disk.BOOT_AT_MIB}M", "::boot.scr"], check=True)
+    def check_resets(self, path, said):
+        """Says this at each power-on, and is never at the prompt."""
         with self.machine(path) as machine:
             for _ in range(2):
-                machine.console.expect(r"^Failed to load 'boot.scr'$")
+                self.assertTrue(machine.console.expect(rf"^({said})$|^=> ")[1])
                 self.assertTrue(machine.console.expect(r"^(resetting)|^=> ")[1])
 
+    def test_a_boot_script_that_cannot_be_loaded_is_tried_again(self):
+        path = self.card("order", {})
+        images_cache.run("mdel", "-i", boot_partition(path), "::boot.scr")
+        self.check_resets(path, "Failed to load 'boot.scr'")
+
+    def test_a_boot_script_that_is_damaged_is_tried_again(self):
+        path = self.card("order", {})
+        script = self.dir / "boot.scr"
+        images_cache.run("mcopy", "-i", boot_partition(path), "::boot.scr", script)
+        whole = script.read_bytes()
+        for place, said in ((0, 'Wrong image format for "source" command'),
+                            (8, "Bad header crc"), (len(whole) - 1, "Bad data crc")):
+            with self.subTest(place=place):
+                damaged = bytearray(whole)
+                damaged[place] ^= 1
+                script.write_bytes(damaged)
+                images_cache.run("mcopy", "-o", "-i", boot_partition(path), script, "::boot.scr")
+                self.check_resets(path, said)
+
     def test_a_boot_script_that_ends_at_the_prompt_is_left_there(self):
-        machine, _ = self.start("order", {"BOOT_ORDER": "R"})
-        machine.console.expect(r"^vv: BOOT_ORDER names no slot that may be tried again\n=> ")
+        with self.machine(self.card("order", {"BOOT_ORDER": "R"})) as machine:
+            machine.console.expect(r"^vv: BOOT_ORDER names no slot that may be tried again\n=> ")
 
     def test_an_attempt_that_hangs_is_ended_by_the_watchdog(self):
         # Two stages of about 1 s.
@@ -149,31 +167,33 @@ class OnTheBoard(unittest.TestCase):
                 ("bootcount", {"rpipart": "3", "upgrade_available": "1", "bootlimit": "1",
                                "vv_trial": "b"})):
             with self.subTest(contract=contract):
-                machine, path = self.start(contract, {**hang, **variables})
-                for slot in "ba":
-                    machine.console.expect(rf"^vv: watchdog armed\nvv-run {slot}\n")
-                machine.power_cut()
-                stored = disk.read_environment(path)
-                self.assertEqual(stored["vv_trial"], "b")
-                self.assertFalse([name for name in stored if name.startswith("wd_") or
-                                  name in ("filesize", "fileaddr")])
+                path = self.card(contract, {**hang, **variables})
+                with self.machine(path) as machine:
+                    for slot in "ba":
+                        machine.console.expect(rf"^vv: watchdog armed\nvv-run {slot}\n")
+                    machine.power_cut()
+                    stored = disk.read_environment(path)
+                    self.assertEqual(stored["vv_trial"], "b")
+                    self.assertFalse([name for name in stored if name.startswith("wd_") or
+                                      name in ("filesize", "fileaddr")])
 
     def test_a_board_without_its_watchdog_boots_all_the_same(self):
-        machine, _ = self.start("order", {"vv_start": "echo vv-run ${vv_slot}; sleep 600"},
-                                watchdog=False)
-        machine.console.expect(r"^Booting slot a\nvv-run a\n")
+        path = self.card("order", {"vv_start": "echo vv-run ${vv_slot}; sleep 600"})
+        with self.machine(path, watchdog=False) as machine:
+            machine.console.expect(r"^Booting slot a\nvv-run a\n")
 
     def test_a_new_board_boots_by_its_built_in_environment_and_keeps_it(self):
         path = disk.make_disk(self.dir / "disk.img", SCRIPTS / "boot-order.cmd", slot_mib=2,
                               data_mib=2)
-        with qemu.Machine(uboot.build(), [path], self.dir / "console.log") as machine:
+        with self.machine(path, memory=512) as machine:
             machine.console.expect(r"bad CRC, using default environment")
             machine.console.expect(r"^Booting slot a\n")
             machine.console.expect(r"^Slot a cannot be started\n")
-        stored = disk.read_environment(path)
-        self.assertEqual((stored["BOOT_ORDER"], stored["BOOT_A_LEFT"]), ("A B", "2"))
-        for name, value in disk.environment_file(uboot.ENVIRONMENT[0]).items():
-            self.assertEqual(stored[name], value)
+            machine.power_cut()
+            stored = disk.read_environment(path)
+            self.assertEqual((stored["BOOT_ORDER"], stored["BOOT_A_LEFT"]), ("A B", "2"))
+            for name, value in disk.environment_file(uboot.ENVIRONMENT[0]).items():
+                self.assertEqual(stored[name], value)
 
 
 class Configuration(unittest.TestCase):

@@ -100,9 +100,10 @@ class Tree:
                 else:
                     out.addfile(info)
         with open(archive, "rb") as stream:
-            # U-Boot 2023.01 cannot load a file whose end shares a block with others.
+            # U-Boot 2023.01 cannot load most files that lie in a fragment: small ones, and with
+            # -tailends the ends of others.
             run("mksquashfs", "-", path, "-tar", "-noappend", "-no-xattrs", "-quiet",
-                "-no-progress", "-no-tailends", "-comp", "gzip", "-Xcompression-level", LEVEL,
+                "-no-progress", "-no-fragments", "-comp", "gzip", "-Xcompression-level", LEVEL,
                 "-b", BLOCK_SIZE, "-root-time", EPOCH, "-root-mode", "755", stdin=stream)
         archive.unlink()
 

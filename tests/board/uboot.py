@@ -37,15 +37,22 @@ def is_intact(path, checksum):
     return path.exists() and hashlib.new(kind, path.read_bytes()).hexdigest() == digest
 
 
-def fetch(sources):
-    """The path of the downloaded .dsc file; apt checks what it downloads."""
-    folder = images_cache.STORE / "download"
+def damaged(sources, folder):
+    """The names of those files of the source package that are not there, or are something else."""
+    return [name for name, checksum in sources if not is_intact(folder / name, checksum)]
+
+
+def fetch(sources, folder=images_cache.STORE / "download", tool=run):
+    """The path of the .dsc file, downloaded into `folder` with `tool` when a file of the package is
+    not there; all of them are what apt knows them to be."""
     folder.mkdir(exist_ok=True)
-    damaged = [name for name, checksum in sources if not is_intact(folder / name, checksum)]
-    for name in damaged:
+    wanted = damaged(sources, folder)
+    for name in wanted:
         (folder / name).unlink(missing_ok=True)
-    if damaged:
-        run("apt-get", "-qq", "source", "--download-only", "u-boot", cwd=folder)
+    if wanted:
+        tool("apt-get", "-qq", "source", "--download-only", "u-boot", cwd=folder)
+    if left := damaged(sources, folder):
+        sys.exit(f"uboot: {folder} is not what apt knows it to be: {', '.join(left)}")
     return next(folder / name for name, _ in sources if name.endswith(".dsc"))
 
 

@@ -83,7 +83,7 @@ class Documents(DeviceTest):
         sources = [*ROOT.glob("tests/**/test_*.c"), *ROOT.glob("tests/**/test_*.py")]
         files = {path.name for path in sources}
         text = "\n".join(path.read_text() for path in sources)
-        documents = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+        documents = [ROOT / "README.md", *ROOT.glob("docs/*.md"), ROOT / "bootloader/README.md"]
         for document in documents:
             for name in set(re.findall(r"\b(test_[a-z0-9_]+\.(?:c|py))\b", document.read_text())):
                 self.assertTrue(name in files, f"{document.name} names {name}")

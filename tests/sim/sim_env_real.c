@@ -6,6 +6,7 @@
 #include "bootloader/env_image.h"
 #include "tests/sim/sim_fs_calls.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,7 +18,11 @@ enum { LOCK_WAIT_MS = 1000 };
 int flock(int fd, int operation)
 {
     (void)operation;
-    return fd >= 0 ? 0 : -1;
+    if (fd < 0) {
+        errno = EBADF;
+        return -1;
+    }
+    return 0;
 }
 
 static void forget(struct sim_env_real *s)
