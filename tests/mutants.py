@@ -33,7 +33,7 @@ PRODUCT = ("base/", "bootloader/", "updater/")
 INVARIANTS = [f"I{n}" for n in range(1, 11)]
 # The sweeps of the tree as it is, and of each mutant until it is caught.
 SWEEPS = [["--slice", "--seed", seed] for seed in ("1", "2", "3")]
-# What they do not catch, all of the sweep has to.
+# What they do not catch, all of the sweep has to; that this is clean else, `make crash` says.
 WHOLE = ["--seed", "1"]
 SWEEP_MAX_S = 2400
 CRASH = "build/tests/sim/crash"

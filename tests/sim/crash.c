@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 enum { WORKERS_MAX = 64, SUBJECTS_MAX = 256, SUBJECT_NAME_SIZE = 64 };
-// Of the outcomes of a cut, as many as two processors get through in a quarter of an hour.
+// Of the outcomes of a cut that are left to chance: with all else, what two processors get through
+// in a quarter of an hour, and some room.
 enum { PER_MILLE = 300 };
 
 static const uint32_t even_cuts[] = {1024, 0};

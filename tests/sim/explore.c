@@ -105,6 +105,9 @@ static bool tries(const struct explorer *x, const struct moment *m, const struct
         uint32_t stride = o->count / NESTED_OUTCOMES + 1;
         return index % stride == mix(x->seed, m->number, depth) % stride;
     }
+    if (m->changed && outcome_loses_environment(o, index)) {
+        return true;
+    }
     // Nothing has changed since the moment before: what is different is only what comes next.
     unsigned per_mille = m->changed ? x->options->per_mille : x->options->per_mille / 8 + 1;
     return index == mix(x->seed, m->number, 0) % o->count ||

@@ -64,6 +64,11 @@ void outcomes_find(const struct media *m, struct outcomes *ret)
     o->count = o->damage + DAMAGES;
 }
 
+bool outcome_loses_environment(const struct outcomes *o, uint32_t index)
+{
+    return index == o->damage + DAMAGE_ENV;
+}
+
 // Fates of outcome `index`; seeded ones never repeat one of the subsets, for they have a garbage or
 // an earlier version somewhere, or are more than the subsets are of.
 static void find_fates(const struct outcomes *o, uint32_t index, uint64_t seed,

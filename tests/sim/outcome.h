@@ -21,6 +21,8 @@ struct outcomes {
 };
 
 void outcomes_find(const struct media *m, struct outcomes *ret);
+// Whether outcome `index` of them is that both copies of the environment are lost beside the cut.
+bool outcome_loses_environment(const struct outcomes *o, uint32_t index);
 // The power goes away: outcome number `index` of `o`, which is that of `w->m`.
 void outcome_apply(struct world *w, const struct outcomes *o, uint32_t index, uint64_t seed);
 

@@ -14,7 +14,8 @@
 enum { LOCK_WAIT_MS = 1000 };
 
 // The library's lock file is one for all processes of a machine, but each of these has an
-// environment of its own: the lock is always free. The library calls this one, not the C library's.
+// environment of its own: the lock is always free. The library calls this one, not the C library's,
+// and so does env_lock.c. A lock that is held is for test_bootenv_uboot_hazards.c.
 int flock(int fd, int operation)
 {
     (void)operation;

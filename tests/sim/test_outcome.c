@@ -346,6 +346,7 @@ static void every_damage_does_what_it_says_beside_the_cut(void **state)
         cut(s, s->outcomes.damage + i, 1);
         assert_int_equal(sim_env_whole_copies(w->m.env.medium), wanted[i].whole_copies);
         assert_int_equal(w->m.truth.env_lost, wanted[i].env_lost);
+        assert_int_equal(outcome_loses_environment(&s->outcomes, s->outcomes.damage + i), i == 0);
         assert_int_equal(w->m.truth.env_copy_lost, wanted[i].copy_lost);
         assert_int_equal(w->m.truth.state_lost, wanted[i].state_lost);
         assert_int_equal(has_record(s, "journal", &same), wanted[i].journal);
