@@ -263,7 +263,7 @@ void check_flip(struct world *w, int slot)
 
 void check_work(struct world *w, uint64_t needed, bool whole)
 {
-    uint64_t written = whole ? world_written(w) : world_body_written(w);
+    uint64_t written = world_written(w, whole);
     if (written > needed && !w->sim.failed) {
         violated(w, 10, "%" PRIu64 " bytes were written, and %" PRIu64 " were not in place",
                  written, needed);

@@ -303,9 +303,9 @@ static void check_again(struct world *w, const struct life *l)
     } else if (confirm(w, &e) != OK) {
         violated(w, 9, "confirm, run again, fails: %s", e.msg);
     }
-    if (world_written(w) > 0 || w->env.stores > 0) {
+    if (world_written(w, true) > 0 || w->env.stores > 0) {
         violated(w, 9, "run again, it writes %" PRIu64 " bytes and stores %u times",
-                 world_written(w), w->env.stores);
+                 world_written(w, true), w->env.stores);
     }
 }
 

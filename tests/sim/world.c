@@ -40,23 +40,13 @@ void world_restore(struct world *w, const struct media *from)
     w->env.stores = 0;
 }
 
-uint64_t world_written(const struct world *w)
+uint64_t world_written(const struct world *w, bool heads_too)
 {
     uint64_t sum = 0;
     for (size_t s = 0; s < SLOT_COUNT; s++) {
         for (size_t p = 0; p < SIM_PARTITIONS; p++) {
-            sum += w->m.slots[s][p].written_bytes;
-        }
-    }
-    return sum;
-}
-
-uint64_t world_body_written(const struct world *w)
-{
-    uint64_t sum = 0;
-    for (size_t s = 0; s < SLOT_COUNT; s++) {
-        for (size_t p = 0; p < SIM_PARTITIONS; p++) {
-            sum += w->m.slots[s][p].body_bytes;
+            const struct sim_disk *d = &w->m.slots[s][p];
+            sum += heads_too ? d->written_bytes : d->body_bytes;
         }
     }
     return sum;

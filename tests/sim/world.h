@@ -96,9 +96,8 @@ struct world *world_new(const struct world_shape *shape, const struct sim_kit *k
 void world_free(struct world *w);
 // Of this moment, in the middle of whatever is going on.
 void world_snapshot(const struct world *w, struct media *ret);
-// Bytes written to slots by the process that runs, and those of them behind the heads.
-uint64_t world_written(const struct world *w);
-uint64_t world_body_written(const struct world *w);
+// Bytes written to slots by the process that runs, in all or behind the heads.
+uint64_t world_written(const struct world *w, bool heads_too);
 // What a call that failed, if one did, means for what may be asked of the device later.
 void world_note_failure(const struct world *w, struct truth *t);
 // The media become a copy of `from`, nothing is running.
