@@ -29,11 +29,11 @@ static const struct {
     bool lies, real_env;
     unsigned kit;
     unsigned share;          // per mille of the outcomes that others try
-    unsigned failure_stride; // times that of explore.h
+    unsigned failure_stride; // times that of explore.h; 0: a disk that lies says OK to everything
     unsigned memory_stride;  // times that
 } shapes[] = {
     {"512", 512, false, false, 0, 1000, 1, 31},  {"512odd", 512, false, false, 1, 1000, 1, 31},
-    {"4096", 4096, false, false, 1, 1000, 1, 1}, {"lies", 512, true, false, 0, 1000, 1, 31},
+    {"4096", 4096, false, false, 1, 1000, 1, 1}, {"lies", 512, true, false, 0, 1000, 0, 0},
     {"real", 512, false, true, 0, 30, 8, 4},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0], KITS = 2 };
@@ -174,22 +174,21 @@ static uint64_t print_violations(const struct tally *t)
 
 static uint64_t print_tally(const struct tally *t, uint64_t seed)
 {
-    static const char *const names[STEPS + 1] = {"between steps",
-                                                 "1 verify, policy",
-                                                 "2 plan, first chunk",
-                                                 "3 journal: installing",
-                                                 "4 invalidate",
-                                                 "5 zero the heads",
-                                                 "6 write",
-                                                 "7 read back",
-                                                 "8 write the heads",
-                                                 "9 keep the record",
-                                                 "10 activate",
-                                                 "11 boot",
-                                                 "12 confirm, reject"};
+    static const char *const names[STEPS] = {"1 verify, policy",
+                                             "2 plan, first chunk",
+                                             "3 journal: installing",
+                                             "4 invalidate",
+                                             "5 zero the heads",
+                                             "6 write",
+                                             "7 read back",
+                                             "8 write the heads",
+                                             "9 keep the record",
+                                             "10 activate",
+                                             "11 boot",
+                                             "12 confirm, reject"};
     printf("%-22s %9s %8s %8s %8s\n", "step", "states", "cuts", "nested", "failures");
     for (int step = 1; step <= STEPS; step++) {
-        printf("%-22s %9" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "\n", names[step],
+        printf("%-22s %9" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "\n", names[step - 1],
                t->states[step], t->cuts[step], t->nested[step], t->failures[step]);
     }
     uint64_t violations = print_violations(t);

@@ -7,6 +7,12 @@
 #include "tests/sim/sim_env_pair.h"
 #include "tests/support/expect.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 enum { SEQUENCES = 300, OPERATIONS = 40, STORES = 12, CALLS = 16 };
 
 // --- whole ---------------------------------------------------------------------------------------
@@ -360,6 +366,29 @@ static void a_store_that_reads_back_otherwise_is_an_error(void **state)
     }
 }
 
+// The C library's flock() is stood in for by one that always gets the lock.
+static void the_lock_of_another_process_is_not_waited_for(void **state)
+{
+    struct env_pair *p = *state;
+    CLEANUP(cleanup_close)
+    int fd = open("/var/lock/fw_printenv.lock", O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    assert_true(fd >= 0);
+    assert_int_equal(syscall(SYS_flock, fd, LOCK_EX), 0);
+    bool stored;
+    env_pair_format(p, 512);
+    assert_int_equal(env_pair_load(p), OK);
+    assert_int_equal(env_pair_set(p, "vv_trial", "b"), OK);
+    assert_int_equal(env_pair_commit(p, &stored), OK);
+    assert_true(stored);
+}
+
+static void a_lock_on_no_file_is_an_error(void **state)
+{
+    (void)state;
+    assert_int_equal(flock(-1, LOCK_EX), -1);
+    assert_int_equal(errno, EBADF);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, env_pair_make, env_pair_remove)
 
 int main(void)
@@ -377,6 +406,8 @@ int main(void)
         TEST(the_nth_call_fails_both_in_the_same_way),
         TEST(a_commit_without_a_change_stores_nothing),
         TEST(a_store_that_reads_back_otherwise_is_an_error),
+        TEST(the_lock_of_another_process_is_not_waited_for),
+        cmocka_unit_test(a_lock_on_no_file_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
