@@ -74,8 +74,8 @@ CUTS         := $(BUILD)/tests/board/cuts
 TEST_PROGRAMS := $(UNIT_TESTS) $(CRASH) $(CUTS)
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help deps check check-run unit e2e valgrind crash crash-run mutants mutants-run demo \
-  demo-run lint lint-run fuzz cov board board-run board-programs board-deps board-uboot \
+.PHONY: all help deps host-deps check check-run unit e2e valgrind crash crash-run mutants mutants-run \
+  demo demo-run lint lint-run fuzz cov board board-run board-programs board-uboot \
   check-board check-board-run check-board-slice check-board-slice-run board-cuts board-cuts-run \
   board-transcript check-scripts check-scripts-run check-recorded check-recorded-run \
   board-recorded install install-docs dist clean
@@ -105,7 +105,8 @@ help:
 	  'make board-transcript  docs/board-transcript.txt: what the console shows of two updates' \
 	  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
-	  'make deps       install the Debian packages that building and testing need' \
+	  'make host-deps  install the Debian packages that building and testing need' \
+	  'make deps       the same, and those of the virtual board' \
 	  'make install    into DESTDIR (PREFIX=/usr)' \
 	  'make dist       a source archive in dist/' \
 	  'make clean' \
@@ -115,7 +116,10 @@ help:
 	  'a test of the board that fails leaves card and console in build/board/failed' \
 	  'V=1 shows commands; SAN=1 builds with ASan and UBSan; CROSS_COMPILE=aarch64-linux-gnu-'
 
+# All that any target needs; and without the virtual board, which wants a foreign architecture.
 deps:
+	$(Q).ci/deps board
+host-deps:
 	$(Q).ci/deps
 
 # --- building ---------------------------------------------------------------------------------
@@ -169,7 +173,7 @@ $(CUTS) $(filter $(BUILD)/tests/board/%,$(UNIT_TESTS)): $(BUILD)/tests/board/%: 
   $(call archive,image-tools) $(DEVICE_LIBS)
 	$(call link,-lcmocka -lubootenv)
 
-check: deps
+check: host-deps
 	$(Q)$(MAKE) --no-print-directory check-run
 check-run: $(BINARIES) $(TEST_PROGRAMS)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py unit crash e2e
@@ -182,19 +186,17 @@ valgrind: $(UNIT_TESTS)
 
 # All of the crash sweep, or one state of it as a violation named it; then a test that it can fail.
 CRASH_SEED ?= 1
-crash: deps
+crash: host-deps
 	$(Q)$(MAKE) --no-print-directory crash-run
 crash-run: $(CRASH)
 	$(Q)$(CRASH) --seed $(CRASH_SEED) $(if $(REPLAY),--replay '$(REPLAY)')
-mutants: deps
+mutants: host-deps
 	$(Q)$(MAKE) --no-print-directory mutants-run
 mutants-run:
 	$(Q)python3 tests/mutants.py $(ONLY)
 
 # The virtual board: a QEMU machine with real U-Boot.
-board-deps:
-	$(Q).ci/deps board
-board-uboot: board-deps
+board-uboot: deps
 	$(Q)python3 tests/board/uboot.py
 # Its images. The time in the program is fixed, so that what did not change is not built anew.
 BOARD     ?= small
@@ -243,18 +245,18 @@ check-recorded-run: $(BINARIES) $(CUTS)
 	$(Q)$(BOARD_ENV) BOOTED=$(BOOTED) VV_ONLY=test_recorded_cuts python3 tests/run.py board
 board-recorded: $(BINARIES) $(CUTS)
 	$(Q)$(BOARD_ENV) python3 tests/board/recorded_cuts.py $(REPLAY) $(if $(BOOT),boot)
-check-scripts: board-deps
+check-scripts: deps
 	$(Q)$(MAKE) --no-print-directory check-scripts-run
 check-scripts-run: $(BINARIES)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_TESTS='test_boot_scripts.* $(BOARDLESS)' \
 	  python3 tests/run.py board
 
-demo: deps
+demo: host-deps
 	$(Q)$(MAKE) --no-print-directory demo-run
 demo-run: $(BINARIES)
 	$(Q)VV_BIN=$(abspath $(BUILD)) tests/demo/demo
 
-lint: deps
+lint: host-deps
 	$(Q)$(MAKE) --no-print-directory lint-run
 lint-run:
 	$(Q)$(MAKE) --no-print-directory all $(TEST_PROGRAMS:$(BUILD)/%=build/lint-gcc/%) \
