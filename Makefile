@@ -219,7 +219,7 @@ BOARD_TESTS = $(patsubst tests/board/%.py,%.*,$(filter-out %/test_boot_scripts.p
 BOARDLESS   = test_card.* test_folders.* test_images_cache.* test_qemu.* test_uboot_source.*
 BOARD_SLICE = *is_confirmed_with_contract_order *broken_service*contract_order \
   *without_a_kernel*contract_bootcount *rauc_is_updated* test_kills* \
-  test_recorded_cuts.[!P]* $(BOARDLESS)
+  test_recorded_cuts.[!P]* test_uboot.*
 N          ?= 300
 SEED       ?= 1
 check-board check-board-slice board-cuts: board-uboot

@@ -6,6 +6,7 @@
 #include "bootloader/env_image.h"
 #include "tests/support/env_sim.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -91,6 +92,7 @@ static const struct state_ops store_ops = {.read = store_read};
 struct card_store {
     struct state_store base;
     const struct ext4_view *view;
+    bool missing;
 };
 
 static enum err store_read(struct state_store *s, const char *name, size_t max, uint8_t **ret_data,
@@ -98,7 +100,10 @@ static enum err store_read(struct state_store *s, const char *name, size_t max, 
 {
     char path[64];
     snprintf(path, sizeof path, "vv-update/%s", name);
-    return ext4_read_file(((struct card_store *)s)->view, path, max, ret_data, ret_len, e);
+    struct card_store *store = (struct card_store *)s;
+    enum err err = ext4_read_file(store->view, path, max, ret_data, ret_len, e);
+    store->missing = err != OK && e->sys == ENOENT;
+    return err;
 }
 
 static void read_journal(struct card_check *c)
@@ -113,6 +118,7 @@ static void read_journal(struct card_check *c)
         err = journal_load(&store.base, &c->journal, e);
     }
     c->journal_read = err == OK;
+    c->journal_there = c->journal_read && !store.missing;
 }
 
 enum err card_check_look(struct card_check *c, struct error *e)
@@ -306,6 +312,9 @@ static void check_journal(struct card_check *c)
     if (j->lost) {
         broken(c, 4, "the journal is damaged");
     }
+    if (c->journal_wanted && !c->journal_there) {
+        broken(c, 4, "the journal is gone");
+    }
     check_slots_on_record(c, j);
     if (j->step == STEP_IDLE) {
         return;
@@ -321,18 +330,34 @@ static void check_journal(struct card_check *c)
     }
 }
 
-static void check_floors(struct card_check *c)
+// The floor when the first one of the releases is confirmed, or both.
+static uint64_t floor_of(const struct card *card, bool both)
 {
-    uint64_t max = 0;
-    for (int r = 0; r < CARD_RELEASES; r++) {
-        const struct manifest *m = c->card->releases[r].image->manifest;
-        if ((r == 0 || c->step >= STEP_CONFIRM) && m->min_release_index > max) {
-            max = m->min_release_index;
-        }
-    }
-    if (c->env_valid && c->boot.floor > max) {
+    uint64_t first = card->releases[0].image->manifest->min_release_index;
+    uint64_t second = card->releases[1].image->manifest->min_release_index;
+    return both && second > first ? second : first;
+}
+
+// One store takes a slot off trial and raises the floor: neither is there without the other.
+static void check_floor_of_the_environment(struct card_check *c)
+{
+    bool confirmed = c->boot.trial == SLOT_NONE && c->boot.next == TARGET;
+    uint64_t max = floor_of(c->card, confirmed);
+    if (c->boot.floor > max) {
         broken(c, 6, "vv_floor is %" PRIu64 ", confirmed releases allow %" PRIu64, c->boot.floor,
                max);
+    }
+    if (confirmed && c->boot.floor < max) {
+        broken(c, 6, "vv_floor is %" PRIu64 ", and a release is confirmed that wants %" PRIu64,
+               c->boot.floor, max);
+    }
+}
+
+static void check_floors(struct card_check *c)
+{
+    uint64_t max = floor_of(c->card, c->step >= STEP_CONFIRM);
+    if (c->env_valid) {
+        check_floor_of_the_environment(c);
     }
     if (c->journal_read && c->journal.floor > max) {
         broken(c, 6, "the journal's floor is %" PRIu64 ", confirmed releases allow %" PRIu64,
@@ -377,6 +402,11 @@ void card_check_write(struct card_check *c, uint64_t off, uint64_t len)
 enum err card_check_known(struct card_check *c, struct error *e)
 {
     enum err err = card_check_look(c, e);
+    if (err == OK && c->boot.floor < c->floor_seen) {
+        broken(c, 6, "a store left vv_floor at %" PRIu64 ", it was %" PRIu64, c->boot.floor,
+               c->floor_seen);
+    }
+    c->floor_seen = c->boot.floor > c->floor_seen ? c->boot.floor : c->floor_seen;
     for (size_t i = 0; err == OK && i < c->known_count; i++) {
         if (env_vars_difference(&c->known[i], &c->env) == NULL) {
             return OK;

@@ -7,9 +7,10 @@
 //       something whole boots with both copies of the environment lost
 //   I3  the environment has a valid copy; its variables are those that a whole store left; those of
 //       the board keep every byte, and there are no others
-//   I4  the journal can be read; it claims chunks only that are there, and whole slots only that
+//   I4  the journal can be read, and does not vanish; it claims chunks only that are there, and whole slots only that
 //       are
-//   I6  no floor is above that of what was confirmed
+//   I6  no floor is above that of what was confirmed; in the environment none is below it, and none
+//       is below that of the store before
 //   I7  nothing changes but target slot, environment and data partition
 //
 // The real parts read: env_image.c, boot_state.c, boot_model.c, journal.c, the chunk table. I5, I8,
@@ -43,12 +44,15 @@ struct card_check {
     unsigned mountable_seen;
     struct ext4_view view;
     struct journal journal;
-    bool journal_read;
+    bool journal_read; // or there is none, which is an idle one
+    bool journal_there;
+    bool journal_wanted; // in this state, by the caller: it was on the medium before
     struct error journal_error;
 
     struct env_vars board; // variables that are nobody's but the board's
     struct env_vars known[KNOWN_STORES_MAX];
     size_t known_count;
+    uint64_t floor_seen; // the highest that any of them left
 };
 
 // `c->card` is set, and `c->name` if there is one. Takes note of the board's own variables.

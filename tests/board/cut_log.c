@@ -142,10 +142,22 @@ static void name_steps(struct cut_log *log, size_t last_body)
     }
 }
 
+// The first window that begins when `count` writes and the flush behind them are done.
+static size_t window_behind(const struct cut_log *log, size_t count)
+{
+    size_t window = 0;
+    while (window < log->window_count && log->windows[window].first < count) {
+        window++;
+    }
+    return window;
+}
+
 enum err cut_log_survey(struct cut_log *log, struct card_check *check, struct error *e)
 {
     struct survey s = {.step = 1, .copy = AREA_OTHER};
     size_t last_body = log->count;
+    bool there = false; // the journal
+    size_t writes_without = 0;
     enum card_area before = AREA_OTHER;
     enum err err = card_check_begin(check, e);
     for (size_t i = 0; err == OK && i < log->count; i++) {
@@ -167,7 +179,10 @@ enum err cut_log_survey(struct cut_log *log, struct card_check *check, struct er
         take_step(&s, area, &check->journal);
         w->step = s.step;
         last_body = area == AREA_BODY ? i : last_body;
+        there = there || check->journal_there;
+        writes_without += !there;
     }
+    log->journal_from = window_behind(log, writes_without + 1);
     if (err == OK) {
         err = card_check_known(check, e);
     }

@@ -32,6 +32,7 @@ struct cut_log {
     size_t count, room;
     struct cut_window *windows; // those with writes
     size_t window_count;
+    size_t journal_from; // of this window and those behind it no cut takes the journal away
 };
 
 // From FOLDER/log.img; the mapping stays for the life of the process.

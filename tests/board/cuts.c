@@ -247,6 +247,7 @@ static enum err cut_all(struct cuts *c, struct error *e)
     c->prefixes++;
     for (size_t i = 0; err == OK && i < c->log.window_count; i++) {
         const struct cut_window *w = &c->log.windows[i];
+        c->check.journal_wanted = i >= c->log.journal_from;
         begin_window(c, w);
         err = cut_prefixes(c, w, e);
         if (err == OK) {

@@ -9,10 +9,10 @@
 
 import os
 import pathlib
-import subprocess
 import tempfile
 
 import virtual_device
+from images_cache import run
 from virtual_device import ENV_SIZE, write_env_copy
 
 MIB = 1 << 20
@@ -41,14 +41,13 @@ def place_of(name):
 
 def boot_script(source, target):
     """The image that U-Boot's `source` runs, of a script's text."""
-    subprocess.run(["mkimage", "-A", "arm64", "-T", "script", "-C", "none", "-d", str(source),
-                    str(target)], stdout=subprocess.DEVNULL, check=True)
+    run("mkimage", "-A", "arm64", "-T", "script", "-C", "none", "-d", source, target)
 
 
 def write_at(disk, start_mib, content):
     """Puts a file's content to its place, holes left out."""
-    subprocess.run(["dd", f"if={content}", f"of={disk}", "bs=1M", f"seek={start_mib}",
-                    "conv=notrunc,sparse", "status=none"], check=True)
+    run("dd", f"if={content}", f"of={disk}", "bs=1M", f"seek={start_mib}", "conv=notrunc,sparse",
+        "status=none")
 
 
 def write_boot_partition(disk, script):
@@ -56,9 +55,8 @@ def write_boot_partition(disk, script):
     with tempfile.TemporaryDirectory(prefix="vv-board-") as folder:
         image, fat = pathlib.Path(folder, "boot.scr"), pathlib.Path(folder, "boot.img")
         boot_script(script, image)
-        subprocess.run(["mkfs.vfat", "-n", "BOOT", "-C", str(fat), str(BOOT_MIB * 1024)],
-                       stdout=subprocess.DEVNULL, check=True)
-        subprocess.run(["mcopy", "-i", str(fat), str(image), "::boot.scr"], check=True)
+        run("mkfs.vfat", "-n", "BOOT", "-C", fat, BOOT_MIB * 1024)
+        run("mcopy", "-i", fat, image, "::boot.scr")
         write_at(disk, BOOT_AT_MIB, fat)
 
 
@@ -102,7 +100,7 @@ def make_disk(path, script, contents=None, variables=None, *, slot_mib=SLOT_MIB,
     for number, (name, kind, start, size) in enumerate(table, 1):
         command += [f"--new={number}:{start}M:+{size}M", f"--typecode={number}:{kind}",
                     f"--change-name={number}:{name}"]
-    subprocess.run([*command, str(path)], stdout=subprocess.DEVNULL, check=True)
+    run(*command, path)
     write_boot_partition(path, script)
     for name, kind, start, size in table:
         content = (contents or {}).get(name)

@@ -104,20 +104,19 @@ def pool(workers):
         workers, initializer=functools.partial(setattr, _thread, "test", _name()))
 
 
-def _copy(error, cards, console, folder):
-    """Into a folder: cards, console, and what went wrong."""
-    for path in cards:
-        copy_sparse(path, folder)
+def _copy(error, card, console, folder):
+    """Into a folder: card, console, and what went wrong."""
+    copy_sparse(card, folder)
     shutil.copy(console, folder / "console.log")
     (folder / "error").write_text("\n".join([str(error), *getattr(error, "__notes__", ())]) + "\n")
 
 
-def keep(error, cards, console, store=images_cache.STORE):
-    """Keeps cards and the whole console of a board that failed, beside those that this test has
+def keep(error, card, console, store=images_cache.STORE):
+    """Keeps card and the whole console of a board that failed, beside those that this test has
     kept already; the error says where, or why not."""
     try:
         folder = _new_place(store)
-        _copy(error, cards, console, folder)
+        _copy(error, card, console, folder)
     except Exception as failed:  # pylint: disable=broad-exception-caught
         error.add_note(f"card and console are not kept, or not all of them: {failed}")
     else:

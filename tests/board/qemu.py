@@ -49,20 +49,16 @@ class FlushedCard:
                 "-device", f"virtio-blk-pci,drive={node},share-rw=on"]
 
 
-def disk_arguments(disks):
-    """The first disk is the SD card; others are disks of their own."""
-    arguments = []
-    for number, path in enumerate(disks):
-        if isinstance(path, FlushedCard):
-            arguments += path.arguments()
-            continue
-        name = f"card{number}"
-        device = ["-device", "sdhci-pci,addr=4", "-device", f"sd-card,drive={name}"]
-        if number:
-            device = ["-device", f"virtio-blk-pci,drive={name}"]
-        arguments += ["-drive", f"if=none,id={name},file={path},format=raw,cache=writeback",
-                      *device]
-    return arguments
+@dataclasses.dataclass(frozen=True)
+class SdCard:
+    """One medium, an SD card for both."""
+
+    path: pathlib.Path
+
+    def arguments(self):
+        """The medium, and the device on it."""
+        return ["-drive", f"if=none,id=card0,file={self.path},format=raw,cache=writeback",
+                "-device", "sdhci-pci,addr=4", "-device", "sd-card,drive=card0"]
 
 
 def free_place(store=images_cache.STORE):
@@ -101,13 +97,12 @@ class Machine:
     fewer than GUESTS_MAX are on.
 
     `network`: the guest reaches servers on this machine's 127.0.0.1 as 10.0.2.2. `watchdog`: there
-    is one. `reboots`: False makes a reset the end of the process. `store`: whose places are shared,
-    and what keeps what failed.
+    is one. `store`: whose places are shared, and what keeps what failed.
     """
 
-    def __init__(self, uboot, disks, log, *, memory=512, network=False, watchdog=True,
-                 reboots=True, store=images_cache.STORE):
-        self.cards = [disk.path if isinstance(disk, FlushedCard) else disk for disk in disks]
+    def __init__(self, uboot, card, log, *, memory=512, network=False, watchdog=True,
+                 store=images_cache.STORE):
+        self.card = card.path
         self.log_path = pathlib.Path(log)
         self.store = store
         self.process = None
@@ -120,14 +115,12 @@ class Machine:
             "-display", "none", "-monitor", "none",
             # Ctrl-C goes to the guest.
             "-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial",
-            *disk_arguments(disks)]
+            *card.arguments()]
         if watchdog:
             self.command += ["-device", "i6300esb,addr=5", "-action", "watchdog=reset"]
         # No option ROM: the firmware is U-Boot, and the ROM is in a package of its own.
         self.command += (["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="]
                          if network else ["-nic", "none"])
-        if not reboots:
-            self.command += ["-no-reboot"]
 
     def __enter__(self):
         self.power_on()
@@ -139,8 +132,8 @@ class Machine:
             self.keep(error)
 
     def keep(self, error):
-        """The cards and all that the console said, for who looks for the cause."""
-        folders.keep(error, self.cards, self.log_path, self.store)
+        """The card and all that the console said, for who looks for the cause."""
+        folders.keep(error, self.card, self.log_path, self.store)
 
     def power_on(self):
         """Starts the process; all consoles of one machine go to one log."""
@@ -160,7 +153,7 @@ class Machine:
         self._closed()
 
     def wait_for_end(self, seconds=60):
-        """Waits for a guest that powers itself off (or, without `reboots`, resets)."""
+        """Waits for a guest that powers itself off."""
         self.process.wait(seconds)
         self._closed()
 

@@ -45,10 +45,12 @@ class RecordedRig(rig.Rig):
     PARTITION = "vda{}"
 
     def __init__(self, path, log=None):
-        super().__init__(path, "small")
-        self.foreign = variables()
-        self.machine = qemu.Machine(rig.uboot_binary(), [qemu.FlushedCard(self.card, log)],
-                                    self.card.with_suffix(".log"), network=True)
+        self.log = log
+        super().__init__(path, "small", variables())
+
+    def medium(self):
+        """As two faces of one, every write to it written down."""
+        return qemu.FlushedCard(self.card, self.log)
 
     def install_recorded(self, program="vv-update"):
         """Installs what the recording is about."""

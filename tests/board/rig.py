@@ -89,10 +89,14 @@ class Rig:
         self.card = pathlib.Path(path)
         self.name = name
         self.foreign = card.FOREIGN if foreign is None else foreign
-        self.machine = qemu.Machine(uboot_binary(), [self.card], self.card.with_suffix(".log"),
+        self.machine = qemu.Machine(uboot_binary(), self.medium(), self.card.with_suffix(".log"),
                                     network=True)
         self.slot = self.version = None
         self.began = 0.0
+
+    def medium(self):
+        """How the card is put into the board."""
+        return qemu.SdCard(self.card)
 
     @property
     def console(self):

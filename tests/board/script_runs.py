@@ -51,7 +51,7 @@ class Board:
 
     def __init__(self, uboot, script, folder):
         path = disk.make_disk(folder / "disk.img", script, slot_mib=2, data_mib=2)
-        self.machine = qemu.Machine(uboot, [path], folder / "console.log", memory=256)
+        self.machine = qemu.Machine(uboot, qemu.SdCard(path), folder / "console.log", memory=256)
         self.console = None
         self.base = None
 

@@ -39,7 +39,8 @@ class Kept(unittest.TestCase):
     def machine(self):
         """A board with `echo` in the place of QEMU."""
         (self.dir / "console.txt").unlink(missing_ok=True)
-        machine = qemu.Machine("none", [self.card], self.dir / "console.txt", store=self.dir)
+        machine = qemu.Machine("none", qemu.SdCard(self.card), self.dir / "console.txt",
+                               store=self.dir)
         machine.command = ["echo", "Hello"]
         return machine
 
@@ -104,7 +105,7 @@ class Kept(unittest.TestCase):
         def at_the_same_time():
             errors = [AssertionError("nothing is right") for _ in range(20)]
             with folders.pool(4) as threads:
-                list(threads.map(lambda one: folders.keep(one, [self.card], console, self.dir),
+                list(threads.map(lambda one: folders.keep(one, self.card, console, self.dir),
                                  errors))
         self.play(at_the_same_time)
         self.check_kept(*[b"card"] * 20)

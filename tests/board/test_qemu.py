@@ -23,7 +23,8 @@ class Places(unittest.TestCase):
 
     def machine(self, name):
         """A board that is on, with an idle process in the place of QEMU."""
-        machine = qemu.Machine("none", [], self.dir / f"{name}.log", store=self.dir)
+        machine = qemu.Machine("none", qemu.SdCard(self.dir / "card.img"), self.dir / f"{name}.log",
+                               store=self.dir)
         machine.command = ["sleep", "600"]
         self.addCleanup(machine.power_cut)
         machine.power_on()

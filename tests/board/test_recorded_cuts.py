@@ -22,12 +22,24 @@ LOST = max(1, BOOTED // 6)  # and others, with both copies of the environment da
 COMPARED = 20               # journals read by e2fsck and debugfs too
 SLOT_B, SLOT_BYTES = disk.place_of("rootfs-b")
 STEPS = {1, *range(3, 13)}  # step 2 writes nothing
+# The first start, the factory's release confirmed, "invalidate", "activate", the trial's start,
+# "confirm". Two where there should be one would be one more.
+STORES = 6
+LEAST = {"flushes": 40, "windows": 40, "prefixes": 500, "single writes lost": 500,
+         "subsets": 10000}
 
 
 def counts(text):
     """{step: states} of what the checker printed."""
     line = re.search(r"^states checked by step: (.*)$", text, re.M)[1]
     return {int(step): int(count) for step, count in (pair.split(":") for pair in line.split())}
+
+
+def amounts(text):
+    """{what: how many} of what the checker printed: of the recording, and of the cuts."""
+    lines = re.findall(r"^(?:recorded|cut): ([^(]*)", text, re.M)
+    return {what.strip(): int(count)
+            for count, what in re.findall(r"(\d+) ([a-z ]+)", " ".join(lines))}
 
 
 def violations(text):
@@ -45,6 +57,10 @@ class Checked(unittest.TestCase):
         print(f"\n{text}", end="", flush=True)
         self.assertEqual(failures, 0, text)
         self.assertEqual({step for step, count in counts(text).items() if count}, STEPS)
+        found = amounts(text)
+        self.assertEqual(found["stores of the environment"], STORES, text)
+        for what, least in LEAST.items():
+            self.assertGreaterEqual(found[what], least, f"{what}:\n{text}")
 
     def test_no_cut_of_an_update_into_an_unused_slot_leaves_anything_but_whole_releases(self):
         self.check("fresh")
@@ -78,8 +94,10 @@ class Tampered(unittest.TestCase):
         """Changes a variable in it, checksum included."""
         begin = self.last_store()
         data = bytes(self.log[begin + 5:begin + disk.ENV_SIZE])
-        self.assertEqual((data.count(old), len(old)), (1, len(new)))
-        data = data.replace(old, new)
+        # Behind the last variable libubootenv leaves what was in its memory.
+        used = data.index(b"\0\0")
+        self.assertEqual((data.count(old, 0, used), len(old)), (1, len(new)))
+        data = data[:used].replace(old, new) + data[used:]
         self.log[begin:begin + 4] = zlib.crc32(data).to_bytes(4, "little")
         self.log[begin + 5:begin + disk.ENV_SIZE] = data
 
@@ -117,11 +135,24 @@ class Tampered(unittest.TestCase):
         self.change_store(b"vv_floor=2", b"vv_floor=3")
         self.check_found("I6")
 
+    def test_a_confirmed_release_without_its_floor_is_found(self):
+        self.change_store(b"vv_floor=2", b"vv_floor=0")
+        self.check_found("I6")
+
     def test_a_resume_mark_for_bytes_that_are_others_is_found(self):
         body = next(at for at, where, length, _ in self.entries()
                     if 0 < where - SLOT_B < SLOT_BYTES and length > 4096)
         self.log[body + 512 + 4096] ^= 1
         self.check_found("I1", "I2", "I4")
+
+    def test_a_journal_that_is_gone_is_found(self):
+        start, size = disk.place_of("data")
+        confirm = self.last_store()
+        for at, where, length, _ in self.entries():
+            if at > confirm and start <= where < start + size:
+                block = self.log[at + 512:at + 512 + length]
+                self.log[at + 512:at + 512 + length] = block.replace(b"journal", b"another")
+        self.check_found("I4")
 
     def test_a_write_to_the_running_slot_is_found(self):
         heads = next(at for at, where, _, _ in self.entries() if where == SLOT_B)

@@ -83,7 +83,7 @@ class OnTheBoard(unittest.TestCase):
 
     def machine(self, path, **options):
         """A board with this card, off."""
-        return qemu.Machine(uboot.build(), [path], self.dir / "console.log",
+        return qemu.Machine(uboot.build(), qemu.SdCard(path), self.dir / "console.log",
                             **{"memory": 256, **options})
 
     def slot(self, name, files):

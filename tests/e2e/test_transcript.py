@@ -79,6 +79,16 @@ class Transcript(unittest.TestCase):
         for line in self.comments:
             self.assertIn(line.removeprefix("--- "), player)
 
+    def test_the_readme_shows_parts_of_it(self):
+        block = re.search(r"^```\n(vv-board# .*?)^```$", (ROOT / "README.md").read_text(),
+                          re.M | re.S)[1]
+        told = "\n".join([*self.told, ""])
+        at = 0
+        for part in block.split("...\n"):
+            at = told.find(part, at)
+            self.assertGreaterEqual(at, 0, f"the transcript has no such lines:\n{part}")
+            at += len(part)
+
     def test_each_line_of_the_console_is_of_a_known_form(self):
         used = set()
         for line in self.told:
