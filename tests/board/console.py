@@ -58,7 +58,7 @@ class Console:
 
     def expect(self, pattern, seconds=60, nudge=None):
         """Waits until the regular expression is found behind the last match, and returns the match
-        of it; `nudge` is typed every 50 ms until then."""
+        of it; until then `nudge` is typed whenever something was said, and every 50 ms."""
         end = time.monotonic() + seconds
         while True:
             found = re.search(pattern, self.text, re.M)
@@ -68,5 +68,7 @@ class Console:
             left = end - time.monotonic()
             if left <= 0:
                 raise ConsoleError(f"no {pattern!r} within {seconds} s" + self._tail())
-            if not self._take_in(min(left, 0.05) if nudge else left) and nudge:
+            self._take_in(min(left, 0.05) if nudge else left)
+            if nudge:
                 self.send(nudge)
+                self.listen(0.01)
