@@ -1,6 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/check.h"
 
+const char *check_kind_name(enum check_kind kind)
+{
+    static const char *const names[CHECK_KINDS] = {
+        [CHECK_HTTP] = "http",
+        [CHECK_TCP] = "tcp",
+        [CHECK_EXEC] = "exec",
+        [CHECK_FILE_AGE] = "file-age",
+        [CHECK_MOUNT] = "mount",
+        [CHECK_DISK_FREE] = "disk-free",
+        [CHECK_SYSTEMD_UNIT] = "systemd-unit",
+        [CHECK_DOCKER] = "docker",
+        [CHECK_SERVER] = "server",
+    };
+    return names[kind];
+}
+
 struct check_state check_begin(uint64_t now_ms)
 {
     return (struct check_state){

@@ -31,6 +31,9 @@ struct check_state {
     uint64_t healthy_since_ms;
 };
 
+// "file-age": as in the configuration.
+const char *check_kind_name(enum check_kind kind);
+
 struct check_state check_begin(uint64_t now_ms);
 // Takes the result of a probe that ended at `now_ms`.
 void check_take(struct check_state *s, const struct config_check *c, enum probe_result result,

@@ -33,7 +33,24 @@ struct config_slot {
     struct config_partition partitions[MANIFEST_PARTITIONS_MAX];
 };
 
-enum check_kind { CHECK_HTTP, CHECK_EXEC, CHECK_FILE_AGE };
+enum check_kind {
+    CHECK_HTTP,
+    CHECK_TCP,
+    CHECK_EXEC,
+    CHECK_FILE_AGE,
+    CHECK_MOUNT,
+    CHECK_DISK_FREE,
+    CHECK_SYSTEMD_UNIT,
+    CHECK_DOCKER,
+    CHECK_SERVER,
+    CHECK_KINDS,
+};
+
+// Of a file system: bytes, or a part of its size.
+struct free_space {
+    uint64_t bytes;
+    unsigned percent; // not 0: this counts
+};
 
 struct config_check {
     const char *name;
@@ -41,11 +58,19 @@ struct config_check {
     bool required; // severity=required (default) or wanted
     uint64_t interval_ms, timeout_ms, start_period_ms;
     unsigned retries, successes;
-    const char *url;                    // http
+    const char *url;                    // http, server
     unsigned expect_first, expect_last; // http: accepted status codes, default 200-299
     const char *command;                // exec: run by /bin/sh -c
-    const char *path;                   // file-age
+    const char *address;                // tcp: HOST:PORT
+    const char *path;                   // file-age, mount, disk-free
     uint64_t max_age_ms;                // file-age
+    bool writable;                      // mount: must it be
+    struct free_space min_free;         // disk-free
+    const char *unit;                   // systemd-unit
+    const char *container;              // docker: name or id
+    const char *socket;                 // docker: of its Engine API
+    uint64_t running_for_ms;            // docker: without a HEALTHCHECK
+    const struct http_options *network; // server: [network], for its certificates
 };
 
 struct config {

@@ -70,7 +70,7 @@ static enum err add_check(struct config *c, const struct conf_entry *entry, cons
         return fail_memory(e);
     }
     c->checks = bigger;
-    c->checks[c->check_count++] = (struct config_check){.name = name};
+    c->checks[c->check_count++] = (struct config_check){.name = name, .network = &c->http};
     return OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/parse.h"
 #include "bootloader/boot_defaults.h"
+#include "updater/check.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -155,6 +156,62 @@ static int word_index(const char *const *words, const char *value)
     return -1;
 }
 
+static bool is_port(const char *text)
+{
+    uint64_t port;
+    return parse_u64(text, &port) && port >= 1 && port <= UINT16_MAX;
+}
+
+// HOST:PORT or [IPv6]:PORT. It goes into a URL, and must not change what that URL means.
+static bool read_address(void *field, const struct key_spec *spec, const char *value)
+{
+    const char *colon = strrchr(value, ':');
+    size_t host = colon == NULL ? 0 : (size_t)(colon - value);
+    size_t plain =
+        strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
+    bool bracketed = value[0] == '[' && host > 3 && value[host - 1] == ']' &&
+                     strspn(value + 1, "0123456789abcdefABCDEF:.") == host - 2;
+    return host > 0 && (plain == host || bracketed) && is_port(colon + 1) &&
+           read_text(field, spec, value);
+}
+
+// SIZE or a percentage into struct free_space.
+static bool read_free_space(void *field, const struct key_spec *spec, const char *value)
+{
+    char number[8];
+    uint64_t v;
+    size_t len = strlen(value);
+    if (len == 0 || value[len - 1] != '%') {
+        if (!parse_size(value, &v) || v == 0) {
+            return false;
+        }
+        *(struct free_space *)field = (struct free_space){.bytes = v};
+        return true;
+    }
+    snprintf(number, sizeof number, "%.*s", (int)(len - 1), value);
+    if (len > sizeof number || !parse_u64(number, &v) || !within(spec, v)) {
+        return false;
+    }
+    *(struct free_space *)field = (struct free_space){.percent = (unsigned)v};
+    return true;
+}
+
+// It goes into a command line, between single quotes.
+static bool read_unit(void *field, const struct key_spec *spec, const char *value)
+{
+    size_t len = strlen(value);
+    return len >= 1 && len <= 255 && value[0] != '-' &&
+           strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@:\\") ==
+               len &&
+           read_text(field, spec, value);
+}
+
+static bool read_bool(void *field, const struct key_spec *spec, const char *value)
+{
+    (void)spec;
+    return parse_bool(value, field);
+}
+
 // There is one boot loader so far: nothing is to be remembered.
 static bool read_loader_type(void *field, const struct key_spec *spec, const char *value)
 {
@@ -178,15 +235,14 @@ static bool read_contract(void *field, const struct key_spec *spec, const char *
 
 static bool read_check_kind(void *field, const struct key_spec *spec, const char *value)
 {
-    static const char *const words[] = {
-        [CHECK_HTTP] = "http", [CHECK_EXEC] = "exec", [CHECK_FILE_AGE] = "file-age", NULL};
     (void)spec;
-    int i = word_index(words, value);
-    if (i < 0) {
-        return false;
+    for (int kind = 0; kind < CHECK_KINDS; kind++) {
+        if (strcmp(check_kind_name((enum check_kind)kind), value) == 0) {
+            *(enum check_kind *)field = (enum check_kind)kind;
+            return true;
+        }
     }
-    *(enum check_kind *)field = (enum check_kind)i;
-    return true;
+    return false;
 }
 
 static bool read_severity(void *field, const struct key_spec *spec, const char *value)
@@ -203,9 +259,15 @@ static bool read_severity(void *field, const struct key_spec *spec, const char *
 
 enum {
     HTTP = 1 << CHECK_HTTP,
+    TCP = 1 << CHECK_TCP,
     EXEC = 1 << CHECK_EXEC,
     FILE_AGE = 1 << CHECK_FILE_AGE,
-    EVERY = HTTP | EXEC | FILE_AGE,
+    MOUNT = 1 << CHECK_MOUNT,
+    DISK_FREE = 1 << CHECK_DISK_FREE,
+    SYSTEMD_UNIT = 1 << CHECK_SYSTEMD_UNIT,
+    DOCKER = 1 << CHECK_DOCKER,
+    SERVER = 1 << CHECK_SERVER,
+    EVERY = (1 << CHECK_KINDS) - 1,
 };
 
 enum { DURATION_MAX_MS = INT32_MAX }; // 24 days; poll() and its kin take an int
@@ -278,20 +340,37 @@ const struct key_spec config_keys[] = {
      .fallback = "0s", .allowed = "a duration up to 24d (ms, s, min, h, d)"},
 
     {"check", "kind", read_check_kind, IN_CHECK(kind),
-     .allowed = "http, exec or file-age", .flags = KEY_REQUIRED, .kinds = EVERY},
+     .allowed = "http, tcp, exec, file-age, mount, disk-free, systemd-unit, docker or server",
+     .flags = KEY_REQUIRED, .kinds = EVERY},
     {"check", "severity", read_severity, IN_CHECK(required),
      .fallback = "required", .allowed = "required or wanted", .kinds = EVERY},
     {"check", "url", read_url, IN_CHECK(url),
-     .allowed = "an http:// or https:// URL", .flags = KEY_REQUIRED | KEY_URL, .kinds = HTTP},
+     .allowed = "an http:// or https:// URL", .flags = KEY_REQUIRED | KEY_URL,
+     .kinds = HTTP | SERVER},
     {"check", "expect", read_expect, .base = BASE_CHECK, .min = 100, .max = 599,
      .fallback = "200-299", .allowed = "a status code or a range of them, e.g. 200-299",
      .kinds = HTTP},
     {"check", "command", read_some_text, IN_CHECK(command),
      .allowed = "a command", .flags = KEY_REQUIRED, .kinds = EXEC},
+    {"check", "address", read_address, IN_CHECK(address),
+     .allowed = "HOST:PORT", .flags = KEY_REQUIRED, .kinds = TCP},
     {"check", "path", read_path, IN_CHECK(path),
-     .allowed = A_PATH, .flags = KEY_REQUIRED, .kinds = FILE_AGE},
+     .allowed = A_PATH, .flags = KEY_REQUIRED, .kinds = FILE_AGE | MOUNT | DISK_FREE},
     {"check", "max_age", read_duration, IN_CHECK(max_age_ms), 1, DURATION_MAX_MS,
      .allowed = A_DURATION, .flags = KEY_REQUIRED, .kinds = FILE_AGE},
+    {"check", "writable", read_bool, IN_CHECK(writable),
+     .fallback = "no", .allowed = "yes or no", .kinds = MOUNT},
+    {"check", "min_free", read_free_space, IN_CHECK(min_free), 1, 100,
+     .allowed = "a size that is not 0 (K, M, G) or a percentage, e.g. 5%", .flags = KEY_REQUIRED,
+     .kinds = DISK_FREE},
+    {"check", "unit", read_unit, IN_CHECK(unit),
+     .allowed = "the name of a unit", .flags = KEY_REQUIRED, .kinds = SYSTEMD_UNIT},
+    {"check", "container", read_name, IN_CHECK(container),
+     .allowed = A_NAME, .flags = KEY_REQUIRED, .kinds = DOCKER},
+    {"check", "socket", read_path, IN_CHECK(socket),
+     .fallback = "/run/docker.sock", .allowed = A_PATH, .kinds = DOCKER},
+    {"check", "running_for", read_duration, IN_CHECK(running_for_ms), 0, DURATION_MAX_MS,
+     .fallback = "10s", .allowed = "a duration up to 24d (ms, s, min, h, d)", .kinds = DOCKER},
     {"check", "interval", read_duration, IN_CHECK(interval_ms), 1, DURATION_MAX_MS,
      .fallback = "30s", .allowed = A_DURATION, .kinds = EVERY},
     {"check", "timeout", read_duration, IN_CHECK(timeout_ms), 1, DURATION_MAX_MS,

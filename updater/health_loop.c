@@ -26,19 +26,6 @@ const char *check_verdict_name(enum check_verdict verdict)
     return "?";
 }
 
-static const char *kind_name(enum check_kind kind)
-{
-    switch (kind) {
-    case CHECK_HTTP:
-        return "http";
-    case CHECK_EXEC:
-        return "exec";
-    case CHECK_FILE_AGE:
-        return "file-age";
-    }
-    return "?";
-}
-
 // --- waking up when a child ends ----------------------------------------------------------------
 
 // Does nothing: that a handler ran ends ppoll().
@@ -87,7 +74,7 @@ enum err health_loop_begin(const struct config *c, const struct clock *clock, st
     for (size_t i = 0; i < ret->count; i++) {
         report->results[i] = (struct health_result){
             .name = c->checks[i].name,
-            .kind = kind_name(c->checks[i].kind),
+            .kind = check_kind_name(c->checks[i].kind),
             .required = c->checks[i].required,
         };
         ret->checks[i].config = c->checks[i];

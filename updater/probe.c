@@ -19,15 +19,18 @@ enum { READ_SIZE = 16 * 1024, READS_PER_STEP = 16 };
 
 static int run_kind(const struct config_check *c, int out_fd)
 {
-    switch (c->kind) {
-    case CHECK_HTTP:
-        return probe_http(c, out_fd);
-    case CHECK_EXEC:
-        return probe_exec(c, out_fd);
-    case CHECK_FILE_AGE:
-        return probe_file_age(c, out_fd);
-    }
-    return PROBE_EXIT_FAILED;
+    static int (*const kinds[CHECK_KINDS])(const struct config_check *c, int out_fd) = {
+        [CHECK_HTTP] = probe_http,
+        [CHECK_TCP] = probe_tcp,
+        [CHECK_EXEC] = probe_exec,
+        [CHECK_FILE_AGE] = probe_file_age,
+        [CHECK_MOUNT] = probe_mount,
+        [CHECK_DISK_FREE] = probe_disk_free,
+        [CHECK_SYSTEMD_UNIT] = probe_systemd_unit,
+        [CHECK_DOCKER] = probe_docker,
+        [CHECK_SERVER] = probe_server,
+    };
+    return kinds[c->kind](c, out_fd);
 }
 
 static void default_signals(void)

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,18 +57,12 @@ static _Noreturn void serve(int listener, int requests_fd, const char *answer, s
     }
 }
 
-void canned_server_start(struct canned_server *s, const char *answer, size_t times, bool hang)
+static void start(struct canned_server *s, int listener, const char *answer, size_t times,
+                  bool hang)
 {
-    struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof where;
     int fds[2];
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(listener >= 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&where, sizeof where), 0);
     assert_int_equal(listen(listener, 8), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&where, &len), 0);
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    snprintf(s->url, sizeof s->url, "http://127.0.0.1:%u/status", (unsigned)ntohs(where.sin_port));
     s->pid = fork();
     assert_true(s->pid >= 0);
     if (s->pid == 0) {
@@ -77,6 +72,31 @@ void canned_server_start(struct canned_server *s, const char *answer, size_t tim
     close(fds[1]);
     s->requests_fd = fds[0];
     assert_int_equal(fcntl(s->requests_fd, F_SETFL, O_NONBLOCK), 0);
+}
+
+void canned_server_start(struct canned_server *s, const char *answer, size_t times, bool hang)
+{
+    struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof where;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(listener >= 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&where, sizeof where), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&where, &len), 0);
+    snprintf(s->url, sizeof s->url, "http://127.0.0.1:%u/status", (unsigned)ntohs(where.sin_port));
+    start(s, listener, answer, times, hang);
+}
+
+void canned_server_start_at(struct canned_server *s, const char *path, const char *answer,
+                            size_t times, bool hang)
+{
+    struct sockaddr_un where = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(listener >= 0);
+    assert_true(strlen(path) < sizeof where.sun_path);
+    snprintf(where.sun_path, sizeof where.sun_path, "%s", path);
+    assert_int_equal(bind(listener, (struct sockaddr *)&where, sizeof where), 0);
+    snprintf(s->url, sizeof s->url, "http://localhost/status");
+    start(s, listener, answer, times, hang);
 }
 
 void canned_server_stop(struct canned_server *s)

@@ -293,7 +293,9 @@ static void a_check_needs_its_kind_and_the_keys_of_its_kind(void **state)
     struct error e;
     (void)state;
     assert_refused(NULL, "[check x]\nretries=3\n", "[check x] needs the key kind");
-    assert_refused(NULL, "[check x]\nkind=ping\n", "wants http, exec or file-age");
+    assert_refused(
+        NULL, "[check x]\nkind=ping\n",
+        "wants http, tcp, exec, file-age, mount, disk-free, systemd-unit, docker or server");
     assert_refused(NULL, "[check x]\nkind=http\n", "[check x] needs the key url");
     assert_refused(NULL, "[check x]\nkind=exec\n", "[check x] needs the key command");
     assert_refused(NULL, "[check x]\nkind=file-age\nmax_age=1s\n", "[check x] needs the key path");

@@ -2,6 +2,7 @@
 #include "updater/config_keys.h"
 
 #include "tests/support/expect.h"
+#include "updater/check.h"
 
 // One value of one key: refused, or read into the structure that the key belongs to.
 struct sample {
@@ -96,7 +97,6 @@ static void each_key_takes_its_values_and_refuses_others(void **state)
         {"confirm", "stable_for", "0", true},
         {"confirm", "stable_for", "1y", false},
         {"check", "kind", "exec", true},
-        {"check", "kind", "docker", false},
         {"check", "severity", "wanted", true},
         {"check", "severity", "optional", false},
         {"check", "url", "http://127.0.0.1:8000/status", true},
@@ -112,6 +112,48 @@ static void each_key_takes_its_values_and_refuses_others(void **state)
         {"check", "expect", "000000200", false},
         {"check", "command", "true", true},
         {"check", "command", "", false},
+        {"check", "kind", "disk-free", true},
+        {"check", "kind", "disk", false},
+        {"check", "kind", "", false},
+        {"check", "address", "127.0.0.1:8554", true},
+        {"check", "address", "camera-1.shop.example:1", true},
+        {"check", "address", "[fe80::1]:65535", true},
+        {"check", "address", "fe80::1:80", false},
+        {"check", "address", "[]:80", false},
+        {"check", "address", "[1:80", false},
+        {"check", "address", "127.0.0.1", false},
+        {"check", "address", ":80", false},
+        {"check", "address", "camera:0", false},
+        {"check", "address", "camera:65536", false},
+        {"check", "address", "camera:80/path", false},
+        {"check", "address", "user@camera:80", false},
+        {"check", "address", "a b:80", false},
+        {"check", "writable", "yes", true},
+        {"check", "writable", "rw", false},
+        {"check", "min_free", "64M", true},
+        {"check", "min_free", "5%", true},
+        {"check", "min_free", "100%", true},
+        {"check", "min_free", "101%", false},
+        {"check", "min_free", "0%", false},
+        {"check", "min_free", "0", false},
+        {"check", "min_free", "%", false},
+        {"check", "min_free", "5 %", false},
+        {"check", "min_free", "00000005%", false},
+        {"check", "min_free", "", false},
+        {"check", "unit", "tv-api.service", true},
+        {"check", "unit", "dev-disk-by\\x2dlabel-data.device", true},
+        {"check", "unit", "heartbeat@scene:1.service", true},
+        {"check", "unit", "", false},
+        {"check", "unit", "-H evil", false},
+        {"check", "unit", "--version", false},
+        {"check", "unit", "a'b.service", false},
+        {"check", "container", "scene_scanner", true},
+        {"check", "container", "../images", false},
+        {"check", "container", "a?b", false},
+        {"check", "socket", "/run/podman/podman.sock", true},
+        {"check", "socket", "docker.sock", false},
+        {"check", "running_for", "0", true},
+        {"check", "running_for", "long", false},
         {"check", "path", "/data/heartbeat", true},
         {"check", "path", "heartbeat", false},
         {"check", "max_age", "5min", true},
@@ -161,6 +203,13 @@ static void values_arrive_in_their_fields(void **state)
     assert_false(field.check.required);
     assert_true(take("check", "kind", "file-age"));
     assert_int_equal(field.check.kind, CHECK_FILE_AGE);
+    assert_true(take("check", "min_free", "64M"));
+    assert_int_equal(field.check.min_free.bytes, 64 << 20);
+    assert_int_equal(field.check.min_free.percent, 0);
+    assert_true(take("check", "min_free", "5%"));
+    assert_int_equal(field.check.min_free.percent, 5);
+    assert_true(take("check", "writable", "yes"));
+    assert_true(field.check.writable);
     assert_true(take("slot", "bootvalue", "3"));
     assert_string_equal(field.slot.bootvalue, "3");
 }
@@ -183,6 +232,18 @@ static void a_refused_value_leaves_the_field_alone(void **state)
     assert_false(spec->read(base_of(spec), spec, "7/x"));
     assert_int_equal(field.config.http.low_speed_bytes, 5);
     assert_int_equal(field.config.http.low_speed_ms, 6);
+}
+
+static void every_kind_of_check_can_be_named_and_is_told_of_in_the_error(void **state)
+{
+    (void)state;
+    const struct key_spec *spec = config_key_find("check", "kind");
+    for (int kind = 0; kind < CHECK_KINDS; kind++) {
+        const char *name = check_kind_name((enum check_kind)kind);
+        assert_true(take("check", "kind", name));
+        assert_int_equal(field.check.kind, kind);
+        assert_contains(spec->allowed, name);
+    }
 }
 
 static void every_default_is_a_value_its_reader_takes(void **state)
@@ -264,6 +325,7 @@ int main(void)
         cmocka_unit_test(values_arrive_in_their_fields),
         cmocka_unit_test(an_empty_value_takes_an_optional_path_back),
         cmocka_unit_test(a_refused_value_leaves_the_field_alone),
+        cmocka_unit_test(every_kind_of_check_can_be_named_and_is_told_of_in_the_error),
         cmocka_unit_test(every_default_is_a_value_its_reader_takes),
         cmocka_unit_test(only_network_limits_may_stand_in_the_state_directory),
         cmocka_unit_test(sections_are_known_and_know_whether_they_have_names),
