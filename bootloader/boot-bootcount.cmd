@@ -91,6 +91,10 @@ for vv_slot in ${vv_slots}; do
 	if test "${vv_saved}" = "yes"; then
 		echo "Booting slot ${vv_slot}"
 		vv_says="root=PARTLABEL=rootfs-${vv_slot} vv.slot=${vv_slot} rauc.slot=${vv_name}"
+		# So that the system knows it even when vv-update cannot be asked.
+		if test "${vv_trial}" = "${vv_slot}"; then
+			vv_says="${vv_says} vv.trial"
+		fi
 		setenv bootargs "${vv_args} ${vv_says}"
 		# The board's commands to arm a hardware watchdog, if it has one.
 		if test -n "${vv_watchdog}"; then

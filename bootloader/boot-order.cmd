@@ -77,6 +77,10 @@ for vv_name in ${BOOT_ORDER}; do
 	if test "${vv_slot}" != "none"; then
 		echo "Booting slot ${vv_slot}"
 		vv_says="root=PARTLABEL=rootfs-${vv_slot} vv.slot=${vv_slot} rauc.slot=${vv_name}"
+		# So that the system knows it even when vv-update cannot be asked.
+		if test "${vv_trial}" = "${vv_slot}"; then
+			vv_says="${vv_says} vv.trial"
+		fi
 		setenv bootargs "${vv_args} ${vv_says}"
 		if test -n "${vv_watchdog}"; then
 			run vv_watchdog

@@ -27,9 +27,10 @@ static bool start(const struct board *b, int slot, struct boot_outcome *out)
     }
     const struct boot_slot *s = &b->setup->slots[slot];
     out->slot = slot;
+    const char *trial = bootenv_get(b->env, "vv_trial");
     snprintf(out->cmdline, sizeof out->cmdline,
-             "root=PARTLABEL=rootfs-%.60s vv.slot=%.60s rauc.slot=%.60s", s->name, s->name,
-             s->bootname);
+             "root=PARTLABEL=rootfs-%.60s vv.slot=%.60s rauc.slot=%.60s%s", s->name, s->name,
+             s->bootname, trial != NULL && strcmp(trial, s->name) == 0 ? " vv.trial" : "");
     return true;
 }
 

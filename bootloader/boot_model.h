@@ -14,8 +14,9 @@
 #include "bootloader/boot_state.h"
 
 struct boot_outcome {
-    int slot;          // index, or SLOT_NONE: the script stopped at the prompt
-    char cmdline[256]; // "root=... vv.slot=a rauc.slot=A": what the script adds for the kernel
+    int slot; // index, or SLOT_NONE: the script stopped at the prompt
+    char cmdline
+        [256]; // "root=... vv.slot=a rauc.slot=A vv.trial": what the script adds for the kernel
     unsigned resets;
     char reason[128]; // why nothing was booted
 };

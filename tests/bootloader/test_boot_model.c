@@ -183,6 +183,9 @@ static void the_kernel_learns_its_slot(void **state)
         assert_string_equal(out.cmdline, "root=PARTLABEL=rootfs-a vv.slot=a rauc.slot=A");
         out = power_on(&setup, &sim, false, true);
         assert_string_equal(out.cmdline, "root=PARTLABEL=rootfs-b vv.slot=b rauc.slot=B");
+        env_sim_put(&sim, "vv_trial", "a");
+        out = power_on(&setup, &sim, true, true);
+        assert_string_equal(out.cmdline, "root=PARTLABEL=rootfs-a vv.slot=a rauc.slot=A vv.trial");
         env_sim_free(&sim);
     }
 }

@@ -66,6 +66,12 @@ class BootSim(unittest.TestCase):
         self.check_boots("b", device, "-o", str(output))
         self.assertEqual(output.read_text(), "root=PARTLABEL=rootfs-b vv.slot=b rauc.slot=B\n")
 
+    def test_a_system_on_trial_is_told_by_the_command_line(self):
+        device = self.device(BOOT_ORDER="B", BOOT_B_LEFT="1", vv_trial="b")
+        output = self.dir / "cmdline"
+        self.check_boots("b", device, "-o", str(output))
+        self.assertIn(" vv.trial\n", output.read_text())
+
     def test_slots_and_their_variable_can_be_named(self):
         device = self.device(active_system="linux_b")
         names = ("--contract=bootcount", "--slot-var=active_system", "--slot=one=1,linux_a",
