@@ -2,16 +2,16 @@
 #include "base/progress.h"
 
 #include "base/parse.h"
+#include "base/terminal.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 enum {
     REDRAW_MS = 100,    // invariant 2
     FIGURES_WIDTH = 48, // room for what stands right of the bar, so that the bar does not jump
     BAR_MAX = 40,
+    COLUMNS_ELSEWHERE = 80,
 };
 
 // Nothing to do is done: 100 % of 0 bytes.
@@ -64,15 +64,6 @@ static void format_pace(const struct progress *p, uint64_t now_ms, char *buf, si
     }
 }
 
-static size_t columns(FILE *stream)
-{
-    struct winsize ws = {0};
-    if (ioctl(fileno(stream), TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0) {
-        return ws.ws_col;
-    }
-    return 80;
-}
-
 static void draw_bar(const struct progress *p, uint64_t now_ms)
 {
     char amounts[64];
@@ -83,7 +74,8 @@ static void draw_bar(const struct progress *p, uint64_t now_ms)
     snprintf(figures, sizeof figures, "%3u %%  %s%s", percent(p), amounts, pace);
 
     // The last column stays free: many terminals wrap as soon as it is written.
-    size_t width = columns(p->stream) - 1;
+    size_t columns = terminal_columns(p->stream);
+    size_t width = (columns > 0 ? columns : COLUMNS_ELSEWHERE) - 1;
     size_t right = strlen(figures) > FIGURES_WIDTH ? strlen(figures) : FIGURES_WIDTH;
     size_t used = strlen(p->step) + strlen("  []  ") + right;
     size_t bar_width = used < width ? width - used : 0;
@@ -143,7 +135,7 @@ struct progress progress_on(FILE *stream, bool json, const struct clock *clock)
     struct progress p = {.kind = PROGRESS_LINES, .stream = stream, .clock = clock, .step = ""};
     if (json) {
         p.kind = PROGRESS_JSON;
-    } else if (isatty(fileno(stream))) {
+    } else if (terminal_columns(stream) > 0) {
         p.kind = PROGRESS_BAR;
     }
     return p;
@@ -167,6 +159,9 @@ void progress_begin(struct progress *p, const char *step, uint64_t total_bytes)
 
 void progress_add(struct progress *p, uint64_t bytes)
 {
+    if (p->beat != NULL) {
+        p->beat(p->beat_context);
+    }
     if (p->kind == PROGRESS_NONE) {
         return;
     }

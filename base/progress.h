@@ -25,6 +25,9 @@ struct progress {
     uint64_t started_ms;
     uint64_t shown_ms;
     unsigned shown_tenths;
+    // That something was done at all, with every kind; NULL: nobody wants to know.
+    void (*beat)(void *context);
+    void *beat_context;
 };
 
 // Bar when `stream` is a terminal, else lines; JSON when asked for.

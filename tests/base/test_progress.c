@@ -2,12 +2,7 @@
 #include "base/progress.h"
 
 #include "base/cleanup.h"
-#include "tests/support/expect.h"
-
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <termios.h>
+#include "tests/support/pseudo_terminal.h"
 
 static const uint64_t MIB = UINT64_C(1) << 20;
 
@@ -245,50 +240,19 @@ static void a_slow_step_has_a_long_time_left_and_no_overflow(void **state)
     assert_contains(last_drawn(d, line, sizeof line), "100000 d left");
 }
 
-// A pseudo terminal of `cols` columns; `*ret_stream` writes to it.
-static int open_terminal(unsigned short cols, FILE **ret_stream)
-{
-    int master = posix_openpt(O_RDWR | O_NOCTTY);
-    if (master < 0) {
-        skip(); // no pseudo terminals here, as in a bare chroot
-    }
-    assert_int_equal(grantpt(master), 0);
-    assert_int_equal(unlockpt(master), 0);
-    int fd = open(ptsname(master), O_RDWR | O_NOCTTY);
-    assert_true(fd >= 0);
-    struct winsize ws = {.ws_row = 24, .ws_col = cols};
-    assert_int_equal(ioctl(fd, TIOCSWINSZ, &ws), 0);
-    *ret_stream = fdopen(fd, "w");
-    assert_non_null(*ret_stream);
-    return master;
-}
-
-// How many bytes arrive; a terminal hands them over in pieces, some time after they were written.
-static size_t read_terminal(int master)
-{
-    size_t total = 0;
-    char text[4096];
-    struct pollfd arrival = {.fd = master, .events = POLLIN};
-    while (poll(&arrival, 1, 100) == 1) {
-        ssize_t n = read(master, text, sizeof text);
-        assert_true(n > 0);
-        total += (size_t)n;
-    }
-    return total;
-}
-
 static void a_terminal_gets_a_bar_of_its_own_width(void **state)
 {
     struct desk *d = *state;
     static const unsigned short widths[] = {1, 2, 20, 60, 100, 200, 2000};
     for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
         CLEANUP(cleanup_fclose) FILE *stream = NULL;
-        CLEANUP(cleanup_close) int master = open_terminal(widths[i], &stream);
+        CLEANUP(cleanup_close) int master = pseudo_terminal_open(widths[i], &stream);
+        char text[4096];
         struct progress p = progress_on(stream, false, &d->clock);
         assert_int_equal(p.kind, PROGRESS_BAR);
         progress_begin(&p, "download", 256 * MIB);
         // A carriage return and all columns but the last.
-        assert_int_equal(read_terminal(master), widths[i]);
+        assert_int_equal(pseudo_terminal_read(master, text, sizeof text), widths[i]);
     }
 }
 
