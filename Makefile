@@ -18,6 +18,7 @@ PREFIX        ?= /usr
 BINDIR        ?= $(PREFIX)/bin
 MANDIR        ?= $(PREFIX)/share/man
 DOCDIR        ?= $(PREFIX)/share/doc/vv-update
+UNITDIR       ?= $(PREFIX)/lib/systemd/system
 VARIANT       := $(if $(SAN),san,release)
 BUILD         ?= build/$(addsuffix /,$(TRIPLET))$(VARIANT)
 
@@ -74,8 +75,8 @@ CUTS         := $(BUILD)/tests/board/cuts
 TEST_PROGRAMS := $(UNIT_TESTS) $(CRASH) $(CUTS)
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help deps host-deps check check-run unit e2e valgrind crash crash-run mutants mutants-run \
-  demo demo-run lint lint-run fuzz cov board board-run board-programs board-uboot \
+.PHONY: all help deps host-deps check check-run unit e2e valgrind crash crash-run mutants \
+  mutants-run demo demo-run lint lint-run fuzz cov board board-run board-programs board-uboot \
   check-board check-board-run check-board-slice check-board-slice-run board-cuts board-cuts-run \
   board-transcript check-scripts check-scripts-run check-recorded check-recorded-run \
   board-recorded install install-docs dist clean
@@ -287,6 +288,7 @@ cov:
 # --- installing -------------------------------------------------------------------------------
 
 install: all install-docs
+	install -D -m 0644 -t $(DESTDIR)$(UNITDIR) updater/systemd/*.service
 	install -D -m 0755 -t $(DESTDIR)$(BINDIR) $(BINARIES)
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man1 docs/man/*.1
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5

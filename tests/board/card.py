@@ -7,7 +7,6 @@ import pathlib
 import tempfile
 
 import disk
-import images
 import images_cache
 import uboot
 import virtual_device
@@ -127,7 +126,7 @@ def can_be_mounted(card, slot):
 
 def release_in(card, slot, userland):
     """The version whose root file system a slot holds, every byte of it, or None."""
-    for version in images.RELEASES:
+    for version in userland.versions():
         path = userland.rootfs(version)
         with open(path, "rb") as stream:
             wanted = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -7,8 +7,8 @@
 //       something whole boots with both copies of the environment lost
 //   I3  the environment has a valid copy; its variables are those that a whole store left; those of
 //       the board keep every byte, and there are no others
-//   I4  the journal can be read, and does not vanish; it claims chunks only that are there, and whole slots only that
-//       are
+//   I4  the journal can be read, and does not vanish; it claims chunks only that are there, and
+//       whole slots only that are
 //   I6  no floor is above that of what was confirmed; in the environment none is below it, and none
 //       is below that of the store before
 //   I7  nothing changes but target slot, environment and data partition

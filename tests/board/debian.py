@@ -13,6 +13,7 @@ ROOT = images_cache.ROOT
 OVERLAY = HERE / "overlay/debian"
 TV_API = ROOT / "tests/demo/overlay/usr/lib/vv/tv_api"
 TMPFILES = ROOT / "docs/examples/tmpfiles-vv-update.conf"
+UNITS = ROOT / "updater/systemd"
 RELEASE = "bookworm"
 # usr-is-merged instead of usrmerge, which brings all of Perl; the libraries are vv-update's.
 PACKAGES = ("usr-is-merged", "systemd", "systemd-sysv", "udev", "iproute2", "procps", "curl",
@@ -50,7 +51,8 @@ class Debian:
         """What the tree depends on, besides what all systems carry."""
         return {"base": base().parent.name, "overlay": images_cache.folder_hash(OVERLAY),
                 "tv_api": images_cache.file_hash(TV_API),
-                "tmpfiles": images_cache.file_hash(TMPFILES)}
+                "tmpfiles": images_cache.file_hash(TMPFILES),
+                "units": images_cache.folder_hash(UNITS)}
 
     def tree(self):
         """The userland without what is common to both."""
@@ -64,6 +66,8 @@ class Debian:
         # Empty: made anew at each boot, and kept in memory.
         tree.file("etc/machine-id", "", 0o444)
         tree.file("etc/tmpfiles.d/vv-update.conf", TMPFILES)
+        for unit in sorted(UNITS.iterdir()):
+            tree.file(f"usr/lib/systemd/system/{unit.name}", unit)
         tree.file("usr/lib/vv/tv_api", TV_API, 0o755)
         tree.overlay(OVERLAY)
         return tree

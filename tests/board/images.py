@@ -33,6 +33,8 @@ class Release:
     model: bool = True    # tv_api answers 500 without its model
     init: str = "init"    # the file in overlay/initramfs
     kernel: bool = True   # without one U-Boot finds nothing to load
+    program: str = ""     # what stands in the place of vv-update; None: nothing
+    boards: tuple = ("small", "debian")
 
 
 FACTORY = "1.0"
@@ -42,6 +44,8 @@ RELEASES = {
     "3.0": Release(3, model=False),
     "4.0": Release(4, init="panic"),
     "5.0": Release(5, kernel=False),
+    "6.0": Release(6, program=None, boards=("debian",)),
+    "7.0": Release(7, program="#!/bin/sh\nkill -SEGV $$\n", boards=("debian",)),
 }
 
 
@@ -98,6 +102,10 @@ class Images:
             release = RELEASES[version]
             tree = self.userland.tree()
             rootfs.common(tree, trust() / "root.pem", version)
+            if release.program is None:
+                tree.remove("usr/bin/vv-update")
+            elif release.program:
+                tree.file("usr/bin/vv-update", release.program, 0o755)
             if release.model:
                 tree.file("usr/lib/vv/models/current", f"model of {version}\n")
             if release.kernel:
@@ -106,6 +114,10 @@ class Images:
             tree.write_squashfs(work / "rootfs.squashfs")
         name = f"{self.board}-{version}-rootfs"
         return images_cache.product(name, self._inputs(version), make) / "rootfs.squashfs"
+
+    def versions(self):
+        """Of the releases that there are for it."""
+        return [version for version, release in RELEASES.items() if self.board in release.boards]
 
     def factory_rootfs(self):
         """What the factory writes to the first slot."""
@@ -128,10 +140,10 @@ def main():
     parser.add_argument("--board", choices=sorted(rootfs.USERLANDS), default="small")
     began = time.monotonic()
     images = Images(parser.parse_args().board)
-    for version in RELEASES:
+    for version in images.versions():
         for path in (images.rootfs(version), images.release(version)):
             print(f"board: {path.stat().st_size:>10} bytes  {path}")
-    print(f"board: {len(RELEASES)} releases in {time.monotonic() - began:.1f} s")
+    print(f"board: {len(images.versions())} releases in {time.monotonic() - began:.1f} s")
 
 
 if __name__ == "__main__":

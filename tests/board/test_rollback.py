@@ -8,7 +8,7 @@ import attempts
 from rig import Rig, factory_card
 
 
-class Rollback(unittest.TestCase):
+class GivenUp(unittest.TestCase):
     """The board is in slot a again, by itself, and stays there."""
 
     def install_and_reboot(self, rig, version):
@@ -33,6 +33,10 @@ class Rollback(unittest.TestCase):
             self.assertIn(reason, last["reason"])
             self.assertIn(reason, rig.must("vv-update status"))
         rig.check_no_write()
+
+
+class Rollback(GivenUp):
+    """Releases that are broken, each in its way."""
 
     def check_broken_service(self, contract, userland="small"):
         """tv_api answers 500: the health check that asks it fails."""
