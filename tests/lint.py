@@ -29,7 +29,7 @@ SEAMS = {
     r"\bfile_replace\(": {"base/file.c", "base/file.h", "updater/state_dir.c"},
     r"\blibuboot_\w+\(": {"bootloader/bootenv_uboot.c"},
     r"\bcurl_\w+\(": {"updater/source_http.c", "updater/http_transfer.c", "updater/http_url.c",
-                      "updater/probe_http.c"},
+                      "updater/probe_request.c"},
     r"\bmanifest_parse\(": {"format/manifest.c", "format/manifest.h", "format/image.c"},
     r"CMS_NOVERIFY|CMS_NO_SIGNER_CERT_VERIFY|VERIFYPEER\s*,\s*0": set(),
 }

@@ -77,6 +77,7 @@ struct config {
     struct conf raw; // entries with their origin; the strings below point into it
     const char *product, *compatible, *device_id;
     const char *cmdline_file, *reboot_command, *state_dir;
+    const char *watchdog; // a device; NULL: none
     struct config_slot slots[SLOT_COUNT];
     const char *env_config;
     struct boot_setup boot;
@@ -84,6 +85,8 @@ struct config {
     unsigned trust_signers;
     struct http_options http;
     uint64_t confirm_deadline_ms, confirm_stable_ms;
+    bool confirm_baseline;
+    const char *confirm_require_unit; // NULL: none; else the last one of the checks is for it
     size_t check_count;
     struct config_check *checks;
 };

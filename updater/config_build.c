@@ -8,6 +8,13 @@
 
 #include <string.h>
 
+// A unit that failed stays failed: little patience, but for a systemd that is busy.
+enum {
+    REQUIRED_UNIT_INTERVAL_MS = 2000,
+    REQUIRED_UNIT_TIMEOUT_MS = 10000,
+    REQUIRED_UNIT_RETRIES = 3,
+};
+
 // "slot a": the kind into `kind`, the name ("" for none) returned.
 static const char *split_section(const char *section, char kind[NAME_MAX_LEN + 1])
 {
@@ -55,6 +62,17 @@ static enum err add_slot(struct config *c, const struct conf_entry *entry, const
                      name, c->slots[0].name, c->slots[1].name);
 }
 
+static enum err append_check(struct config *c, const struct config_check *check, struct error *e)
+{
+    struct config_check *bigger = reallocarray(c->checks, c->check_count + 1, sizeof *bigger);
+    if (bigger == NULL) {
+        return fail_memory(e);
+    }
+    c->checks = bigger;
+    c->checks[c->check_count++] = *check;
+    return OK;
+}
+
 static enum err add_check(struct config *c, const struct conf_entry *entry, const char *name,
                           struct error *e)
 {
@@ -65,13 +83,7 @@ static enum err add_check(struct config *c, const struct conf_entry *entry, cons
         return conf_fail(e, entry, "[check %s] is one too many: at most %d checks", name,
                          CONFIG_CHECKS_MAX);
     }
-    struct config_check *bigger = reallocarray(c->checks, c->check_count + 1, sizeof *bigger);
-    if (bigger == NULL) {
-        return fail_memory(e);
-    }
-    c->checks = bigger;
-    c->checks[c->check_count++] = (struct config_check){.name = name, .network = &c->http};
-    return OK;
+    return append_check(c, &(struct config_check){.name = name, .network = &c->http}, e);
 }
 
 static enum err add_section(struct config *c, const struct conf_entry *entry, struct error *e)
@@ -334,6 +346,30 @@ static enum err check_pairs(const struct config *c, struct error *e)
     return OK;
 }
 
+// A check like any other from then on.
+static enum err add_required_unit(struct config *c, struct error *e)
+{
+    const char *unit = c->confirm_require_unit;
+    if (unit == NULL) {
+        return OK;
+    }
+    if (find_check(c, unit) != NULL) {
+        return conf_fail(e, config_entry(c, "confirm", NULL, "require_unit"),
+                         "[confirm] there is a [check %s] already", unit);
+    }
+    const struct config_check check = {
+        .name = unit,
+        .kind = CHECK_SYSTEMD_UNIT,
+        .required = true,
+        .interval_ms = REQUIRED_UNIT_INTERVAL_MS,
+        .timeout_ms = REQUIRED_UNIT_TIMEOUT_MS,
+        .retries = REQUIRED_UNIT_RETRIES,
+        .successes = 1,
+        .unit = unit,
+    };
+    return append_check(c, &check, e);
+}
+
 static enum err build(struct config *c, struct error *e)
 {
     enum err err = find_sections(c, e);
@@ -350,7 +386,10 @@ static enum err build(struct config *c, struct error *e)
     if (err == OK) {
         err = check_required(c, e);
     }
-    return err == OK ? check_pairs(c, e) : err;
+    if (err == OK) {
+        err = check_pairs(c, e);
+    }
+    return err == OK ? add_required_unit(c, e) : err;
 }
 
 enum err config_build(struct conf *raw, struct config **ret, struct error *e)

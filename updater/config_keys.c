@@ -196,7 +196,7 @@ static bool read_free_space(void *field, const struct key_spec *spec, const char
     return true;
 }
 
-// It goes into a command line, between single quotes.
+// It goes into the command line of systemctl(1).
 static bool read_unit(void *field, const struct key_spec *spec, const char *value)
 {
     size_t len = strlen(value);
@@ -210,6 +210,15 @@ static bool read_bool(void *field, const struct key_spec *spec, const char *valu
 {
     (void)spec;
     return parse_bool(value, field);
+}
+
+static bool read_unit_or_none(void *field, const struct key_spec *spec, const char *value)
+{
+    if (value[0] == '\0') {
+        *(const char **)field = NULL;
+        return true;
+    }
+    return read_unit(field, spec, value);
 }
 
 // There is one boot loader so far: nothing is to be remembered.
@@ -297,6 +306,8 @@ const struct key_spec config_keys[] = {
      .fallback = "/proc/cmdline", .allowed = A_PATH},
     {"device", "reboot_command", read_text, IN_CONFIG(reboot_command),
      .fallback = "systemctl reboot", .allowed = "a command, or nothing to never reboot"},
+    {"device", "watchdog", read_path_or_none, IN_CONFIG(watchdog),
+     .fallback = "/dev/watchdog", .allowed = A_PATH_OR_NONE},
 
     {"slot", "bootname", read_name, IN_SLOT(bootname), .allowed = A_NAME},
     {"slot", "bootvalue", read_boot_value, IN_SLOT(bootvalue),
@@ -338,6 +349,11 @@ const struct key_spec config_keys[] = {
      .fallback = "10min", .allowed = A_DURATION},
     {"confirm", "stable_for", read_duration, IN_CONFIG(confirm_stable_ms), 0, DURATION_MAX_MS,
      .fallback = "0s", .allowed = "a duration up to 24d (ms, s, min, h, d)"},
+
+    {"confirm", "require_unit", read_unit_or_none, IN_CONFIG(confirm_require_unit),
+     .allowed = "the name of a unit, or nothing for none"},
+    {"confirm", "baseline", read_bool, IN_CONFIG(confirm_baseline),
+     .fallback = "yes", .allowed = "yes or no"},
 
     {"check", "kind", read_check_kind, IN_CHECK(kind),
      .allowed = "http, tcp, exec, file-age, mount, disk-free, systemd-unit, docker or server",

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/confirm.h"
 
+#include "updater/baseline.h"
+#include "updater/health_record.h"
 #include "updater/trial.h"
 
 #include <stdio.h>
@@ -9,6 +11,7 @@ static const char reason_lost[] = "it was given up, and the reason was not kept"
 static const char reason_forgotten[] =
     "its trial is gone from the boot environment, and why was not recorded";
 
+enum { TURN_MS = 1000 };
 enum { REASON_SIZE = sizeof(((struct journal *)0)->last.reason) };
 
 static const char *slot_name(const struct device *d, int slot)
@@ -25,7 +28,8 @@ static enum err leave(struct device *d, enum confirm_outcome *ret_outcome, struc
     char text[TRIAL_TEXT_SIZE];
     *ret_outcome = CONFIRM_REJECTED;
     enum err err = d->reboot(d, &reboot);
-    return fail(e, ERR_HEALTH, 0, "%s is not healthy: %s; rolled back to slot %s%s%s",
+    return fail(e, err != OK ? ERR_IO : ERR_HEALTH, 0,
+                "%s is not healthy: %s; rolled back to slot %s%s%s",
                 trial_text(d, d->running, text), d->journal.last.reason,
                 slot_name(d, other_slot(d->running)), err != OK ? ", but the reboot failed: " : "",
                 err != OK ? reboot.msg : "");
@@ -73,6 +77,43 @@ static enum err keep_running(struct device *d, enum confirm_outcome *ret_outcome
     return err;
 }
 
+static void feed(void *context)
+{
+    struct device *d = context;
+    watchdog_feed(d->watchdog);
+}
+
+// For whoever asks, in the state directory and by systemctl(1).
+static void tell_changed(void *context, const struct health_report *r, uint64_t until_ms)
+{
+    struct device *d = context;
+    char sentence[512];
+    char lines[sizeof sentence + 16];
+    CLEANUP(cleanup_json) json_t *record = health_record_make(d, r, until_ms);
+    health_record_save(d, record);
+    if (d->watchdog != NULL) {
+        health_record_sentence(d, record, sentence, sizeof sentence);
+        snprintf(lines, sizeof lines, "STATUS=%s", sentence);
+        notify_send(&d->watchdog->manager, lines);
+    }
+}
+
+static enum err ask_health(struct device *d, const struct baseline *before,
+                           struct health_report *ret, struct error *e)
+{
+    const struct health_ask ask = {
+        .config = d->config,
+        .before = before,
+        .clock = d->clock,
+        .log = d->log,
+        .changed = tell_changed,
+        .turned = d->watchdog != NULL ? feed : NULL,
+        .turn_ms = TURN_MS,
+        .context = d,
+    };
+    return health_decide(&ask, ret, e);
+}
+
 static enum err running_on_trial(struct device *d, enum confirm_outcome *ret_outcome,
                                  struct error *e)
 {
@@ -81,12 +122,24 @@ static enum err running_on_trial(struct device *d, enum confirm_outcome *ret_out
         // Decided before a restart. Checks that pass now say nothing about why they did not.
         return reject_running(d, d->journal.last.reason, ret_outcome, e);
     }
-    enum err err = health_decide(d->config, d->clock, d->log, &report, e);
+    CLEANUP(baseline_clear) struct baseline before = {0};
+    const struct release_id release = trial_release(d, d->running);
+    enum err err = baseline_load(d, &release, &before, e);
+    if (err == OK && d->watchdog != NULL) {
+        watchdog_arm(d->watchdog);
+    }
+    if (err == OK) {
+        err = ask_health(d, &before, &report, e);
+    }
     if (err != OK) {
         return err;
     }
-    return report.verdict == HEALTH_GOOD ? keep_running(d, ret_outcome, e)
-                                         : reject_running(d, report.reason, ret_outcome, e);
+    err = report.verdict == HEALTH_GOOD ? keep_running(d, ret_outcome, e)
+                                        : reject_running(d, report.reason, ret_outcome, e);
+    if (err == OK || err == ERR_HEALTH) {
+        baseline_end(d);
+    }
+    return err;
 }
 
 static enum err other_on_trial(struct device *d, const struct boot_state *boot,
@@ -125,7 +178,7 @@ static enum err settle(struct device *d, enum confirm_outcome *ret_outcome, stru
 static enum err decide_again(struct device *d, enum confirm_outcome *ret_outcome, struct error *e)
 {
     CLEANUP(health_report_clear) struct health_report report = {.count = 0};
-    enum err err = health_decide(d->config, d->clock, d->log, &report, e);
+    enum err err = ask_health(d, NULL, &report, e);
     if (err != OK) {
         return err;
     }

@@ -52,8 +52,9 @@ enum confirm_outcome {
     CONFIRM_LAST_SLOT,     // not healthy, and nothing else would boot: goes on, no reboot
 };
 
-// ERR_HEALTH with CONFIRM_REJECTED and CONFIRM_LAST_SLOT, which are set then too; every other
-// outcome is OK.
+// ERR_HEALTH with CONFIRM_REJECTED and CONFIRM_LAST_SLOT, which are set then too; ERR_IO with
+// CONFIRM_REJECTED when the reboot command failed: whoever ran this has to. Every other outcome is
+// OK.
 MUST_CHECK enum err confirm_run(struct device *d, enum confirm_outcome *ret_outcome,
                                 struct error *e);
 

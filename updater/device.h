@@ -21,6 +21,7 @@
 #include "updater/config.h"
 #include "updater/journal.h"
 #include "updater/state_dir.h"
+#include "updater/watchdog.h"
 
 // How long the reboot command, and with it the update lock, is waited for.
 enum { DEVICE_REBOOT_WAIT_MS = 60 * 1000 };
@@ -37,6 +38,7 @@ struct device {
     const struct clock *clock;
     struct log *log;
     struct progress progress;
+    struct watchdog *watchdog; // of "confirm"; NULL: none is fed
     // Step 6 syncs and sets the resume mark when it has written so much: FILL_SYNC. A simulated
     // device, whose slots are small, takes less.
     uint64_t sync_bytes;

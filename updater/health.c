@@ -3,9 +3,12 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "updater/baseline.h"
 #include "updater/health_loop.h"
 
 #include <string.h>
+
+enum { BRIEF_INTERVAL_MS = 1000, TELL_EVERY_MS = 1000 };
 
 void health_report_clear(struct health_report *r)
 {
@@ -61,6 +64,15 @@ static const struct health_check *find_waiting(const struct health_loop *loop,
     }
     *ret_since_ms = since;
     return NULL;
+}
+
+static void tell(const struct health_ask *ask, struct health_loop *loop,
+                 const struct health_report *report, uint64_t until_ms)
+{
+    loop->changed = false;
+    if (ask->changed != NULL && loop->count > 0) {
+        ask->changed(ask->context, report, until_ms);
+    }
 }
 
 // --- up to a verdict ----------------------------------------------------------------------------
@@ -129,84 +141,158 @@ static bool find_verdict(struct health_loop *loop, const struct limits *limits,
     return false;
 }
 
-static void warn_unchecked(struct log *log, const struct health_loop *loop)
+static void warn_unchecked(struct log *log, const struct health_loop *loop, bool excused)
 {
+    if (excused) {
+        log_warn(log, "all required checks failed before the update already: the new system is "
+                      "kept unchecked");
+        return;
+    }
     log_warn(log, "no %shealth checks are configured: the new system is kept unchecked",
              loop->count > 0 ? "required " : "");
 }
 
-enum err health_decide(const struct config *c, const struct clock *clock, struct log *log,
-                       struct health_report *ret, struct error *e)
+// Whether any was.
+static bool excuse(const struct health_loop *loop, const struct baseline *before)
 {
+    bool any = false;
+    for (size_t i = 0; before != NULL && i < loop->count; i++) {
+        struct health_check *check = &loop->checks[i];
+        if (check->config.required && baseline_has(before, check->config.name)) {
+            log_warn(loop->log, "check %s failed before the update already: it is not counted",
+                     check->config.name);
+            check->config.required = false;
+            check->result->required = false;
+            any = true;
+        }
+    }
+    return any;
+}
+
+static uint64_t next_turn(const struct health_ask *ask, const struct health_loop *loop,
+                          const struct limits *limits)
+{
+    uint64_t turn_ms = health_loop_now(loop) + ask->turn_ms;
+    return ask->turned != NULL && turn_ms < limits->deadline_ms ? turn_ms : limits->deadline_ms;
+}
+
+static void turn_until_known(const struct health_ask *ask, struct health_loop *loop,
+                             const struct limits *limits, struct health_report *report)
+{
+    uint64_t told_ms = health_loop_now(loop);
+    report->verdict = HEALTH_WAITING;
+    tell(ask, loop, report, limits->deadline_ms);
+    while (!find_verdict(loop, limits, report)) {
+        health_loop_turn(loop, next_turn(ask, loop, limits));
+        if (ask->turned != NULL) {
+            ask->turned(ask->context);
+        }
+        if (loop->changed && health_loop_now(loop) - told_ms >= TELL_EVERY_MS) {
+            told_ms = health_loop_now(loop);
+            tell(ask, loop, report, limits->deadline_ms);
+        }
+    }
+}
+
+enum err health_decide(const struct health_ask *ask, struct health_report *ret, struct error *e)
+{
+    const struct config *c = ask->config;
     CLEANUP(health_report_clear) struct health_report report = {.verdict = HEALTH_GOOD};
     CLEANUP(health_loop_end) struct health_loop loop = {.count = 0};
-    enum err err = health_loop_begin(c, clock, log, &report, &loop, e);
+    enum err err = health_loop_begin(c, ask->clock, ask->log, &report, &loop, e);
     if (err != OK) {
         return err;
     }
+    bool excused = excuse(&loop, ask->before);
     const struct limits limits = {
         .deadline_ms = health_loop_now(&loop) + c->confirm_deadline_ms,
         .deadline_after_ms = c->confirm_deadline_ms,
         .stable_for_ms = c->confirm_stable_ms,
     };
     if (count_required(&loop) == 0) {
-        warn_unchecked(log, &loop);
+        warn_unchecked(ask->log, &loop, excused);
     } else {
-        while (!find_verdict(&loop, &limits, &report)) {
-            health_loop_turn(&loop, limits.deadline_ms);
-        }
+        turn_until_known(ask, &loop, &limits, &report);
     }
+    tell(ask, &loop, &report, limits.deadline_ms);
     *ret = report;
     report.results = NULL;
     return OK;
 }
 
-// --- once ---------------------------------------------------------------------------------------
+// --- a few times, or once ------------------------------------------------------------------------
 
-static bool all_tried(const struct health_loop *loop)
+static bool all_tried(const struct health_loop *loop, unsigned tries)
 {
     for (size_t i = 0; i < loop->count; i++) {
-        if (loop->checks[i].state.tries == 0) {
+        const struct check_state *state = &loop->checks[i].state;
+        if (state->tries < tries && (state->tries == 0 || state->verdict != CHECK_HEALTHY)) {
             return false;
         }
     }
     return true;
 }
 
-// One answer is all there is: patience over time has no meaning, and there is no next time.
-static void ask_once(struct health_loop *loop)
+// So many answers are all there is: patience over time has no meaning.
+static void count_answers(struct health_loop *loop, unsigned tries, uint64_t interval_ms)
 {
     for (size_t i = 0; i < loop->count; i++) {
         struct config_check *c = &loop->checks[i].config;
-        c->retries = 1;
+        c->retries = tries;
         c->successes = 1;
-        c->start_period_ms = 0;
-        c->interval_ms = INT64_MAX;
+        c->interval_ms = c->interval_ms < interval_ms ? c->interval_ms : interval_ms;
+        loop->checks[i].state.began_ms = 0; // with the system
+        if (tries == 1) {
+            c->start_period_ms = 0;
+        }
     }
 }
 
-enum err health_once(const struct config *c, const struct clock *clock, struct log *log,
-                     struct health_report *ret, struct error *e)
+static void turn_until_tried(const struct health_ask *ask, struct health_loop *loop, unsigned tries,
+                             const struct health_report *report)
 {
-    CLEANUP(health_report_clear) struct health_report report = {.verdict = HEALTH_GOOD};
+    tell(ask, loop, report, 0);
+    while (!all_tried(loop, tries)) {
+        health_loop_turn(loop, UINT64_MAX);
+        if (loop->changed) {
+            tell(ask, loop, report, 0);
+        }
+    }
+}
+
+// `tries` answers each, `interval_ms` apart at most.
+static enum err ask_so_often(const struct health_ask *ask, unsigned tries, uint64_t interval_ms,
+                             struct health_report *ret, struct error *e)
+{
+    uint64_t since_ms;
+    CLEANUP(health_report_clear) struct health_report report = {.verdict = HEALTH_WAITING};
     CLEANUP(health_loop_end) struct health_loop loop = {.count = 0};
-    enum err err = health_loop_begin(c, clock, NULL, &report, &loop, e);
+    enum err err = health_loop_begin(ask->config, ask->clock, NULL, &report, &loop, e);
     if (err != OK) {
         return err;
     }
-    if (loop.count == 0) {
-        log_warn(log, "no health checks are configured");
-    }
-    ask_once(&loop);
-    while (!all_tried(&loop)) {
-        health_loop_turn(&loop, UINT64_MAX);
-    }
-    uint64_t since_ms;
+    count_answers(&loop, tries, interval_ms);
+    turn_until_tried(ask, &loop, tries, &report);
     const struct health_check *waiting = find_waiting(&loop, &since_ms);
+    report.verdict = HEALTH_GOOD;
     if (!find_unhealthy(&loop, &report) && waiting != NULL) {
         set_bad(&report, waiting, "not yet healthy");
     }
+    tell(ask, &loop, &report, 0);
     *ret = report;
     report.results = NULL;
     return OK;
+}
+
+enum err health_briefly(const struct health_ask *ask, struct health_report *ret, struct error *e)
+{
+    return ask_so_often(ask, HEALTH_BRIEF_TRIES, BRIEF_INTERVAL_MS, ret, e);
+}
+
+enum err health_once(const struct health_ask *ask, struct health_report *ret, struct error *e)
+{
+    if (ask->config->check_count == 0) {
+        log_warn(ask->log, "no health checks are configured");
+    }
+    return ask_so_often(ask, 1, INT64_MAX, ret, e);
 }

@@ -13,17 +13,18 @@
 #define UPDATER_HEALTH_H
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "updater/check.h"
 #include "updater/config.h"
 
 #include <stdio.h>
 
-enum health_verdict { HEALTH_GOOD, HEALTH_BAD };
+enum health_verdict { HEALTH_GOOD, HEALTH_BAD, HEALTH_WAITING };
 
 struct health_report {
     enum health_verdict verdict;
-    char reason[320]; // which check failed and why, one sentence; "" when good
+    char reason[320]; // which check failed and why, one sentence; "" unless bad
     size_t count;
     struct health_result {
         const char *name; // owned by the configuration
@@ -35,14 +36,47 @@ struct health_report {
     } * results;
 };
 
-// Runs until the verdict is known. Both change the disposition of SIGCHLD while they run.
-MUST_CHECK enum err health_decide(const struct config *c, const struct clock *clock,
-                                  struct log *log, struct health_report *ret, struct error *e);
+struct baseline;
+
+// What is asked, and who is told on the way.
+struct health_ask {
+    const struct config *config;
+    const struct baseline *before; // these checks count as wanted; NULL: none
+    const struct clock *clock;
+    struct log *log; // health_decide() tells changes of a verdict
+    // At the beginning, when what is known of a check has changed (by health_decide() once a second
+    // at most), and at the end. `until_ms` is the deadline, by the clock's boottime, 0 when there
+    // is none. NULL: nobody. Not without checks.
+    void (*changed)(void *context, const struct health_report *r, uint64_t until_ms);
+    // That it gets on, at least every `turn_ms`. NULL: nobody.
+    void (*turned)(void *context);
+    uint64_t turn_ms;
+    void *context;
+};
+
+// Runs until the verdict is known. All of these change the disposition of SIGCHLD while they run.
+MUST_CHECK enum err health_decide(const struct health_ask *ask, struct health_report *ret,
+                                  struct error *e);
+// How a running system is: a check is healthy at its first success, and unhealthy when it had none
+// in HEALTH_BRIEF_TRIES answers, at most a second apart. Within its start_period, counted from the
+// start of the system, it is neither.
+enum { HEALTH_BRIEF_TRIES = 3 };
+MUST_CHECK enum err health_briefly(const struct health_ask *ask, struct health_report *ret,
+                                   struct error *e);
 // Probes each check once.
-MUST_CHECK enum err health_once(const struct config *c, const struct clock *clock, struct log *log,
-                                struct health_report *ret, struct error *e);
+MUST_CHECK enum err health_once(const struct health_ask *ask, struct health_report *ret,
+                                struct error *e);
 void health_report_clear(struct health_report *r);
-// A table for people, or one JSON object.
+// {"result", "reason", "checks": [...]}; NULL when out of memory.
+json_t *health_report_json(const struct health_report *r);
+// A table for people that is drawn anew in its place on a terminal, one row a check, none of them
+// wider than the terminal. All zeros but `out`: not drawn yet.
+struct health_screen {
+    FILE *out;
+    size_t rows; // to go up
+};
+void health_screen_draw(struct health_screen *s, const struct health_report *r);
+// A table for people, or that object.
 MUST_CHECK enum err health_print(const struct health_report *r, FILE *out, bool json,
                                  struct error *e);
 

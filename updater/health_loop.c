@@ -154,8 +154,8 @@ static void tell_change(const struct health_loop *loop, const struct health_chec
     }
 }
 
-static void take(const struct health_loop *loop, struct health_check *check,
-                 enum probe_result result, const char *output)
+static void take(struct health_loop *loop, struct health_check *check, enum probe_result result,
+                 const char *output)
 {
     enum check_verdict before = check->state.verdict;
     check->running = false;
@@ -167,6 +167,7 @@ static void take(const struct health_loop *loop, struct health_check *check,
     check->result->verdict = check->state.verdict;
     check->result->tries = check->state.tries;
     copy_last_line(output, check->result->last_line, sizeof check->result->last_line);
+    loop->changed = true;
     if (check->state.verdict != before) {
         tell_change(loop, check);
     }

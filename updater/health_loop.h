@@ -32,6 +32,7 @@ struct health_loop {
     size_t count;
     struct health_check *checks;
     struct pollfd *fds;
+    bool changed; // what is known of a check has; whoever cares takes it back
     bool catching;
     struct sigaction old_action;
     sigset_t old_mask;

@@ -25,6 +25,7 @@ static const step_fn prepare[] = {
 
 // Only when a chunk differs.
 static const step_fn change[] = {
+    step_take_baseline,      // 3  which health checks fail already
     step_journal_installing, // 3
     step_invalidate_target,  // 4  one store: the target cannot be booted
     step_zero_heads,         // 5  nor by its own content

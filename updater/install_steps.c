@@ -2,6 +2,7 @@
 #include "updater/install_steps.h"
 
 #include "updater/activate.h"
+#include "updater/baseline.h"
 #include "updater/policy.h"
 #include "updater/read_back.h"
 #include "updater/release.h"
@@ -326,6 +327,14 @@ static enum err save_journal(struct device *d, const struct journal *next, struc
         d->journal = *next;
     }
     return err;
+}
+
+enum err step_take_baseline(struct install *in, struct error *e)
+{
+    const struct journal *j = &in->device->journal;
+    bool goes_on = j->step == STEP_INSTALLING && j->slot == in->target &&
+                   same_release(&j->release, &in->report.release);
+    return baseline_take(in->device, &in->report.release, goes_on, e);
 }
 
 enum err step_journal_installing(struct install *in, struct error *e)

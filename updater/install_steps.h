@@ -4,7 +4,7 @@
 //
 // Invariants
 // 1. A step either does all of its work or returns an error; every step may be run again.
-// 2. Until step_journal_installing() nothing outside this struct is changed.
+// 2. Until step_take_baseline() nothing outside this struct is changed.
 #ifndef UPDATER_INSTALL_STEPS_H
 #define UPDATER_INSTALL_STEPS_H
 
@@ -49,6 +49,7 @@ MUST_CHECK enum err step_plan(struct install *in, struct error *e);             
 MUST_CHECK enum err step_hold_heads(struct install *in, struct error *e);         // 2
 MUST_CHECK enum err step_check_restarts(struct install *in, struct error *e);     // 2
 MUST_CHECK enum err step_try_first_chunk(struct install *in, struct error *e);    // 2
+MUST_CHECK enum err step_take_baseline(struct install *in, struct error *e);      // 3
 MUST_CHECK enum err step_journal_installing(struct install *in, struct error *e); // 3
 MUST_CHECK enum err step_invalidate_target(struct install *in, struct error *e);  // 4
 MUST_CHECK enum err step_zero_heads(struct install *in, struct error *e);         // 5

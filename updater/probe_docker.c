@@ -29,8 +29,8 @@ static const char *text_of(const json_t *object, const char *key)
 
 // --- without a HEALTHCHECK ----------------------------------------------------------------------
 
-// Field 22 of /proc/PID/stat (proc_pid_stat(5)): ticks since boot when it started. The name in field
-// 2 may hold anything, so the last ')' ends it.
+// Field 22 of /proc/PID/stat (proc_pid_stat(5)): ticks since boot when it started. The name in
+// field 2 may hold anything, so the last ')' ends it.
 static bool started_ticks(int64_t pid, uint64_t *ret)
 {
     char path[64];

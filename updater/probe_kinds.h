@@ -19,8 +19,8 @@ enum { HEARTBEAT_AHEAD_MAX_MS = 60 * 1000 };
 // "HTTP 500: <first line of the body>".
 int probe_http(const struct config_check *c, int out_fd);
 
-// Asks for c->url as the fleet client does: with the certificates of [network]. Healthy when there is
-// an answer that is none of 500 to 599, which are what a proxy says for a server that is away.
+// Asks for c->url as the fleet client does: with the certificates of [network]. Healthy when there
+// is an answer with a status below 500; the others are what a proxy says for a server that is away.
 int probe_server(const struct config_check *c, int out_fd);
 
 // Healthy when c->address takes a connection. Nothing is sent.
@@ -39,8 +39,8 @@ int probe_mount(const struct config_check *c, int out_fd);
 // Healthy when the file system of c->path has at least c->min_free that anybody may use.
 int probe_disk_free(const struct config_check *c, int out_fd);
 
-// By systemctl(1): active is healthy; failed, and a unit that is not loaded, have failed; everything
-// else is "not yet".
+// By systemctl(1): active is healthy; failed, and a unit that is not loaded, have failed;
+// everything else is "not yet".
 int probe_systemd_unit(const struct config_check *c, int out_fd);
 
 // By the Engine API of Docker, or Podman's, on the Unix socket c->socket: GET

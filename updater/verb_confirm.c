@@ -45,6 +45,38 @@ static void describe(struct device *d, enum confirm_outcome outcome, struct answ
     snprintf(a->reason, sizeof a->reason, "%s", d->journal.last.reason);
 }
 
+static void feed(void *context)
+{
+    watchdog_feed(context);
+}
+
+// Unless that is known, it is.
+static bool is_on_trial(struct device *d)
+{
+    struct boot_state boot;
+    struct error ignored;
+    return boot_state_read(&d->config->boot, d->env, &boot, &ignored) != OK ||
+           boot.trial == d->running;
+}
+
+// Fed also while a slot is read, which can take longer than a watchdog waits. A trial that did not
+// get to its end, and a system that is to be left, stay armed: a reboot that hangs is a reset then.
+static enum err run_watched(struct device *d, enum confirm_outcome *ret_outcome, struct error *e)
+{
+    struct watchdog watchdog = watchdog_on(d->config->watchdog, d->clock, d->log);
+    notify_send(&watchdog.manager, "READY=1");
+    d->watchdog = &watchdog;
+    d->progress.beat = feed;
+    d->progress.beat_context = &watchdog;
+    enum err err = confirm_run(d, ret_outcome, e);
+    bool leaves = *ret_outcome == CONFIRM_REJECTED && d->config->reboot_command[0] != '\0';
+    bool failed = err != OK && err != ERR_HEALTH;
+    watchdog_close(&watchdog, !leaves && !(failed && is_on_trial(d)));
+    d->progress.beat = NULL;
+    d->watchdog = NULL;
+    return err;
+}
+
 enum err verb_confirm(void *app, const struct parsed *args, struct error *e)
 {
     struct app *a = app;
@@ -53,7 +85,7 @@ enum err verb_confirm(void *app, const struct parsed *args, struct error *e)
     enum confirm_outcome outcome = CONFIRM_NOT_ON_TRIAL;
     enum err err = app_open_device(a, args, DEVICE_CHANGE, &d, e);
     if (err == OK) {
-        err = confirm_run(d, &outcome, e);
+        err = run_watched(d, &outcome, e);
     }
     if (err != OK && err != ERR_HEALTH) {
         return err;

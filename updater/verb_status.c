@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "updater/health_record.h"
 #include "updater/json_text.h"
 #include "updater/status.h"
 #include "updater/verbs.h"
@@ -90,13 +91,14 @@ static json_t *warnings_json(const struct status *s)
 
 static json_t *status_json(const struct device *d, const struct status *s)
 {
-    json_t *root =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:{s:i, s:i}, s:I, s:o, s:o, s:s}", "running",
-                  name_json(d, d->running), "next_boot", name_json(d, s->boot.next), "trial",
-                  name_json(d, s->boot.trial), "slots", slots_json(d, s), "last", last_json(d),
-                  "environment", "copies", (int)s->copies_total, "copies_good", (int)s->copies_good,
-                  "floor", (json_int_t)s->floor, "update", update_json(d, s), "warnings",
-                  warnings_json(s), "summary", s->summary);
+    json_t *health = health_record_load(d);
+    json_t *root = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:{s:i, s:i}, s:I, s:o, s:o, s:o, s:s}", "running",
+        name_json(d, d->running), "next_boot", name_json(d, s->boot.next), "trial",
+        name_json(d, s->boot.trial), "slots", slots_json(d, s), "last", last_json(d), "environment",
+        "copies", (int)s->copies_total, "copies_good", (int)s->copies_good, "floor",
+        (json_int_t)s->floor, "update", update_json(d, s), "health",
+        health != NULL ? health : json_null(), "warnings", warnings_json(s), "summary", s->summary);
     if (root != NULL && !s->boot_known &&
         json_object_set_new(root, "error", app_error_json(&s->boot_error)) != 0) {
         json_decref(root);
@@ -164,10 +166,27 @@ static void print_last(const struct device *d, FILE *out)
     fprintf(out, "%s%s%s.\n", when, j->last.reason[0] != '\0' ? ": " : "", j->last.reason);
 }
 
+// A record says "waiting" also when "confirm" was killed: who waits holds the lock, in a trial.
+static void print_waiting(const struct device *d, const struct status *s, FILE *out)
+{
+    char text[2048];
+    CLEANUP(cleanup_json) json_t *health = health_record_load(d);
+    bool on_trial = s->boot_known && s->boot.trial == d->running;
+    if (s->under_way && on_trial &&
+        health_record_sentence(d, health, text, sizeof text)[0] != '\0') {
+        const char *watchdog = json_string_value(json_object_get(health, "watchdog"));
+        fprintf(out, "%s\n", text);
+        if (watchdog != NULL) {
+            fprintf(out, "Watchdog: %s.\n", watchdog);
+        }
+    }
+}
+
 static void print_text(const struct device *d, const struct status *s, struct app *app)
 {
     print_slots(d, s, app->out);
     fprintf(app->out, "\n%s\n", s->summary);
+    print_waiting(d, s, app->out);
     print_last(d, app->out);
     for (size_t i = 0; i < s->warning_count; i++) {
         log_warn(&app->log, "%s", s->warnings[i]);

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the trial boot to its end: confirmed, rejected, or given up by the boot loader."""
 
+import subprocess
 import unittest
 
 import fixtures
 from fixtures import HEALTH, NOT_NOW, DeviceTest
+from virtual_device import until
 import web_server
 
 
@@ -13,11 +15,11 @@ class Trial(DeviceTest):
 
     contract = "order"
 
-    def installed(self, checks="", name="device"):
+    def installed(self, checks="", name="device", baseline="no"):
         """A device with a pending trial of slot b and these checks."""
         device = self.device(name, contract=self.contract)
         with open(device.conf, "a", encoding="ascii") as stream:
-            stream.write("\n[confirm]\ndeadline=3s\n" + checks)
+            stream.write(f"\n[confirm]\ndeadline=3s\nbaseline={baseline}\n" + checks)
         done = device.run("install", fixtures.release()[0])
         self.assertEqual(done.returncode, 0, done.stderr)
         return device
@@ -91,6 +93,39 @@ class Trial(DeviceTest):
                 self.check_refused(device.run("confirm"), HEALTH, "api")
                 self.assertTrue((device.dir / "reboot-requested").exists())
                 self.check_rolled_back(device, "api", *(["no camera"] if kind == "exec" else []))
+
+    def test_what_failed_before_the_update_is_not_asked_of_it(self):
+        device = self.installed(self.check("api", "exec", command="echo no camera; exit 1") +
+                                self.check("must", "exec", command="true"), baseline="yes")
+        self.assertEqual(device.boot(), "b")
+        done = device.run("confirm")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("check api failed before the update already", done.stderr)
+        self.check_confirmed(device)
+
+    def test_what_broke_with_the_update_is_asked_of_it(self):
+        camera = self.folder / "camera"
+        camera.touch()
+        device = self.installed(self.check("api", "exec", command=f"ls {camera}"), baseline="yes")
+        camera.unlink()
+        self.assertEqual(device.boot(), "b")
+        self.check_refused(device.run("confirm"), HEALTH, "api")
+        self.check_rolled_back(device, "api", "camera")
+
+    def test_status_tells_what_is_waited_for_and_afterwards_what_was_said(self):
+        device = self.installed(self.check("slow", "exec", command="sleep 60", timeout="60s"))
+        self.assertEqual(device.boot(), "b")
+        with subprocess.Popen(device.command("confirm"), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as confirm:
+            until(lambda: "Waiting for" in device.run("status").stdout, 30, "waiting")
+            told = device.run("status").stdout
+            self.assertEqual(confirm.wait(60), HEALTH)
+        self.assertRegex(told, r"Waiting for the health checks, \S+ m?s at most: slow is starting")
+        self.assertNotIn("Waiting for", device.run("status").stdout)
+        self.assertEqual(device.boot(), "a")
+        health = device.status()["health"]
+        self.assertEqual((health["slot"], health["result"]), ("b", "bad"))
+        self.assertEqual([check["name"] for check in health["checks"]], ["slow"])
 
     def test_a_hung_check_ends_at_the_deadline(self):
         device = self.installed(self.check("slow", "exec", command="sleep 60", timeout="60s"))

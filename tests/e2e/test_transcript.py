@@ -23,7 +23,7 @@ LINES = (
      "boots again", ".", " Slot %s boots next."),
     ("%s (release %lu) is in slot %s: %s fetched, %s written, %s in place already. %s",),
     ("Last result: %s", " %s", " in slot %s", "%s%s%s."),
-    ("%-*s  %-8s  %-8s  %-9s  %5u  %s",),
+    ("%-*s  %-*s  %-8s  %-9s  %5u  %s",),
     ("not healthy: %s",),
     ("check %s is %s%s%s%s",),
     ("Confirmed: %s is kept.",),

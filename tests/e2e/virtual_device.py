@@ -28,6 +28,7 @@ id=device-0001
 state_dir={dir}/state
 cmdline_file={dir}/cmdline
 reboot_command=touch {dir}/reboot-requested
+watchdog=
 
 [slot a]
 bootname=A

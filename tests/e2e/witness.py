@@ -12,6 +12,7 @@ import subprocess
 from virtual_device import BIN, current_copy, environment_copies
 
 ATTEMPTS = 3
+RECORDS = ("journal", "slot-a", "slot-b", "baseline", "health")
 SECTOR = bytes(512)
 
 OURS = {
@@ -158,8 +159,8 @@ class Witness:
         self.device.journal()
         names = [path.name for path in (self.device.dir / "state").iterdir()]
         for name in names:
-            allowed = name in ("journal", "slot-a", "slot-b", "lock", "env.lock") or (
-                not nothing_left and re.fullmatch(r"\.(journal|slot-[ab]|probe)\.new", name))
+            allowed = name in RECORDS + ("lock", "env.lock") or (
+                not nothing_left and re.fullmatch(rf"\.({'|'.join(RECORDS)}|probe)\.new", name))
             expect(allowed, f"the state directory has {name}")
         self.found["a temporary file"] += any(name.startswith(".") for name in names)
 

@@ -46,14 +46,12 @@ enum err __wrap_activate_slot(struct device *d, int slot, enum activate_mode mod
     return __real_activate_slot(d, slot, mode, e);
 }
 
-enum err __wrap_health_decide(const struct config *c, const struct clock *clock, struct log *log,
-                              struct health_report *ret, struct error *e);
-enum err __wrap_health_decide(const struct config *c, const struct clock *clock, struct log *log,
-                              struct health_report *ret, struct error *e)
+enum err __wrap_health_decide(const struct health_ask *ask, struct health_report *ret,
+                              struct error *e);
+enum err __wrap_health_decide(const struct health_ask *ask, struct health_report *ret,
+                              struct error *e)
 {
-    (void)c;
-    (void)clock;
-    (void)log;
+    (void)ask;
     (void)e;
     bool sick = world_is_sick(world_active);
     world_active->m.truth.asked++;

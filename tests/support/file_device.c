@@ -50,6 +50,7 @@ void file_device_make(struct file_device *d, const char *dir, const char *const 
              "state_dir=%s/state\n"
              "cmdline_file=%s/cmdline\n"
              "reboot_command=\n"
+             "watchdog=\n"
              "[slot a]\n"
              "rootfs=%s/slot-a\n"
              "[slot b]\n"

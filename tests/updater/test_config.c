@@ -144,6 +144,27 @@ static void the_sample_configuration_is_a_good_one(void **state)
     assert_int_equal(c->check_count, 3);
 }
 
+static void the_sample_checks_of_the_services_are_good_ones(void **state)
+{
+    struct error e;
+    struct file_device d;
+    char text[8192];
+    FILE *in = fopen("docs/examples/vv-services.conf", "re");
+    if (in == NULL) {
+        skip(); // not started from the root of the source
+    }
+    size_t len = fread(text, 1, sizeof text - 1, in);
+    text[len] = '\0';
+    assert_int_equal(fclose(in), 0);
+    file_device_make(&d, *state, NULL, text);
+    CLEANUP(cleanup_config) struct config *c = NULL;
+    assert_ok(config_load(d.conf, &c, &e));
+    assert_int_equal(c->check_count, 9);
+    for (size_t i = 0; i < c->check_count; i++) {
+        assert_ptr_equal(c->checks[i].network, &c->http);
+    }
+}
+
 static void freeing_nothing_does_nothing(void **state)
 {
     (void)state;
@@ -162,6 +183,7 @@ int main(void)
         WITH_DIR(the_same_file_for_both_slots_is_refused),
         WITH_DIR(a_file_that_others_may_write_is_refused_for_root),
         WITH_DIR(the_sample_configuration_is_a_good_one),
+        WITH_DIR(the_sample_checks_of_the_services_are_good_ones),
         cmocka_unit_test(freeing_nothing_does_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -278,6 +278,64 @@ static void checks_of_each_kind_get_their_keys_and_dockers_defaults(void **state
     assert_int_equal(job->successes, 1);
 }
 
+static void the_other_kinds_get_their_keys_too(void **state)
+{
+    struct error e;
+    (void)state;
+    CLEANUP(cleanup_config) struct config *c = NULL;
+    assert_ok(build(NULL,
+                    "[check t]\nkind=tcp\naddress=camera:554\n"
+                    "[check m]\nkind=mount\npath=/data\nwritable=yes\n"
+                    "[check d]\nkind=disk-free\npath=/data\nmin_free=5%\n"
+                    "[check u]\nkind=systemd-unit\nunit=a.service\n"
+                    "[check c]\nkind=docker\ncontainer=scanner\n"
+                    "[check s]\nkind=server\nurl=https://fleet/\n",
+                    &c, &e));
+    assert_int_equal(c->check_count, 6);
+    assert_string_equal(c->checks[0].address, "camera:554");
+    assert_string_equal(c->checks[1].path, "/data");
+    assert_true(c->checks[1].writable);
+    assert_int_equal(c->checks[2].min_free.percent, 5);
+    assert_string_equal(c->checks[3].unit, "a.service");
+    assert_string_equal(c->checks[4].container, "scanner");
+    assert_string_equal(c->checks[4].socket, "/run/docker.sock");
+    assert_int_equal(c->checks[4].running_for_ms, 10000);
+    assert_string_equal(c->checks[5].url, "https://fleet/");
+    assert_ptr_equal(c->checks[5].network, &c->http);
+}
+
+static void a_required_unit_is_one_more_check(void **state)
+{
+    struct error e;
+    (void)state;
+    CLEANUP(cleanup_config) struct config *c = NULL;
+    assert_ok(build(NULL,
+                    "[check x]\nkind=exec\ncommand=true\n"
+                    "[confirm]\nrequire_unit=boot-complete.target\n",
+                    &c, &e));
+    assert_int_equal(c->check_count, 2);
+    assert_string_equal(c->checks[1].name, "boot-complete.target");
+    assert_int_equal(c->checks[1].kind, CHECK_SYSTEMD_UNIT);
+    assert_string_equal(c->checks[1].unit, "boot-complete.target");
+    assert_true(c->checks[1].required);
+    assert_int_equal(c->checks[1].retries, 3);
+    assert_int_equal(c->checks[1].successes, 1);
+    assert_true(c->checks[1].interval_ms > 0 && c->checks[1].timeout_ms > 0);
+}
+
+static void a_required_unit_with_the_name_of_a_check_is_refused(void **state)
+{
+    struct error e;
+    (void)state;
+    assert_refused(NULL,
+                   "[check a.service]\nkind=exec\ncommand=true\n"
+                   "[confirm]\nrequire_unit=a.service\n",
+                   "require_unit: [confirm] there is a [check a.service] already");
+    CLEANUP(cleanup_config) struct config *c = NULL;
+    assert_ok(build(NULL, "[confirm]\nrequire_unit=\n", &c, &e));
+    assert_int_equal(c->check_count, 0);
+}
+
 static void an_http_check_accepts_any_2xx_by_default(void **state)
 {
     struct error e;
@@ -341,6 +399,9 @@ int main(void)
         cmocka_unit_test(contract_bootcount_needs_a_boot_value_for_slots_of_other_names),
         cmocka_unit_test(a_client_key_without_a_certificate_is_refused),
         cmocka_unit_test(checks_of_each_kind_get_their_keys_and_dockers_defaults),
+        cmocka_unit_test(the_other_kinds_get_their_keys_too),
+        cmocka_unit_test(a_required_unit_is_one_more_check),
+        cmocka_unit_test(a_required_unit_with_the_name_of_a_check_is_refused),
         cmocka_unit_test(an_http_check_accepts_any_2xx_by_default),
         cmocka_unit_test(a_check_needs_its_kind_and_the_keys_of_its_kind),
         cmocka_unit_test(a_key_of_another_kind_of_check_is_refused),

@@ -5,6 +5,7 @@
 #include "tests/support/fast_clock.h"
 #include "tests/support/talk.h"
 #include "tests/support/temp_dir.h"
+#include "updater/baseline.h"
 
 // Real commands, real time while one runs, and no time at all between probes.
 struct room {
@@ -12,6 +13,11 @@ struct room {
     struct fast_clock clock;
     struct config config;
     struct config_check checks[4];
+    struct baseline before;
+    void (*changed)(void *context, const struct health_report *r, uint64_t until_ms);
+    unsigned told;
+    enum health_verdict last_told;
+    uint64_t until_ms;
     struct health_report report;
 };
 
@@ -40,7 +46,13 @@ static uint64_t passed_ms(const struct room *r)
 static void decide(struct room *r, enum health_verdict verdict, const char *reason)
 {
     struct error e;
-    assert_ok(health_decide(&r->config, &r->clock.base, &r->talk.log, &r->report, &e));
+    const struct health_ask ask = {.config = &r->config,
+                                   .before = &r->before,
+                                   .clock = &r->clock.base,
+                                   .log = &r->talk.log,
+                                   .changed = r->changed,
+                                   .context = r};
+    assert_ok(health_decide(&ask, &r->report, &e));
     assert_string_equal(r->report.reason, reason);
     assert_int_equal(r->report.verdict, verdict);
 }
@@ -48,7 +60,12 @@ static void decide(struct room *r, enum health_verdict verdict, const char *reas
 static void once(struct room *r, enum health_verdict verdict, const char *reason)
 {
     struct error e;
-    assert_ok(health_once(&r->config, &r->clock.base, &r->talk.log, &r->report, &e));
+    const struct health_ask ask = {.config = &r->config,
+                                   .clock = &r->clock.base,
+                                   .log = &r->talk.log,
+                                   .changed = r->changed,
+                                   .context = r};
+    assert_ok(health_once(&ask, &r->report, &e));
     assert_string_equal(r->report.reason, reason);
     assert_int_equal(r->report.verdict, verdict);
 }
@@ -286,6 +303,82 @@ static void a_stable_for_that_does_not_fit_into_the_deadline_is_bad(void **state
     room_free(r);
 }
 
+// --- who is told ---------------------------------------------------------------------------------
+
+static void note(void *context, const struct health_report *report, uint64_t until_ms)
+{
+    struct room *r = context;
+    // All of what is told makes sense already while it is waited.
+    assert_int_equal(report->count, r->config.check_count);
+    if (r->told == 0) {
+        assert_int_equal(report->verdict, HEALTH_WAITING);
+        assert_int_equal(report->results[0].verdict, CHECK_STARTING);
+    }
+    r->told++;
+    r->last_told = report->verdict;
+    r->until_ms = until_ms;
+}
+
+static void the_beginning_each_change_and_the_end_are_told(void **state)
+{
+    char command[512];
+    struct room *r = room_new();
+    snprintf(command, sizeof command,
+             "cd %s && { test -e n2 && exit 0; test -e n1 && touch n2; touch n1; exit 75; }",
+             (const char *)*state);
+    add(r, "late", command)->interval_ms = 5000;
+    r->changed = note;
+    r->config.confirm_deadline_ms = 600000;
+    uint64_t began_ms = r->clock.base.ops->boottime_ms(&r->clock.base);
+    decide(r, HEALTH_GOOD, "");
+    assert_int_equal(r->report.results[0].tries, 3);
+    // What was known within a second of the beginning is told with the next.
+    assert_int_equal(r->told, 4);
+    assert_int_equal(r->last_told, HEALTH_GOOD);
+    assert_in_range(r->until_ms, began_ms + 600000, began_ms + 605000);
+    room_free(r);
+}
+
+static void a_bad_verdict_is_told_with_its_reason(void **state)
+{
+    (void)state;
+    struct room *r = room_new();
+    add(r, "api", "exit 3");
+    r->changed = note;
+    decide(r, HEALTH_BAD, "check api: exit status 3");
+    assert_int_equal(r->last_told, HEALTH_BAD);
+    room_free(r);
+}
+
+static void without_checks_nobody_is_told(void **state)
+{
+    (void)state;
+    struct room *r = room_new();
+    r->changed = note;
+    decide(r, HEALTH_GOOD, "");
+    assert_int_equal(r->told, 0);
+    room_free(r);
+}
+
+// --- what failed before -------------------------------------------------------------------------
+
+static void what_failed_before_counts_as_wanted_and_this_is_told(void **state)
+{
+    (void)state;
+    char old[] = "old";
+    char *failing[] = {old};
+    struct room *r = room_new();
+    r->before = (struct baseline){1, failing};
+    add(r, "old", "exit 1");
+    add(r, "api", "sleep 0.05")->successes = 2;
+    decide(r, HEALTH_GOOD, "");
+    assert_false(r->report.results[0].required);
+    assert_int_equal(r->report.results[0].verdict, CHECK_UNHEALTHY);
+    assert_contains(talk_text(&r->talk),
+                    "warning: check old failed before the update already: it is not counted\n");
+    room_free(r);
+}
+
 // --- once ---------------------------------------------------------------------------------------
 
 static void once_asks_every_check_one_time(void **state)
@@ -365,6 +458,11 @@ int main(void)
         cmocka_unit_test(all_required_checks_healthy_is_good),
         cmocka_unit_test(one_required_check_unhealthy_is_bad_and_named),
         cmocka_unit_test(an_unhealthy_check_is_not_outweighed_by_time),
+        cmocka_unit_test_setup_teardown(the_beginning_each_change_and_the_end_are_told,
+                                        temp_dir_make, temp_dir_remove),
+        cmocka_unit_test(a_bad_verdict_is_told_with_its_reason),
+        cmocka_unit_test(without_checks_nobody_is_told),
+        cmocka_unit_test(what_failed_before_counts_as_wanted_and_this_is_told),
         cmocka_unit_test(a_wanted_check_is_told_and_not_counted),
         cmocka_unit_test_setup_teardown(a_check_that_says_not_yet_is_asked_again, temp_dir_make,
                                         temp_dir_remove),

@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "updater/health.h"
 
-#include "tests/support/expect.h"
+#include "tests/support/pseudo_terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +112,44 @@ static void a_full_disk_under_stdout_is_an_error(void **state)
     fclose(full);
 }
 
+// --- on a terminal -------------------------------------------------------------------------------
+
+static void a_terminal_gets_rows_as_wide_as_it_is_and_the_next_ones_over_them(void **state)
+{
+    (void)state;
+    char text[4096];
+    CLEANUP(cleanup_fclose) FILE *stream = NULL;
+    CLEANUP(cleanup_close) int master = pseudo_terminal_open(60, &stream);
+    struct health_screen screen = {.out = stream};
+    assert_true(master >= 0);
+    health_screen_draw(&screen, &report);
+    pseudo_terminal_read(master, text, sizeof text);
+    assert_string_equal(text,
+                        "CHECK             KIND      SEVERITY  STATE      TRIES  OUT\033[K\r\n"
+                        "tv_api            http      required  unhealthy      3  HTT\033[K\r\n"
+                        "playlist_manager  file-age  wanted    healthy       12  fin\033[K\r\n"
+                        "late              exec      required  starting       0  \033[K\r\n");
+    health_screen_draw(&screen, &report);
+    pseudo_terminal_read(master, text, sizeof text);
+    assert_int_equal(strncmp(text, "\033[4ACHECK ", 10), 0);
+}
+
+static void a_row_is_cut_between_characters(void **state)
+{
+    (void)state;
+    char text[4096];
+    struct health_result one = {
+        .name = "a", .kind = "exec", .last_line = "\303\244\303\244\303\244\303\244"};
+    struct health_report r = {.count = 1, .results = &one};
+    CLEANUP(cleanup_fclose) FILE *stream = NULL;
+    CLEANUP(cleanup_close) int master = pseudo_terminal_open(48, &stream);
+    struct health_screen screen = {.out = stream};
+    assert_true(master >= 0);
+    health_screen_draw(&screen, &r);
+    pseudo_terminal_read(master, text, sizeof text);
+    assert_contains(text, "  0  \303\244\303\244\033[K");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +159,8 @@ int main(void)
         cmocka_unit_test(json_without_checks_is_good_and_empty),
         cmocka_unit_test(output_that_is_not_utf_8_does_not_cost_the_report),
         cmocka_unit_test(a_full_disk_under_stdout_is_an_error),
+        cmocka_unit_test(a_terminal_gets_rows_as_wide_as_it_is_and_the_next_ones_over_them),
+        cmocka_unit_test(a_row_is_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

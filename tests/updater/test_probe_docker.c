@@ -23,7 +23,7 @@
 #define RUNNING "\"Status\":\"running\",\"Running\":true,\"Pid\":1,\"ExitCode\":0,\"Error\":\"\""
 #define HEALTH(status, log)                                                                        \
     INSPECT(RUNNING ",\"Health\":{\"Status\":\"" status "\",\"FailingStreak\":0,\"Log\":[" log "]" \
-                                                                                               "}")
+                    "}")
 #define ENTRY(output)                                                                              \
     "{\"Start\":\"2019-12-22T10:59:05.6385933Z\",\"ExitCode\":0,\"Output\":\"" output "\"}"
 

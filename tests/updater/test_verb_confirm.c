@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/support/expect.h"
+#include "tests/support/notify_socket.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/trial_device.h"
 
@@ -144,6 +144,72 @@ static void an_error_is_not_taken_for_an_outcome(void **state)
     assert_string_equal(r.out, "");
 }
 
+// --- who watches over it ------------------------------------------------------------------------
+
+// A file stands for the watchdog's device; what it was told in the end.
+static const char *watched(struct file_device *d, const char *dir, enum trial_scene scene,
+                           const char *extra, char buf[64])
+{
+    char path[512];
+    char text[600];
+    trial_device_make(d, dir, scene, extra);
+    snprintf(text, sizeof text, "[device]\nwatchdog=%s/wd\n", dir);
+    file_device_write(dir, "update.conf.d/watchdog.conf", text);
+    file_device_write(dir, "wd", "");
+    CLEANUP(verb_run_clear) struct verb_run r;
+    confirm(&r, d, false);
+    FILE *in = fopen(temp_dir_path(path, sizeof path, dir, "wd"), "re");
+    assert_non_null(in);
+    size_t len = fread(buf, 1, 63, in);
+    assert_int_equal(fclose(in), 0);
+    for (size_t i = 0; i < len; i++) {
+        buf[i] = buf[i] == '\0' ? '.' : buf[i];
+    }
+    buf[len] = '\0';
+    return buf;
+}
+
+static void a_watchdog_is_fed_in_a_trial_and_stopped_when_it_is_kept(void **state)
+{
+    struct file_device d;
+    char buf[64];
+    assert_string_equal(watched(&d, *state, SCENE_RUNNING_TRIAL, TRIAL_DEVICE_CHECK("true"), buf),
+                        ".V");
+}
+
+static void it_is_not_stopped_when_the_trial_is_given_up(void **state)
+{
+    struct file_device d;
+    char buf[64];
+    assert_string_equal(watched(&d, *state, SCENE_RUNNING_TRIAL, TRIAL_DEVICE_CHECK("exit 1"), buf),
+                        ".");
+    assert_true(trial_device_rebooted(&d));
+}
+
+static void without_a_trial_no_watchdog_is_touched(void **state)
+{
+    struct file_device d;
+    char buf[64];
+    assert_string_equal(watched(&d, *state, SCENE_SETTLED, TRIAL_DEVICE_CHECK("true"), buf), "");
+}
+
+static void systemd_is_told_that_it_goes_on_and_what_it_waits_for(void **state)
+{
+    struct file_device d;
+    char path[512];
+    char said[1024];
+    int fd = notify_socket_open(temp_dir_path(path, sizeof path, *state, "notify"));
+    setenv("WATCHDOG_USEC", "60000000", 1);
+    trial_device_make(&d, *state, SCENE_RUNNING_TRIAL, TRIAL_DEVICE_CHECK("true"));
+    CLEANUP(verb_run_clear) struct verb_run r;
+    confirm(&r, &d, false);
+    assert_string_equal(notify_socket_read(fd, said), "READY=1");
+    assert_string_equal(notify_socket_read(fd, said), "WATCHDOG=1");
+    assert_contains(notify_socket_read(fd, said), "STATUS=Waiting for the health checks, ");
+    assert_contains(said, ": api is starting.");
+    notify_socket_close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
 
 int main(void)
@@ -160,6 +226,10 @@ int main(void)
         TEST(without_a_trial_there_is_nothing_to_confirm),
         TEST(the_last_bootable_slot_in_json),
         TEST(an_error_is_not_taken_for_an_outcome),
+        TEST(a_watchdog_is_fed_in_a_trial_and_stopped_when_it_is_kept),
+        TEST(it_is_not_stopped_when_the_trial_is_given_up),
+        TEST(without_a_trial_no_watchdog_is_touched),
+        TEST(systemd_is_told_that_it_goes_on_and_what_it_waits_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,6 +131,7 @@ static void a_factory_device_has_nulls_where_nothing_is_known(void **state)
     assert_true(json_is_null(json_object_get(slot_at(root, "a"), "release_index")));
     assert_true(json_is_null(json_object_get(root, "last")));
     assert_true(json_is_null(json_object_get(root, "update")));
+    assert_true(json_is_null(json_object_get(root, "health")));
     CLEANUP(verb_run_clear) struct verb_run text;
     status_of(&text, &f, false);
     assert_contains(text.out, "a (running)  good       -                    -          3\n");
