@@ -78,7 +78,7 @@ class BadConfiguration(DeviceTest):
                 shutil.copytree(fixtures.trust(), trust)
                 device = self.device(f"trial-{verb[-1]}", trust=trust)
                 with open(device.conf, "a", encoding="ascii") as stream:
-                    stream.write("\n[confirm]\ndeadline=2s\n[check no]\nkind=exec\n"
+                    stream.write("\n[confirm]\ndeadline=2s\nbaseline=no\n[check no]\nkind=exec\n"
                                  "command=false\ninterval=100ms\nretries=2\n")
                 self.assertEqual(device.run("install", fixtures.release()[0]).returncode, 0)
                 self.assertEqual(device.boot(), "b")
