@@ -32,7 +32,8 @@ struct health_report {
         bool required;
         enum check_verdict verdict;
         unsigned tries;
-        char last_line[160]; // of its output
+        uint64_t duration_ms; // of the last try
+        char last_line[160];  // of its output
     } * results;
 };
 

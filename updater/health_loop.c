@@ -166,6 +166,7 @@ static void take(struct health_loop *loop, struct health_check *check, enum prob
     check_take(&check->state, &check->config, result, check->ended_ms);
     check->result->verdict = check->state.verdict;
     check->result->tries = check->state.tries;
+    check->result->duration_ms = check->ended_ms - check->began_ms;
     copy_last_line(output, check->result->last_line, sizeof check->result->last_line);
     loop->changed = true;
     if (check->state.verdict != before) {
@@ -185,6 +186,7 @@ static void start_due(struct health_loop *loop)
         if (check->running || check->state.due_ms > now) {
             continue;
         }
+        check->began_ms = now;
         check->running = probe_start(&check->probe, &check->config, now, &e) == OK;
         if (!check->running) {
             take(loop, check, PROBE_FAILED, e.msg);

@@ -22,6 +22,7 @@ struct health_check {
     struct check_state state;
     struct probe probe;
     bool running;
+    uint64_t began_ms;   // when its last probe began
     uint64_t ended_ms;   // when its last probe ended
     uint64_t success_ms; // when its last successful probe ended
 };

@@ -16,9 +16,10 @@ static const char *severity_name(const struct health_result *r)
 
 static json_t *result_json(const struct health_result *r)
 {
-    return json_pack("{s:o, s:s, s:s, s:s, s:I, s:o}", "name", json_text(r->name), "kind", r->kind,
-                     "severity", severity_name(r), "state", check_verdict_name(r->verdict), "tries",
-                     (json_int_t)r->tries, "output", json_text(r->last_line));
+    return json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:o}", "name", json_text(r->name), "kind",
+                     r->kind, "severity", severity_name(r), "state", check_verdict_name(r->verdict),
+                     "tries", (json_int_t)r->tries, "duration_ms", (json_int_t)r->duration_ms,
+                     "output", json_text(r->last_line));
 }
 
 json_t *health_report_json(const struct health_report *r)

@@ -54,6 +54,18 @@ static void a_result_reaches_the_report(void **state)
     end(&r);
 }
 
+static void how_long_the_last_probe_took_reaches_the_report(void **state)
+{
+    (void)state;
+    struct room r;
+    struct config_check check = check_exec("api", "sleep 0.05");
+    begin(&r, &check, 1);
+    assert_int_equal(r.report.results[0].duration_ms, 0);
+    turn_until_tried(&r, 0, 1);
+    assert_in_range(r.report.results[0].duration_ms, 50, check.timeout_ms);
+    end(&r);
+}
+
 static void every_kind_has_its_name(void **state)
 {
     (void)state;
@@ -276,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_result_reaches_the_report),
+        cmocka_unit_test(how_long_the_last_probe_took_reaches_the_report),
         cmocka_unit_test(every_kind_has_its_name),
         cmocka_unit_test(between_probes_the_clock_is_waited_on_for_the_interval),
         cmocka_unit_test(a_turn_ends_at_the_time_it_is_given),

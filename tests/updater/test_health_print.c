@@ -13,6 +13,7 @@ static struct health_result samples[] = {
      .required = true,
      .verdict = CHECK_UNHEALTHY,
      .tries = 3,
+     .duration_ms = 1234,
      .last_line = "HTTP 500: no camera"},
     {.name = "playlist_manager",
      .kind = "file-age",
@@ -69,11 +70,13 @@ static void json_is_one_object_on_one_line(void **state)
     char *text = printed(&report, true);
     assert_string_equal(text,
                         "{\"checks\":["
-                        "{\"kind\":\"http\",\"name\":\"tv_api\",\"output\":\"HTTP 500: no camera\","
+                        "{\"duration_ms\":1234,\"kind\":\"http\",\"name\":\"tv_api\",\"output\":"
+                        "\"HTTP 500: no camera\","
                         "\"severity\":\"required\",\"state\":\"unhealthy\",\"tries\":3},"
-                        "{\"kind\":\"file-age\",\"name\":\"playlist_manager\",\"output\":\"fine\","
+                        "{\"duration_ms\":0,\"kind\":\"file-age\",\"name\":\"playlist_manager\","
+                        "\"output\":\"fine\","
                         "\"severity\":\"wanted\",\"state\":\"healthy\",\"tries\":12},"
-                        "{\"kind\":\"exec\",\"name\":\"late\",\"output\":\"\","
+                        "{\"duration_ms\":0,\"kind\":\"exec\",\"name\":\"late\",\"output\":\"\","
                         "\"severity\":\"required\",\"state\":\"starting\",\"tries\":0}],"
                         "\"reason\":\"check tv_api: HTTP 500: no camera\",\"result\":\"bad\"}\n");
     free(text);
