@@ -61,8 +61,14 @@ static enum err parse(const uint8_t *data, size_t len, const struct release_id *
     }
     for (size_t i = 0; i < json_array_size(failing); i++) {
         const char *name = json_string_value(json_array_get(failing, i));
-        ret->names[ret->count] = name == NULL ? NULL : strdup(name);
-        ret->count += ret->names[ret->count] != NULL;
+        if (name == NULL) {
+            return fail(e, ERR_FORMAT, 0, "%s: a name of a check is no string", record_name);
+        }
+        ret->names[ret->count] = strdup(name);
+        if (ret->names[ret->count] == NULL) {
+            return fail_memory(e);
+        }
+        ret->count++;
     }
     return OK;
 }
@@ -77,7 +83,12 @@ static enum err read_record(struct device *d, const struct release_id *release, 
     if (err == OK) {
         err = parse(data, len, release, ret_same, ret, e);
     }
-    return err == ERR_FORMAT || err == ERR_IO ? OK : err;
+    if (err != ERR_FORMAT && err != ERR_IO) {
+        return err;
+    }
+    baseline_clear(ret);
+    *ret_same = false;
+    return OK;
 }
 
 static bool fails(const struct health_result *r)

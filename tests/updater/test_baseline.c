@@ -101,6 +101,22 @@ static void a_record_that_is_lost_or_damaged_excuses_nothing(void **state)
     }
 }
 
+static void a_record_with_a_name_that_is_none_excuses_nothing(void **state)
+{
+    (void)state;
+    struct error e;
+    CLEANUP(baseline_clear) struct baseline before = {0};
+    const struct release_id release = {.manifest_sha256 = {0}};
+    static const char record[] =
+        "{\"failing\":[\"api\",5],\"manifest_sha256\":"
+        "\"0000000000000000000000000000000000000000000000000000000000000000\"}";
+    struct trial_bench *t = confirmed_with("exit 1");
+    assert_ok(state_replace(t->device->state, "baseline", record, strlen(record), &e));
+    assert_ok(baseline_load(t->device, &release, &before, &e));
+    assert_int_equal(before.count, 0);
+    trial_bench_free(t);
+}
+
 static void the_record_of_one_release_excuses_nothing_of_another(void **state)
 {
     (void)state;
@@ -272,6 +288,7 @@ int main(void)
         cmocka_unit_test(with_baseline_no_nothing_is_asked_before_and_all_of_it_afterwards),
         cmocka_unit_test(without_checks_nothing_is_stored),
         cmocka_unit_test(a_record_that_is_lost_or_damaged_excuses_nothing),
+        cmocka_unit_test(a_record_with_a_name_that_is_none_excuses_nothing),
         cmocka_unit_test(the_record_of_one_release_excuses_nothing_of_another),
         cmocka_unit_test(a_wanted_check_needs_no_excuse),
         IN_DIR(one_answer_that_is_healthy_is_enough),
