@@ -289,6 +289,9 @@ cov:
 
 install: all install-docs
 	install -D -m 0644 -t $(DESTDIR)$(UNITDIR) updater/systemd/*.service
+	sed -i 's|^ExecStart=/usr/bin/vv-update |ExecStart=$(BINDIR)/vv-update |' \
+	  $(DESTDIR)$(UNITDIR)/vv-update-confirm.service
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/lib/vv-update updater/init/confirm-at-boot
 	install -D -m 0755 -t $(DESTDIR)$(BINDIR) $(BINARIES)
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man1 docs/man/*.1
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5

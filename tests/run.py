@@ -27,7 +27,7 @@ ROOMS = ("base", "format", "keys", "bootloader", "updater", "image-tools", "sim"
 BIN = pathlib.Path(os.environ["VV_BIN"])
 ONLY = os.environ.get("VV_ONLY", "")
 TESTS_ONLY = os.environ.get("VV_TESTS", "*").split()
-# Files of Python's tests that run side by side.
+# Python's tests that run side by side.
 JOBS = int(os.environ.get("VV_JOBS", "1"))
 TIMEOUT_S = 900
 
@@ -135,14 +135,6 @@ def tests_of(suite):
             yield test
 
 
-def by_file(suite):
-    """The tests of a suite, a suite per file."""
-    files = {}
-    for test in tests_of(suite):
-        files.setdefault(type(test).__module__, unittest.TestSuite()).addTest(test)
-    return files.values()
-
-
 def unmatched(suite):
     """The patterns that no test was taken for: one that is misspelt must not pass unseen."""
     names = [test.id() for test in tests_of(suite)]
@@ -151,7 +143,7 @@ def unmatched(suite):
 
 
 def run_suite(suite, result_class):
-    """One suite; when others run beside it, what is told of it comes in one piece."""
+    """A suite, or one test; when others run beside it, what is told of it comes in one piece."""
     stream = sys.stdout if JOBS == 1 else io.StringIO()
     result = unittest.TextTestRunner(stream=stream, verbosity=2,
                                      resultclass=result_class).run(suite)
@@ -179,7 +171,7 @@ def run_python(label, folder):
         results = [run_suite(suite, result_class)]
     else:
         with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-            results = list(pool.map(lambda one: run_suite(one, result_class), by_file(suite)))
+            results = list(pool.map(lambda one: run_suite(one, result_class), tests_of(suite)))
     totals = Totals(label)
     for result in results:
         failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)

@@ -154,9 +154,10 @@ static enum err other_on_trial(struct device *d, const struct boot_state *boot,
     if (boot->next == boot->trial) {
         snprintf(reason, sizeof reason, "slot %s did not start: the boot loader fell back", name);
     } else {
+        unsigned attempts = trial_attempts(d, boot);
         snprintf(reason, sizeof reason,
-                 "slot %s did not confirm within %u boots: the boot loader fell back", name,
-                 trial_attempts(d, boot));
+                 "slot %s did not confirm within %u boot%s: the boot loader fell back", name,
+                 attempts, attempts == 1 ? "" : "s");
     }
     enum err err = trial_reject(d, boot->trial, reason, e);
     if (err == OK) {

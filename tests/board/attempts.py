@@ -2,6 +2,8 @@
 """A trial that is made again and again until the boot loader gives it up."""
 
 PER_TRIAL = 3  # of overlay/common/etc/vv-update/update.conf
+# A command that makes it one, where the first says it all.
+ONE = "printf '[bootloader]\\nattempts=1\\n' >/data/conf.d/60-attempts.conf"
 PANIC = "Kernel panic"
 # What the scripts say, ours and those of others.
 SAID = rf"^Booting (?:slot|partition) (\w)$|({PANIC}) - not syncing"

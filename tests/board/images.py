@@ -34,9 +34,16 @@ class Release:
     init: str = "init"    # the file in overlay/initramfs
     kernel: bool = True   # without one U-Boot finds nothing to load
     program: str = ""     # what stands in the place of vv-update; None: nothing
+    files: tuple = ()     # others that stand in it: (path, text)
     boards: tuple = ("small", "debian")
 
 
+# The state directory on a file system of its own, which cannot be mounted.
+NOT_A_SQUASHFS = """[Mount]
+What=/dev/disk/by-partlabel/data
+Where=/data/vv-update
+Type=squashfs
+"""
 FACTORY = "1.0"
 RELEASES = {
     FACTORY: Release(1),
@@ -44,8 +51,10 @@ RELEASES = {
     "3.0": Release(3, model=False),
     "4.0": Release(4, init="panic"),
     "5.0": Release(5, kernel=False),
-    "6.0": Release(6, program=None, boards=("debian",)),
+    "6.0": Release(6, program=None),
     "7.0": Release(7, program="#!/bin/sh\nkill -SEGV $$\n", boards=("debian",)),
+    "8.0": Release(8, files=(("etc/systemd/system/data-vv\\x2dupdate.mount", NOT_A_SQUASHFS),),
+                   boards=("debian",)),
 }
 
 
@@ -106,6 +115,8 @@ class Images:
                 tree.remove("usr/bin/vv-update")
             elif release.program:
                 tree.file("usr/bin/vv-update", release.program, 0o755)
+            for path, text in release.files:
+                tree.file(path, text)
             if release.model:
                 tree.file("usr/lib/vv/models/current", f"model of {version}\n")
             if release.kernel:

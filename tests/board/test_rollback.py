@@ -11,10 +11,12 @@ from rig import Rig, factory_card
 class GivenUp(unittest.TestCase):
     """The board is in slot a again, by itself, and stays there."""
 
-    def install_and_reboot(self, rig, version):
-        """From the factory's release to the trial of this one."""
+    def install_and_reboot(self, rig, version, *commands):
+        """From the factory's release, which runs these commands before, to the trial of this one."""
         rig.boots("1.0", "a")
         self.assertEqual(rig.confirmed(), 0)
+        for command in commands:
+            rig.must(command)
         rig.install(version)
         rig.reboot()
 

@@ -1,28 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
 """A system with systemd that cannot be confirmed: units that boot-complete.target requires, a
-vv-update that does not even start. And whose the watchdog is."""
+vv-update that hangs, crashes or is not there, a kernel that hangs, a state directory that cannot be
+mounted. And whose the watchdog is."""
 
 import attempts
 from rig import Rig, factory_card
 from test_rollback import GivenUp
 
+SOON = "printf '[confirm]\\ndeadline=1min\\n' >/data/conf.d/60-deadline.conf"
+# A confirmation that hangs, each time it is started. The shipped unit ends it, starts it again, and
+# gives up in the end; only what it waits for is cut short.
+HANGING = "; ".join((
+    "unit=/run/systemd/system/vv-update-confirm.service.d",
+    "mkdir -p $unit",
+    "for line in [Service] WatchdogSec=5s TimeoutStopSec=1s RestartSec=100ms",
+    "do echo $line; done >$unit/soon.conf",
+    "systemctl daemon-reload",
+    "systemctl --no-block restart vv-update-confirm",
+    "while sleep 1; do systemctl is-active --quiet vv-update-confirm && pkill -STOP -x vv-update",
+    "done"))
+# Nothing but this runs any more, not even the kernel's own threads: there is one processor.
+SPINNING = ("echo -1 >/proc/sys/kernel/sched_rt_runtime_us; "
+            'exec chrt --fifo 99 sh -c "while :; do :; done"')
+
 
 class Systemd(GivenUp):
     """The service that is shipped, under a real systemd."""
 
-    def install_with(self, rig, script):
+    def install_with(self, rig, script, setting):
         """To the trial of 2.0, in which a unit that boot-complete.target requires does this."""
-        rig.boots("1.0", "a")
-        self.assertEqual(rig.confirmed(), 0)
-        rig.must(f"echo '{script}' >/data/boot_check-2.0")
-        rig.must("printf '[confirm]\\ndeadline=1min\\n' >/data/conf.d/60-deadline.conf")
-        rig.install("2.0")
-        rig.reboot()
+        self.install_and_reboot(rig, "2.0", f"echo '{script}' >/data/boot_check-2.0", setting)
 
     def check_boot_check(self, script):
         """That unit keeps the target from being reached."""
         with Rig(factory_card("order", "debian"), "debian") as rig:
-            self.install_with(rig, script)
+            self.install_with(rig, script, SOON)
             rig.boots("2.0", "b")
             self.check_back(rig, "2.0", "check boot-complete.target: not healthy within 1 min",
                             "is inactive")
@@ -33,28 +45,43 @@ class Systemd(GivenUp):
     def test_a_unit_of_boot_complete_that_hangs_rolls_back(self):
         self.check_boot_check("exec sleep infinity")
 
-    def check_resets(self, rig, version):
+    def check_resets(self, rig, version, tried):
         """Every attempt ends with a reset, and the old slot knows no more than that."""
-        for slot in ["b"] * attempts.PER_TRIAL + ["a"]:
+        for slot in ["b"] * tried + ["a"]:
             self.assertEqual(rig.expect(r"^Booting slot (\w)$")[1], slot)
-        self.check_back(rig, version, f"within {attempts.PER_TRIAL} boots")
+        self.check_back(rig, version, f"within {tried} boot")
 
-    def check_no_program(self, version):
-        """vv-update is of no use in this release."""
+    def check_release(self, version):
+        """A release that is never confirmed, by its own fault."""
         with Rig(factory_card("order", "debian"), "debian") as rig:
-            self.install_and_reboot(rig, version)
-            self.check_resets(rig, version)
+            self.install_and_reboot(rig, version, attempts.ONE)
+            self.check_resets(rig, version, 1)
+
+    def check_reset(self, script):
+        """A release that is never confirmed, because of what that unit does."""
+        with Rig(factory_card("order", "debian"), "debian") as rig:
+            self.install_with(rig, script, attempts.ONE)
+            self.check_resets(rig, "2.0", 1)
 
     def test_without_the_program_each_attempt_ends_and_the_old_slot_runs(self):
-        self.check_no_program("6.0")
+        with Rig(factory_card("order", "debian"), "debian") as rig:
+            self.install_and_reboot(rig, "6.0")
+            self.check_resets(rig, "6.0", attempts.PER_TRIAL)
 
     def test_a_program_that_crashes_each_time_ends_in_the_old_slot(self):
-        self.check_no_program("7.0")
+        self.check_release("7.0")
+
+    def test_a_state_directory_that_cannot_be_mounted_ends_in_the_old_slot(self):
+        self.check_release("8.0")
 
     def test_a_system_that_ends_in_emergency_mode_is_left(self):
-        with Rig(factory_card("order", "debian"), "debian") as rig:
-            self.install_with(rig, "exec systemctl --no-block emergency")
-            self.check_resets(rig, "2.0")
+        self.check_reset("exec systemctl --no-block emergency")
+
+    def test_a_confirmation_that_hangs_each_time_ends_in_the_old_slot(self):
+        self.check_reset(HANGING)
+
+    def test_a_kernel_that_hangs_is_reset_and_the_old_slot_runs(self):
+        self.check_reset(SPINNING)
 
     def test_a_watchdog_of_systemd_is_left_to_it(self):
         with Rig(factory_card("order", "debian"), "debian") as rig:

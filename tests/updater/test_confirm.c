@@ -293,6 +293,19 @@ static void a_trial_that_never_confirms_ends_in_the_old_slot_which_records_it(vo
     }
 }
 
+static void a_single_attempt_is_told_as_one(void **state)
+{
+    (void)state;
+    struct trial_bench *t = bench_with(CONTRACT_ORDER, "true");
+    t->bench->config.boot.attempts = 1;
+    trial_install_next(t);
+    assert_int_equal(trial_boot(t), SLOT_B);
+    assert_int_equal(trial_boot(t), SLOT_A);
+    expect_outcome(t, CONFIRM_FELL_BACK);
+    expect_rolled_back(t, "slot b did not confirm within 1 boot: the boot loader fell back");
+    trial_bench_free(t);
+}
+
 static void a_trial_that_could_not_start_is_given_up_at_once(void **state)
 {
     (void)state;
@@ -477,6 +490,7 @@ int main(void)
         cmocka_unit_test(a_worn_out_slot_was_not_given_up),
         cmocka_unit_test(a_pending_trial_is_left_alone),
         cmocka_unit_test(a_trial_that_never_confirms_ends_in_the_old_slot_which_records_it),
+        cmocka_unit_test(a_single_attempt_is_told_as_one),
         cmocka_unit_test(a_trial_that_could_not_start_is_given_up_at_once),
         cmocka_unit_test(the_reason_of_the_checks_outlives_the_fallback_of_the_boot_loader),
         cmocka_unit_test(attempts_are_put_right_only_if_they_differ),
