@@ -41,10 +41,14 @@ void conf_clear(struct conf *c)
     for (size_t i = 0; i < c->count; i++) {
         clear_entry(&c->entries[i]);
     }
+    for (size_t i = 0; i < c->section_count; i++) {
+        free(c->sections[i].name);
+    }
     for (size_t i = 0; i < c->file_count; i++) {
         free(c->files[i]);
     }
     free(c->entries);
+    free(c->sections);
     free(c->files);
     *c = (struct conf){0};
 }
@@ -112,6 +116,35 @@ static bool is_section(const char *text)
     return is_name(kind) && (text[len] == '\0' || is_name(text + len + 1));
 }
 
+static const struct conf_section *find_section(const struct conf *c, const char *name)
+{
+    for (size_t i = 0; i < c->section_count; i++) {
+        if (strcmp(c->sections[i].name, name) == 0) {
+            return &c->sections[i];
+        }
+    }
+    return NULL;
+}
+
+static enum err note_section(struct reader *r, const char *name, struct error *e)
+{
+    struct conf *c = r->conf;
+    if (find_section(c, name) != NULL) {
+        return OK;
+    }
+    struct conf_section *bigger = reallocarray(c->sections, c->section_count + 1, sizeof *bigger);
+    if (bigger == NULL) {
+        return fail_memory(e);
+    }
+    c->sections = bigger;
+    bigger[c->section_count] = (struct conf_section){strdup(name), r->file, r->line};
+    if (bigger[c->section_count].name == NULL) {
+        return fail_memory(e);
+    }
+    c->section_count++;
+    return OK;
+}
+
 static enum err read_heading(struct reader *r, struct span s, struct error *e)
 {
     if (s.at[s.len - 1] != ']') {
@@ -131,6 +164,9 @@ static enum err read_heading(struct reader *r, struct span s, struct error *e)
         }
     }
     enum err err = append_string(&r->headings, &r->heading_count, inner, e);
+    if (err == OK) {
+        err = note_section(r, section, e);
+    }
     if (err != OK) {
         return err;
     }
@@ -375,6 +411,21 @@ struct conf_entry *conf_find(struct conf *c, const char *section, const char *ke
         entry->used = true;
     }
     return entry;
+}
+
+enum err conf_fail_section(struct error *e, const struct conf *c, const char *section,
+                           const char *fmt, ...)
+{
+    char why[384];
+    const struct conf_section *s = find_section(c, section);
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(why, sizeof why, fmt, args);
+    va_end(args);
+    if (s == NULL) {
+        return fail(e, ERR_CONFIG, 0, "%s: [%s] %s", c->files[0], section, why);
+    }
+    return fail(e, ERR_CONFIG, 0, "%s:%u: [%s] %s", s->file, s->line, section, why);
 }
 
 enum err conf_fail(struct error *e, const struct conf_entry *entry, const char *fmt, ...)

@@ -26,9 +26,18 @@ struct conf_entry {
     bool used;
 };
 
+// A heading, of the file where it stands first.
+struct conf_section {
+    char *name; // "slot a", as in an entry
+    const char *file;
+    unsigned line;
+};
+
 struct conf {
     struct conf_entry *entries;
     size_t count;
+    struct conf_section *sections;
+    size_t section_count;
     char **files;
     size_t file_count;
 };
@@ -49,7 +58,11 @@ MUST_CHECK enum err conf_add_dir(struct conf *c, const char *dir, const char *ma
 // The entry, marked as used; NULL when there is none.
 struct conf_entry *conf_find(struct conf *c, const char *section, const char *key);
 
-// ERR_CONFIG that names file and line: "FILE:LINE: KEY: ...".
+// ERR_CONFIG that names file and line: "FILE:LINE: [SECTION] ...", and of a section that stands in
+// no file the first file.
+enum err conf_fail_section(struct error *e, const struct conf *c, const char *section,
+                           const char *fmt, ...) PRINTF_LIKE(4, 5);
+// The same of an entry: "FILE:LINE: KEY: ...".
 enum err conf_fail(struct error *e, const struct conf_entry *entry, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 

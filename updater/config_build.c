@@ -44,8 +44,7 @@ static struct config_check *find_check(const struct config *c, const char *name)
     return NULL;
 }
 
-static enum err add_slot(struct config *c, const struct conf_entry *entry, const char *name,
-                         struct error *e)
+static enum err add_slot(struct config *c, const char *section, const char *name, struct error *e)
 {
     if (slot_index(c, name) >= 0) {
         return OK;
@@ -56,10 +55,10 @@ static enum err add_slot(struct config *c, const struct conf_entry *entry, const
             return OK;
         }
     }
-    return conf_fail(e, entry,
-                     "[slot %s] is one too many: there are two slots, and [slot %s] and "
-                     "[slot %s] are these",
-                     name, c->slots[0].name, c->slots[1].name);
+    return conf_fail_section(e, &c->raw, section,
+                             "is one too many: there are two slots, and [slot %s] and [slot %s] "
+                             "are these",
+                             c->slots[0].name, c->slots[1].name);
 }
 
 static enum err append_check(struct config *c, const struct config_check *check, struct error *e)
@@ -73,39 +72,38 @@ static enum err append_check(struct config *c, const struct config_check *check,
     return OK;
 }
 
-static enum err add_check(struct config *c, const struct conf_entry *entry, const char *name,
-                          struct error *e)
+static enum err add_check(struct config *c, const char *section, const char *name, struct error *e)
 {
     if (find_check(c, name) != NULL) {
         return OK;
     }
     if (c->check_count == CONFIG_CHECKS_MAX) {
-        return conf_fail(e, entry, "[check %s] is one too many: at most %d checks", name,
-                         CONFIG_CHECKS_MAX);
+        return conf_fail_section(e, &c->raw, section, "is one too many: at most %d checks",
+                                 CONFIG_CHECKS_MAX);
     }
     return append_check(c, &(struct config_check){.name = name, .network = &c->http}, e);
 }
 
-static enum err add_section(struct config *c, const struct conf_entry *entry, struct error *e)
+static enum err add_section(struct config *c, const char *section, struct error *e)
 {
     char kind[NAME_MAX_LEN + 1];
-    const char *name = split_section(entry->section, kind);
+    const char *name = split_section(section, kind);
     bool named;
     if (!config_section_known(kind, &named)) {
-        return conf_fail(e, entry,
-                         "there is no section [%s]; the sections are [device], "
-                         "[slot NAME], [bootloader], [trust], [network], [confirm] and "
-                         "[check NAME]",
-                         entry->section);
+        return conf_fail_section(e, &c->raw, section,
+                                 "is no section that there is; these are [device], [slot NAME], "
+                                 "[bootloader], [trust], [network], [confirm] and [check NAME]");
     }
-    if (named != (name[0] != '\0')) {
-        return conf_fail(e, entry, named ? "[%s] needs a name: [%s NAME]" : "[%s] takes no name",
-                         kind, kind);
+    if (named && name[0] == '\0') {
+        return conf_fail_section(e, &c->raw, section, "needs a name: [%s NAME]", kind);
+    }
+    if (!named && name[0] != '\0') {
+        return conf_fail_section(e, &c->raw, section, "must be [%s]: it takes no name", kind);
     }
     if (strcmp(kind, "slot") == 0) {
-        return add_slot(c, entry, name, e);
+        return add_slot(c, section, name, e);
     }
-    return strcmp(kind, "check") == 0 ? add_check(c, entry, name, e) : OK;
+    return strcmp(kind, "check") == 0 ? add_check(c, section, name, e) : OK;
 }
 
 static int by_slot_name(const void *a, const void *b)
@@ -119,8 +117,8 @@ static int by_slot_name(const void *a, const void *b)
 // depend on which file names them first.
 static enum err find_sections(struct config *c, struct error *e)
 {
-    for (size_t i = 0; i < c->raw.count; i++) {
-        enum err err = add_section(c, &c->raw.entries[i], e);
+    for (size_t i = 0; i < c->raw.section_count; i++) {
+        enum err err = add_section(c, c->raw.sections[i].name, e);
         if (err != OK) {
             return err;
         }
@@ -170,8 +168,7 @@ static enum err read_kinds(struct config *c, struct error *e)
         snprintf(section, sizeof section, "check %s", name);
         struct conf_entry *entry = conf_find(&c->raw, section, "kind");
         if (entry == NULL) {
-            return fail(e, ERR_CONFIG, 0, "%s: [%s] needs the key kind: %s", c->raw.files[0],
-                        section, spec->allowed);
+            return conf_fail_section(e, &c->raw, section, "needs the key kind: %s", spec->allowed);
         }
         enum err err = read_value(c, entry, spec, name, e);
         if (err != OK) {
@@ -302,9 +299,10 @@ static enum err need(const struct config *c, const struct key_spec *spec, const 
         config_entry(c, spec->section, name, spec->key) != NULL) {
         return OK;
     }
-    return fail(e, ERR_CONFIG, 0, "%s: [%s%s%s] needs the key %s: %s", c->raw.files[0],
-                spec->section, name != NULL ? " " : "", name != NULL ? name : "", spec->key,
-                spec->allowed);
+    char section[2 * NAME_MAX_LEN + 2];
+    snprintf(section, sizeof section, "%s%s%s", spec->section, name != NULL ? " " : "",
+             name != NULL ? name : "");
+    return conf_fail_section(e, &c->raw, section, "needs the key %s: %s", spec->key, spec->allowed);
 }
 
 static enum err check_required(const struct config *c, struct error *e)
@@ -324,6 +322,36 @@ static enum err check_required(const struct config *c, struct error *e)
     return OK;
 }
 
+// With one of these no release would ever be kept.
+static enum err check_times(const struct config *c, struct error *e)
+{
+    char deadline[32];
+    format_duration(c->confirm_deadline_ms, deadline, sizeof deadline);
+    if (c->confirm_stable_ms >= c->confirm_deadline_ms) {
+        return conf_fail(e, config_entry(c, "confirm", NULL, "stable_for"),
+                         "[confirm] must be less than deadline (%s): no release would be kept",
+                         deadline);
+    }
+    for (size_t i = 0; i < c->check_count; i++) {
+        const struct config_check *check = &c->checks[i];
+        uint64_t healthy_ms = (check->successes - 1) * check->interval_ms;
+        bool slow = healthy_ms + c->confirm_stable_ms >= c->confirm_deadline_ms;
+        if (check->required && slow) {
+            return conf_fail(e, config_entry(c, "check", check->name, "successes"),
+                             "[check %s] that many, interval apart, do not fit into deadline (%s): "
+                             "no release would be kept",
+                             check->name, deadline);
+        }
+        if (check->required && check->kind == CHECK_DOCKER &&
+            check->running_for_ms >= c->confirm_deadline_ms) {
+            return conf_fail(e, config_entry(c, "check", check->name, "running_for"),
+                             "[check %s] must be less than deadline (%s): no release would be kept",
+                             check->name, deadline);
+        }
+    }
+    return OK;
+}
+
 // What one key alone cannot tell.
 static enum err check_pairs(const struct config *c, struct error *e)
 {
@@ -333,17 +361,18 @@ static enum err check_pairs(const struct config *c, struct error *e)
     }
     for (int i = 0; i < SLOT_COUNT; i++) {
         const struct config_slot *slot = &c->slots[i];
+        char section[NAME_MAX_LEN + 8];
+        snprintf(section, sizeof section, "slot %s", slot->name);
         if (slot->partition_count == 0) {
-            return fail(e, ERR_CONFIG, 0, "%s: [slot %s] names no partition, e.g. rootfs=PATH",
-                        c->raw.files[0], slot->name);
+            return conf_fail_section(e, &c->raw, section, "names no partition, e.g. rootfs=PATH");
         }
         if (c->boot.contract == CONTRACT_BOOTCOUNT && c->boot.slots[i].bootvalue[0] == '\0') {
-            return fail(e, ERR_CONFIG, 0,
-                        "%s: [slot %s] needs the key bootvalue: the value of %s that boots it",
-                        c->raw.files[0], slot->name, c->boot.slot_var);
+            return conf_fail_section(e, &c->raw, section,
+                                     "needs the key bootvalue: the value of %s that boots it",
+                                     c->boot.slot_var);
         }
     }
-    return OK;
+    return check_times(c, e);
 }
 
 // A check like any other from then on.

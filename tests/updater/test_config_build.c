@@ -134,7 +134,7 @@ static void there_are_exactly_two_slots(void **state)
     assert_fails(ERR_CONFIG, "there is none", build_text("[trust]\nroots=/t\n", &c, &e));
     assert_fails(ERR_CONFIG, "there is one", build_text("[slot a]\nrootfs=/a\n", &c, &e));
     assert_refused(NULL, "[slot c]\nrootfs=/dev/c\n", "[slot c] is one too many");
-    assert_contains(e.msg, "test.conf:12: ");
+    assert_contains(e.msg, "test.conf:11: ");
 }
 
 static void a_missing_required_key_is_named_with_its_section(void **state)
@@ -147,6 +147,52 @@ static void a_missing_required_key_is_named_with_its_section(void **state)
     assert_refused("roots=/etc/trust", "rots=/etc/trust", "did you mean roots?");
     assert_refused("state_dir=/data", "", "[device] needs the key state_dir");
     assert_refused("roots=/etc/trust", "", "[trust] needs the key roots");
+}
+
+// A file on top of another one: what is missing is told where its section stands.
+static void a_missing_key_is_told_with_file_and_line_of_its_section(void **state)
+{
+    struct error e;
+    char text[1024];
+    static const char more[] = "# the API\n\n[check api]\nkind=http\n";
+    (void)state;
+    CLEANUP(conf_clear) struct conf raw = {0};
+    CLEANUP(cleanup_config) struct config *c = NULL;
+    text_of(NULL, "", text, sizeof text);
+    assert_ok(conf_add_text(&raw, "test.conf", text, strlen(text), &e));
+    assert_ok(conf_add_text(&raw, "conf.d/50-checks.conf", more, strlen(more), &e));
+    assert_fails(ERR_CONFIG, "conf.d/50-checks.conf:3: [check api] needs the key url",
+                 config_build(&raw, &c, &e));
+}
+
+static void a_check_without_keys_is_no_check_that_is_left_out(void **state)
+{
+    struct error e;
+    (void)state;
+    assert_refused(NULL, "[check api]\n# kind=http\n",
+                   "test.conf:11: [check api] needs the key kind");
+}
+
+static void times_by_which_no_release_would_be_kept_are_refused(void **state)
+{
+    struct error e;
+    (void)state;
+    assert_refused(NULL, "[confirm]\ndeadline=1min\nstable_for=1min\n",
+                   "test.conf:13: stable_for: [confirm] must be less than deadline (1 min)");
+    assert_refused(NULL,
+                   "[confirm]\ndeadline=1min\n[check x]\nkind=exec\ncommand=true\n"
+                   "interval=30s\nsuccesses=3\n",
+                   "test.conf:17: successes: [check x] that many, interval apart, do not fit");
+    assert_refused(NULL,
+                   "[confirm]\ndeadline=1min\n[check x]\nkind=docker\ncontainer=c\n"
+                   "running_for=1min\n",
+                   "test.conf:16: running_for: [check x] must be less than deadline (1 min)");
+    // Of a check that does not count nothing is asked.
+    CLEANUP(cleanup_config) struct config *c = NULL;
+    assert_ok(build(NULL,
+                    "[confirm]\ndeadline=1min\n[check x]\nkind=exec\ncommand=true\n"
+                    "interval=30s\nsuccesses=3\nseverity=wanted\n",
+                    &c, &e));
 }
 
 static void a_slot_without_a_partition_is_refused(void **state)
@@ -165,11 +211,12 @@ static void unknown_sections_and_keys_are_refused_with_file_and_line(void **stat
     struct error e;
     (void)state;
     assert_refused(NULL, "[fleet]\nurl=http://x\n",
-                   "test.conf:12: url: there is no section [fleet]");
+                   "test.conf:11: [fleet] is no section that there is");
     assert_refused(NULL, "[bootloader]\natempts=3\n", "test.conf:12: atempts: [bootloader] has no");
     assert_contains(e.msg, "did you mean attempts?");
     assert_refused(NULL, "[confirm]\nsigners=1\n", "signers belongs to [trust]");
-    assert_refused(NULL, "[bootloader x]\nattempts=3\n", "[bootloader] takes no name");
+    assert_refused(NULL, "[bootloader x]\nattempts=3\n",
+                   "[bootloader x] must be [bootloader]: it takes no name");
     assert_refused(NULL, "[check]\nkind=exec\n", "[check] needs a name: [check NAME]");
     assert_refused(NULL, "[slot]\nrootfs=/x\n", "[slot] needs a name");
 }
@@ -189,9 +236,12 @@ static void a_partition_wants_an_absolute_path(void **state)
 {
     struct error e;
     (void)state;
-    assert_refused("rootfs=/dev/slot-a", "[slot c]\nbotname=C\n",
-                   "test.conf:11: botname: [slot c] wants an absolute path for the partition "
-                   "botname, not 'C' (did you mean bootname?)");
+    assert_refused("rootfs=/dev/slot-b", "", "test.conf:7: [slot b] names no partition");
+    CLEANUP(cleanup_config) struct config *c = NULL;
+    assert_fails(ERR_CONFIG,
+                 "test.conf:2: botname: [slot c] wants an absolute path for the partition botname, "
+                 "not 'C' (did you mean bootname?)",
+                 build_text("[slot c]\nbotname=C\n[slot d]\nrootfs=/d\n", &c, &e));
 }
 
 static void a_slot_has_no_more_partitions_than_an_image_may_have(void **state)
@@ -391,6 +441,9 @@ int main(void)
         cmocka_unit_test(slots_are_numbered_by_name_and_not_by_their_place_in_a_file),
         cmocka_unit_test(there_are_exactly_two_slots),
         cmocka_unit_test(a_missing_required_key_is_named_with_its_section),
+        cmocka_unit_test(a_missing_key_is_told_with_file_and_line_of_its_section),
+        cmocka_unit_test(a_check_without_keys_is_no_check_that_is_left_out),
+        cmocka_unit_test(times_by_which_no_release_would_be_kept_are_refused),
         cmocka_unit_test(a_slot_without_a_partition_is_refused),
         cmocka_unit_test(unknown_sections_and_keys_are_refused_with_file_and_line),
         cmocka_unit_test(a_bad_value_says_section_key_and_what_is_allowed),
