@@ -62,6 +62,12 @@ void check_take(struct check_state *s, const struct config_check *c, enum probe_
         take_failure(s, c, now_ms);
         break;
     case PROBE_NOT_YET:
+        s->successes_in_a_row = 0;
         break;
     }
+}
+
+bool check_passes(const struct check_state *s, const struct config_check *c)
+{
+    return s->verdict == CHECK_HEALTHY && s->successes_in_a_row >= c->successes;
 }

@@ -47,7 +47,7 @@ static bool find_unhealthy(const struct health_loop *loop, struct health_report 
     return false;
 }
 
-// The first required check that is not healthy; NULL when all are, since `*ret_since_ms`.
+// The first required check that does not pass; NULL when all do, healthy since `*ret_since_ms`.
 static const struct health_check *find_waiting(const struct health_loop *loop,
                                                uint64_t *ret_since_ms)
 {
@@ -57,7 +57,7 @@ static const struct health_check *find_waiting(const struct health_loop *loop,
         if (!check->config.required) {
             continue;
         }
-        if (check->state.verdict != CHECK_HEALTHY) {
+        if (!check_passes(&check->state, &check->config)) {
             return check;
         }
         since = check->state.healthy_since_ms > since ? check->state.healthy_since_ms : since;
@@ -244,6 +244,7 @@ static void count_answers(struct health_loop *loop, unsigned tries, uint64_t int
         loop->checks[i].state.began_ms = 0; // with the system
         if (tries == 1) {
             c->start_period_ms = 0;
+            c->interval_ms = INT64_MAX; // never again, however long others take
         }
     }
 }

@@ -17,8 +17,12 @@
 #include "base/log.h"
 #include "updater/check.h"
 #include "updater/config.h"
+#include "updater/probe.h"
 
 #include <stdio.h>
+
+// Of the output of all checks together, so much is told in reports at most.
+enum { HEALTH_LOGS_MAX = 64 * 1024 };
 
 enum health_verdict { HEALTH_GOOD, HEALTH_BAD, HEALTH_WAITING };
 
@@ -34,6 +38,8 @@ struct health_report {
         unsigned tries;
         uint64_t duration_ms; // of the last try
         char last_line[160];  // of its output
+        // All that was kept of the output of the last try, "" if that was a success.
+        char output[PROBE_OUTPUT_MAX + 1];
     } * results;
 };
 
@@ -68,7 +74,8 @@ MUST_CHECK enum err health_briefly(const struct health_ask *ask, struct health_r
 MUST_CHECK enum err health_once(const struct health_ask *ask, struct health_report *ret,
                                 struct error *e);
 void health_report_clear(struct health_report *r);
-// {"result", "reason", "checks": [...]}; NULL when out of memory.
+// {"result", "reason", "checks": [...]}; NULL when out of memory. A required check whose last try
+// was no success has a "log" when its output is more than one line.
 json_t *health_report_json(const struct health_report *r);
 // A table for people that is drawn anew in its place on a terminal, one row a check, none of them
 // wider than the terminal. All zeros but `out`: not drawn yet.

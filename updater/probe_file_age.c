@@ -25,6 +25,14 @@ static bool age_of(const struct stat *st, int64_t *ret_ms)
         ms, (int64_t)(now.tv_nsec / 1000000 - st->st_mtim.tv_nsec / 1000000), ret_ms);
 }
 
+// By the clock that goes on while the system sleeps, as file times do.
+static uint64_t uptime_ms(void)
+{
+    struct timespec up;
+    clock_gettime(CLOCK_BOOTTIME, &up);
+    return (uint64_t)up.tv_sec * 1000 + (uint64_t)up.tv_nsec / 1000000;
+}
+
 int probe_file_age(const struct config_check *c, int out_fd)
 {
     struct stat st;
@@ -50,6 +58,12 @@ int probe_file_age(const struct config_check *c, int out_fd)
         dprintf(out_fd, "%s is %s old, allowed are %s\n", c->path, age_text,
                 format_duration(c->max_age_ms, max_text, sizeof max_text));
         return PROBE_EXIT_FAILED;
+    }
+    // Both slots may write this file: the old system's heartbeat says nothing of this one.
+    if (age > uptime_ms()) {
+        dprintf(out_fd, "%s is %s old: not written since the system was started\n", c->path,
+                age_text);
+        return PROBE_EXIT_NOT_YET;
     }
     dprintf(out_fd, "%s is %s old\n", c->path, age_text);
     return PROBE_EXIT_HEALTHY;

@@ -35,10 +35,10 @@ static const struct row rows[] = {
     {2, 1, 90000, "ffhff", "SSHHU"},
     // The end of the period itself is outside.
     {1, 1, 10000, "ff", "SU"},
-    // "Not yet" counts as neither.
+    // "Not yet" is no failure, and no success either.
     {2, 1, 0, "fnnnf", "SSSSU"},
     {2, 1, 0, "nnnh", "SSSH"},
-    {2, 2, 0, "hnnh", "SSSH"},
+    {2, 2, 0, "hnnhh", "SSSSH"},
     {2, 1, 0, "hnfnf", "HHHHU"},
     // So many successes in a row.
     {3, 3, 0, "hhh", "SSH"},

@@ -9,12 +9,14 @@
 #include <fcntl.h>
 #include <time.h>
 
-// The result for a heartbeat that was written `age_s` seconds ago, which may be at most a minute
-// old, and what is said.
-static int probe_aged(const char *dir, long age_s, struct captured *out)
+enum { MINUTE_MS = 60 * 1000 };
+
+// The result for a heartbeat that was written `age_s` seconds ago, and what is said.
+static int probe_aged(const char *dir, long age_s, uint64_t max_age_ms, struct captured *out)
 {
     char path[512];
     struct config_check c = check_make("x");
+    c.max_age_ms = max_age_ms;
     c.path = temp_dir_path(path, sizeof path, dir, "heartbeat");
     int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
@@ -30,7 +32,7 @@ static int probe_aged(const char *dir, long age_s, struct captured *out)
 static void expect(const char *dir, long age_s, int exit_status, const char *says)
 {
     struct captured out = captured_begin();
-    int got = probe_aged(dir, age_s, &out);
+    int got = probe_aged(dir, age_s, MINUTE_MS, &out);
     if (got != exit_status) {
         fail_msg("age %ld s: expected %d, got %d: %s", age_s, exit_status, got,
                  captured_text(&out));
@@ -65,6 +67,19 @@ static void a_heartbeat_from_the_future_has_failed_and_is_told_to_be(void **stat
     expect(*state, -1000000000, PROBE_EXIT_FAILED, "in the future");
 }
 
+// Of the system that ran before: young enough, and still nothing about this one.
+static void a_heartbeat_from_before_the_system_was_started_is_not_yet_one(void **state)
+{
+    struct timespec up;
+    clock_gettime(CLOCK_BOOTTIME, &up);
+    struct captured out = captured_begin();
+    uint64_t max_age_ms = ((uint64_t)up.tv_sec + 3600) * 1000;
+    assert_int_equal(probe_aged(*state, up.tv_sec + 2, max_age_ms, &out), PROBE_EXIT_NOT_YET);
+    assert_contains(captured_text(&out), "not written since the system was started");
+    assert_int_equal(probe_aged(*state, up.tv_sec - 2, max_age_ms, &out), PROBE_EXIT_HEALTHY);
+    captured_end(&out);
+}
+
 static void a_missing_heartbeat_has_failed(void **state)
 {
     char path[512];
@@ -88,6 +103,9 @@ int main(void)
                                         temp_dir_make, temp_dir_remove),
         cmocka_unit_test_setup_teardown(a_heartbeat_from_the_future_has_failed_and_is_told_to_be,
                                         temp_dir_make, temp_dir_remove),
+        cmocka_unit_test_setup_teardown(
+            a_heartbeat_from_before_the_system_was_started_is_not_yet_one, temp_dir_make,
+            temp_dir_remove),
         cmocka_unit_test_setup_teardown(a_missing_heartbeat_has_failed, temp_dir_make,
                                         temp_dir_remove),
     };
