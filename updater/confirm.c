@@ -77,20 +77,31 @@ static enum err keep_running(struct device *d, enum confirm_outcome *ret_outcome
     return err;
 }
 
+// Who is told while the checks are asked.
+struct listener {
+    struct device *device;
+    bool warned; // that the record could not be kept
+};
+
 static void feed(void *context)
 {
-    struct device *d = context;
-    watchdog_feed(d->watchdog);
+    const struct listener *l = context;
+    watchdog_feed(l->device->watchdog);
 }
 
 // For whoever asks, in the state directory and by systemctl(1).
 static void tell_changed(void *context, const struct health_report *r, uint64_t until_ms)
 {
-    struct device *d = context;
+    struct listener *l = context;
+    struct device *d = l->device;
+    struct error e;
     char sentence[512];
     char lines[sizeof sentence + 16];
     CLEANUP(cleanup_json) json_t *record = health_record_make(d, r, until_ms);
-    health_record_save(d, record);
+    if (health_record_save(d, record, &e) != OK && !l->warned) {
+        l->warned = true;
+        log_warn(d->log, "what the health checks say could not be kept: %s", e.msg);
+    }
     if (d->watchdog != NULL) {
         health_record_sentence(d, record, sentence, sizeof sentence);
         snprintf(lines, sizeof lines, "STATUS=%s", sentence);
@@ -101,6 +112,7 @@ static void tell_changed(void *context, const struct health_report *r, uint64_t 
 static enum err ask_health(struct device *d, const struct baseline *before,
                            struct health_report *ret, struct error *e)
 {
+    struct listener listener = {.device = d};
     const struct health_ask ask = {
         .config = d->config,
         .before = before,
@@ -109,7 +121,7 @@ static enum err ask_health(struct device *d, const struct baseline *before,
         .changed = tell_changed,
         .turned = d->watchdog != NULL ? feed : NULL,
         .turn_ms = TURN_MS,
-        .context = d,
+        .context = &listener,
     };
     return health_decide(&ask, ret, e);
 }

@@ -112,17 +112,32 @@ void health_loop_end(struct health_loop *loop)
 
 // --- results ------------------------------------------------------------------------------------
 
+// A control character of Unicode: of one byte, or of two (U+0080 to U+009F, which may begin a
+// command to a terminal).
+static size_t control_len(const char *text, size_t len)
+{
+    unsigned char byte = (unsigned char)text[0];
+    unsigned char next = len > 1 ? (unsigned char)text[1] : 0;
+    if (byte < 0x20 || byte == 0x7f) {
+        return 1;
+    }
+    return byte == 0xc2 && next >= 0x80 && next <= 0x9f ? 2 : 0;
+}
+
 // Nobody who runs a check decides what reaches a terminal or begins a line of a log.
 static void copy_printable(const char *text, size_t len, char *ret)
 {
+    size_t used = 0;
     for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        ret[i] = text[i];
-        if (byte < 0x20 || byte == 0x7f) {
-            ret[i] = '?';
+        size_t control = control_len(text + i, len - i);
+        ret[used] = text[i];
+        if (control > 0) {
+            ret[used] = '?';
         }
+        used++;
+        i += control > 1 ? control - 1 : 0;
     }
-    ret[len] = '\0';
+    ret[used] = '\0';
 }
 
 // The last line of `text` that is not empty, its beginning when it is too long.
@@ -168,6 +183,8 @@ static void take(struct health_loop *loop, struct health_check *check, enum prob
     check->result->tries = check->state.tries;
     check->result->duration_ms = check->ended_ms - check->began_ms;
     copy_last_line(output, check->result->last_line, sizeof check->result->last_line);
+    snprintf(check->result->output, sizeof check->result->output, "%s",
+             result == PROBE_HEALTHY ? "" : output);
     loop->changed = true;
     if (check->state.verdict != before) {
         tell_change(loop, check);

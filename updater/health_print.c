@@ -14,21 +14,41 @@ static const char *severity_name(const struct health_result *r)
     return r->required ? "required" : "wanted";
 }
 
-static json_t *result_json(const struct health_result *r)
+// Of several lines the last one may not be the one that matters.
+static bool has_log(const struct health_result *r)
 {
-    return json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:o}", "name", json_text(r->name), "kind",
-                     r->kind, "severity", severity_name(r), "state", check_verdict_name(r->verdict),
-                     "tries", (json_int_t)r->tries, "duration_ms", (json_int_t)r->duration_ms,
-                     "output", json_text(r->last_line));
+    const char *newline = strchr(r->output, '\n');
+    return r->required && newline != NULL && newline[strspn(newline, "\r\n\t ")] != '\0';
+}
+
+// `*left`: how much of the logs may still be told.
+static json_t *result_json(const struct health_result *r, size_t *left)
+{
+    json_t *one =
+        json_pack("{s:o, s:s, s:s, s:s, s:I, s:I, s:o}", "name", json_text(r->name), "kind",
+                  r->kind, "severity", severity_name(r), "state", check_verdict_name(r->verdict),
+                  "tries", (json_int_t)r->tries, "duration_ms", (json_int_t)r->duration_ms,
+                  "output", json_text(r->last_line));
+    size_t len = strlen(r->output);
+    if (one == NULL || !has_log(r) || len > *left) {
+        return one;
+    }
+    *left -= len;
+    if (json_object_set_new(one, "log", json_text(r->output)) != 0) {
+        json_decref(one);
+        return NULL;
+    }
+    return one;
 }
 
 json_t *health_report_json(const struct health_report *r)
 {
     static const char *const results[] = {
         [HEALTH_GOOD] = "good", [HEALTH_BAD] = "bad", [HEALTH_WAITING] = "waiting"};
+    size_t left = HEALTH_LOGS_MAX;
     json_t *checks = json_array();
     for (size_t i = 0; i < r->count; i++) {
-        if (json_array_append_new(checks, result_json(&r->results[i])) != 0) {
+        if (json_array_append_new(checks, result_json(&r->results[i], &left)) != 0) {
             json_decref(checks);
             return NULL;
         }

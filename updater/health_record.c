@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-enum { RECORD_MAX = 256 * 1024 };
+// 200 checks, and HEALTH_LOGS_MAX bytes of output of which each may take six in JSON.
+enum { RECORD_MAX = 512 * 1024 };
 
 static const char record_name[] = "health";
 
@@ -28,15 +29,11 @@ json_t *health_record_make(struct device *d, const struct health_report *r, uint
     return root;
 }
 
-void health_record_save(const struct device *d, const json_t *record)
+enum err health_record_save(const struct device *d, const json_t *record, struct error *e)
 {
-    struct error e;
     CLEANUP(cleanup_free) char *text = record == NULL ? NULL : json_canonical(record);
-    enum err err = text == NULL ? fail_memory(&e)
-                                : state_replace(d->state, record_name, text, strlen(text), &e);
-    if (err != OK) {
-        log_warn(d->log, "what the health checks say could not be kept: %s", e.msg);
-    }
+    return text == NULL ? fail_memory(e)
+                        : state_replace(d->state, record_name, text, strlen(text), e);
 }
 
 json_t *health_record_load(const struct device *d)

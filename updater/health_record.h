@@ -15,8 +15,8 @@
 
 // NULL when out of memory; the caller owns it.
 json_t *health_record_make(struct device *d, const struct health_report *r, uint64_t until_ms);
-// A record that cannot be written is a warning.
-void health_record_save(const struct device *d, const json_t *record);
+MUST_CHECK enum err health_record_save(const struct device *d, const json_t *record,
+                                       struct error *e);
 
 // The record as it was kept, an object; NULL when there is none that can be read.
 json_t *health_record_load(const struct device *d);

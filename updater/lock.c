@@ -6,10 +6,11 @@
 #include "updater/state_dir.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/file.h>
 
 // A `status` that looks holds a shared lock for an instant; that must not turn an install away.
-enum { TRIES = 10, PAUSE_MS = 10 };
+enum { TRIES = 10, PAUSE_MS = 10, CMDLINE_MAX = 64 * 1024 };
 
 static int open_lock(const char *state_dir, int flags)
 {
@@ -43,6 +44,25 @@ static bool try_lock(int fd)
     return false;
 }
 
+// Whether a process is "vv-update ... confirm ...".
+static bool is_confirmation(long pid)
+{
+    char path[64];
+    CLEANUP(cleanup_free) uint8_t *args = NULL;
+    size_t len = 0;
+    struct error ignored;
+    snprintf(path, sizeof path, "/proc/%ld/cmdline", pid);
+    if (file_read(path, CMDLINE_MAX, &args, &len, &ignored) != OK) {
+        return false;
+    }
+    for (size_t at = 0; at < len; at += strlen((const char *)args + at) + 1) {
+        if (strcmp((const char *)args + at, "confirm") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum err fail_held(int fd, const char *state_dir, struct error *e)
 {
     char text[16] = "";
@@ -52,6 +72,13 @@ static enum err fail_held(int fd, const char *state_dir, struct error *e)
     }
     if (pid <= 0) {
         return fail(e, ERR_AGAIN, 0, "another update is under way: %s/lock is held", state_dir);
+    }
+    if (is_confirmation(pid)) {
+        return fail(e, ERR_AGAIN, 0,
+                    "the running system is on trial and its confirmation under way: process %ld "
+                    "holds %s/lock; to decide by hand, end it first (systemctl stop "
+                    "vv-update-confirm)",
+                    pid, state_dir);
     }
     return fail(e, ERR_AGAIN, 0, "another update is under way: process %ld holds %s/lock", pid,
                 state_dir);

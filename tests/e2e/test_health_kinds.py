@@ -89,7 +89,8 @@ class Kinds(DeviceTest):
         self.addCleanup(engine.stop)
         keys = {"container": "plain", "socket": self.folder / "docker.sock"}
         found = self.health([("now", "docker", {**keys, "running_for": "1ms"}),
-                             ("later", "docker", {**keys, "running_for": "20d"})])
+                             ("later", "docker",
+                              {**keys, "running_for": "20d", "severity": "wanted"})])
         self.assertEqual(found["now"][0], "healthy")
         self.assertEqual(found["later"][0], "starting")
         self.assertIn("wanted are 20 d", found["later"][1])
@@ -99,13 +100,18 @@ class Kinds(DeviceTest):
         link = http.client.HTTPConnection("localhost")
         link.sock = socket.socket(socket.AF_UNIX)
         link.sock.connect(str(DOCKER))
-        link.request("GET", "/containers/json")
-        running = json.loads(link.getresponse().read())
-        name = running[0]["Names"][0].lstrip("/") if running else "none-of-that-name"
-        found = self.health([("it", "docker", {"container": name, "running_for": "0"})])
-        words = (name, ) if running else ("HTTP 404: No such container",)
-        for word in words:
-            self.assertIn(word, found["it"][1])
+        link.request("GET", "/containers/json?all=1")
+        containers = json.loads(link.getresponse().read())
+        wanted = {"none-of-that-name": "unhealthy"}
+        for one in containers:
+            link.request("GET", f"/containers/{one['Id']}/json")
+            state = json.loads(link.getresponse().read())["State"]
+            wanted[one["Id"]] = "unhealthy" if state["Status"] != "running" else (
+                state.get("Health") or {"Status": "healthy"})["Status"]
+        found = self.health([(f"c{number}", "docker", {"container": name, "running_for": "0"})
+                             for number, name in enumerate(wanted)])
+        self.assertEqual({name: found[f"c{number}"][0] for number, name in enumerate(wanted)},
+                         wanted)
 
     def test_two_hundred_checks_that_hang_end_together(self):
         found = self.health([(f"c{number}", "exec", {"command": "sleep 60"})

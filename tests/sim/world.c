@@ -137,6 +137,10 @@ static void make_config(struct world *w)
     c->product = "vv-test";
     c->compatible = "vv-test-board";
     c->trust_signers = 1;
+    w->check = (struct config_check){.name = "tv_api", .required = true};
+    c->checks = &w->check;
+    c->check_count = 1;
+    c->confirm_baseline = true;
     c->boot = (struct boot_setup){
         .contract = w->shape.contract,
         .slot_var = "rpipart",

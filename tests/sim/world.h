@@ -73,6 +73,7 @@ struct world {
     struct world_shape shape;
     const struct sim_kit *kit;
     struct config config;
+    struct config_check check; // what it answers is world_is_sick()
     struct device device;
     struct clock clock;
     struct log log;

@@ -5,6 +5,7 @@
 
 #include "tests/support/expect.h"
 #include "tests/support/trial_bench.h"
+#include "updater/trial.h"
 
 #include <stdlib.h>
 
@@ -190,9 +191,33 @@ static void the_last_bootable_slot_goes_on_whatever_call_fails(void **state)
     }
 }
 
+// Storage that is full is no fault of the release: it is kept, and the next confirm records it.
+static void a_journal_that_cannot_be_written_keeps_no_release_from_being_kept(void **state)
+{
+    (void)state;
+    struct error e;
+    enum confirm_outcome outcome;
+    struct trial_bench *t = trial_bench_new(CONTRACT_ORDER);
+    trial_check(t, "true");
+    assert_int_equal(trial_boot(t), SLOT_B);
+    t->bench->state.read_only = true;
+    assert_ok(confirm_run(t->device, &outcome, &e));
+    assert_int_equal(outcome, CONFIRM_CONFIRMED);
+    assert_int_equal(trial_boot_state(t).trial, SLOT_NONE);
+    assert_contains(trial_talk(t), "that slot b is confirmed is not recorded yet");
+    t->bench->state.read_only = false;
+    trial_restart(t);
+    assert_true(trial_end_is_unrecorded(t->device));
+    assert_ok(confirm_run(t->device, &outcome, &e));
+    assert_int_equal(outcome, CONFIRM_CONFIRMED);
+    assert_int_equal(t->device->journal.slots[SLOT_B].content, CONTENT_CONFIRMED);
+    trial_bench_free(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_journal_that_cannot_be_written_keeps_no_release_from_being_kept),
         cmocka_unit_test(a_healthy_trial_is_kept_whatever_call_fails_before_a_restart),
         cmocka_unit_test(a_healthy_trial_is_kept_whatever_call_fails_before_a_reboot),
         cmocka_unit_test(an_unhealthy_trial_is_rejected_whatever_call_fails_before_a_restart),

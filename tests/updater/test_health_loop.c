@@ -167,6 +167,8 @@ static void the_last_line_is_one_line_of_plain_text(void **state)
         {"printf '\\n\\n'", ""},
         {"printf 'red \\033[31m\\001\\177'", "red ?[31m??"},
         {"printf 'cr\\r\\n'", "cr"},
+        // U+009B begins a command to a terminal like ESC [ does; U+00E9 is a letter.
+        {"printf 'red \\302\\23331m \\303\\251'", "red ?31m \xc3\xa9"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct room r;

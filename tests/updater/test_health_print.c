@@ -82,6 +82,58 @@ static void json_is_one_object_on_one_line(void **state)
     free(text);
 }
 
+static const json_t *check_of(const json_t *root, size_t index)
+{
+    return json_array_get(json_object_get(root, "checks"), index);
+}
+
+// The reason may stand above a last line that says nothing.
+static void json_has_all_the_output_of_a_required_check_that_does_not_pass(void **state)
+{
+    (void)state;
+    struct error e;
+    struct health_result results[] = {
+        {.name = "two", .kind = "exec", .required = true, .output = "the reason\nsee above\n"},
+        {.name = "one", .kind = "exec", .required = true, .output = "the reason\n\n"},
+        {.name = "passes", .kind = "exec", .required = true, .output = ""},
+        {.name = "wanted", .kind = "exec", .output = "the reason\nsee above\n"},
+    };
+    struct health_report r = {.count = 4, .results = results};
+    char *text = printed(&r, true);
+    CLEANUP(cleanup_json) json_t *root = NULL;
+    assert_ok(json_parse(text, strlen(text), &root, &e));
+    assert_string_equal(json_string_value(json_object_get(check_of(root, 0), "log")),
+                        "the reason\nsee above\n");
+    for (size_t i = 1; i < 4; i++) {
+        assert_null(json_object_get(check_of(root, i), "log"));
+    }
+    free(text);
+}
+
+static void of_the_output_of_all_checks_so_much_is_told_and_no_more(void **state)
+{
+    enum { COUNT = 200, TOLD = HEALTH_LOGS_MAX / PROBE_OUTPUT_MAX };
+    (void)state;
+    struct error e;
+    struct health_result *results = calloc(COUNT, sizeof *results);
+    assert_non_null(results);
+    for (size_t i = 0; i < COUNT; i++) {
+        results[i] = (struct health_result){.name = "x", .kind = "exec", .required = true};
+        memset(results[i].output, '\n', 1);
+        memset(results[i].output + 1, 1, PROBE_OUTPUT_MAX - 1); // the longest there is in JSON
+    }
+    struct health_report r = {.count = COUNT, .results = results};
+    char *text = printed(&r, true);
+    assert_in_range(strlen(text), 6 * (HEALTH_LOGS_MAX - 2 * TOLD), 512 * 1024);
+    CLEANUP(cleanup_json) json_t *root = NULL;
+    assert_ok(json_parse(text, strlen(text), &root, &e));
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(json_object_get(check_of(root, i), "log") != NULL, i < TOLD);
+    }
+    free(results);
+    free(text);
+}
+
 static void json_without_checks_is_good_and_empty(void **state)
 {
     (void)state;
@@ -159,6 +211,8 @@ int main(void)
         cmocka_unit_test(the_table_has_a_line_per_check),
         cmocka_unit_test(without_checks_the_table_is_a_sentence),
         cmocka_unit_test(json_is_one_object_on_one_line),
+        cmocka_unit_test(json_has_all_the_output_of_a_required_check_that_does_not_pass),
+        cmocka_unit_test(of_the_output_of_all_checks_so_much_is_told_and_no_more),
         cmocka_unit_test(json_without_checks_is_good_and_empty),
         cmocka_unit_test(output_that_is_not_utf_8_does_not_cost_the_report),
         cmocka_unit_test(a_full_disk_under_stdout_is_an_error),

@@ -72,6 +72,40 @@ static void the_lock_dies_with_its_process(void **state)
     close(ready[1]);
 }
 
+// A program whose arguments are those of a confirmation, in place of the process that has the lock.
+static void the_confirmation_of_a_trial_is_told_as_what_it_is(void **state)
+{
+    struct error e;
+    int out[2];
+    int in[2];
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct error child_error;
+        int held = -1;
+        bool ok = update_lock_take(*state, &held, &child_error) == OK && dup2(in[0], 0) == 0 &&
+                  dup2(out[1], 1) == 1 && dup2(held, 9) == 9;
+        if (ok) {
+            execl("/bin/sh", "vv-update", "-c", "echo; read end", "confirm", (char *)NULL);
+        }
+        _exit(1);
+    }
+    char started;
+    assert_int_equal(read(out[0], &started, 1), 1);
+    char who[64];
+    int fd = -1;
+    snprintf(who, sizeof who, "on trial and its confirmation under way: process %ld", (long)child);
+    assert_fails(ERR_AGAIN, who, update_lock_take(*state, &fd, &e));
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    for (int i = 0; i < 2; i++) {
+        close(out[i]);
+        close(in[i]);
+    }
+}
+
 static void what_an_older_number_left_behind_is_not_read(void **state)
 {
     struct error e;
@@ -157,6 +191,7 @@ int main(void)
         WITH_DIR(the_lock_belongs_to_one_at_a_time_and_names_its_holder),
         WITH_DIR(the_lock_is_not_inherited_by_programs_that_are_started),
         WITH_DIR(the_lock_dies_with_its_process),
+        WITH_DIR(the_confirmation_of_a_trial_is_told_as_what_it_is),
         WITH_DIR(what_an_older_number_left_behind_is_not_read),
         WITH_DIR(a_holder_that_left_no_number_is_told_without_one),
         WITH_DIR(who_only_looks_does_not_hold_the_lock),
