@@ -55,6 +55,8 @@ RELEASES = {
     "7.0": Release(7, program="#!/bin/sh\nkill -SEGV $$\n", boards=("debian",)),
     "8.0": Release(8, files=(("etc/systemd/system/data-vv\\x2dupdate.mount", NOT_A_SQUASHFS),),
                    boards=("debian",)),
+    "9.0": Release(9, files=(("usr/lib/vv/heartbeat", "#!/bin/sh\nexec sleep 86400\n"),),
+                   boards=("small",)),
 }
 
 
@@ -116,7 +118,7 @@ class Images:
             elif release.program:
                 tree.file("usr/bin/vv-update", release.program, 0o755)
             for path, text in release.files:
-                tree.file(path, text)
+                tree.file(path, text, 0o755 if text.startswith("#!") else 0o644)
             if release.model:
                 tree.file("usr/lib/vv/models/current", f"model of {version}\n")
             if release.kernel:

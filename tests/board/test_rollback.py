@@ -12,7 +12,7 @@ class GivenUp(unittest.TestCase):
     """The board is in slot a again, by itself, and stays there."""
 
     def install_and_reboot(self, rig, version, *commands):
-        """From the factory's release, which runs these commands before, to the trial of this one."""
+        """From the factory's release, which runs these commands first, to the trial of this."""
         rig.boots("1.0", "a")
         self.assertEqual(rig.confirmed(), 0)
         for command in commands:
@@ -71,6 +71,12 @@ class Rollback(GivenUp):
 
     def test_a_release_with_a_broken_service_is_rolled_back_with_systemd(self):
         self.check_broken_service("order", "debian")
+
+    def test_a_heartbeat_of_the_old_system_does_not_count_for_the_new_one(self):
+        with Rig(factory_card("order")) as rig:
+            self.install_and_reboot(rig, "9.0")
+            rig.boots("9.0", "b")
+            self.check_back(rig, "9.0", "heartbeat is 1 min", "allowed are 1 min")
 
     def test_a_release_whose_kernel_panics_is_given_up_with_contract_order(self):
         self.check_panic("order")

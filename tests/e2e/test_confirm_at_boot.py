@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The script for systems without systemd, with a vv-update that ends as each test says. What it does
-on a system on trial is tested on the virtual board."""
+"""The script for systems without systemd, with a vv-update that ends as each test says. What it
+does on a system on trial is tested on the virtual board."""
 
 import pathlib
 import shutil

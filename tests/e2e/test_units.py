@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the units of systemd must say, because no test can wait for it or has the version of systemd
+that it matters with."""
+
+import configparser
+import pathlib
+import unittest
+
+UNITS = pathlib.Path(__file__).resolve().parent.parent.parent / "updater/systemd"
+# What these do to a service hides something from its health checks, or changes it.
+HIDING = ("PrivateDevices", "PrivateNetwork", "PrivateTmp", "PrivateUsers", "ProcSubset",
+          "ProtectClock", "ProtectControlGroups", "ProtectHome", "ProtectKernelLogs",
+          "ProtectKernelModules", "ProtectKernelTunables", "ProtectProc", "ProtectSystem",
+          "RestrictAddressFamilies", "RestrictNamespaces", "DeviceAllow", "DevicePolicy")
+
+
+class Units(unittest.TestCase):
+    """The confirmation as a service."""
+
+    def setUp(self):
+        self.unit = configparser.ConfigParser(interpolation=None, strict=False)
+        self.unit.optionxform = str
+        self.unit.read(UNITS / "vv-update-confirm.service")
+
+    def test_only_the_last_of_its_failures_gives_a_trial_up(self):
+        # Systemd from 254 on takes every restart for a failure otherwise.
+        self.assertEqual(self.unit["Service"]["RestartMode"], "direct")
+        self.assertEqual(self.unit["Service"]["Restart"], "on-failure")
+        self.assertEqual(self.unit["Unit"]["StartLimitBurst"], "5")
+
+    def test_a_check_inside_sees_what_there_is_outside(self):
+        hidden = [key for key in HIDING if key in self.unit["Service"]]
+        self.assertEqual(hidden, [])
+
+    def test_it_is_never_behind_what_it_watches(self):
+        for key in ("After", "Requires", "Wants", "BindsTo", "Requisite"):
+            self.assertNotIn("boot-complete", self.unit["Unit"].get(key, ""))
+
+
+if __name__ == "__main__":
+    unittest.main()
