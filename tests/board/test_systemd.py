@@ -19,7 +19,8 @@ HANGING = "; ".join((
     "systemctl daemon-reload",
     "systemctl --no-block restart vv-update-confirm",
     "while sleep 1",
-    "do systemctl show -P NRestarts vv-update-confirm >/data/restarts",
+    "do systemctl show -P NRestarts vv-update-confirm >/data/restarts.new",
+    "mv /data/restarts.new /data/restarts",
     "systemctl is-active --quiet vv-update-confirm && pkill -STOP -x vv-update; done"))
 # Nothing but this runs any more, not even the kernel's own threads: there is one processor.
 SPINNING = ("echo -1 >/proc/sys/kernel/sched_rt_runtime_us; "

@@ -128,7 +128,7 @@ static void it_is_cut_between_characters(void **state)
     struct health_result odd = {
         .name = "x", .kind = "exec", .required = true, .last_line = "\303\244\303\244"};
     const struct health_report report = {.verdict = HEALTH_WAITING, .count = 1, .results = &odd};
-    CLEANUP(cleanup_json) json_t *record = health_record_make(t->device, &report, in(t, 3600000));
+    CLEANUP(cleanup_json) json_t *record = health_record_make(t->device, &report, in(t, 5430000));
     health_record_sentence(t->device, record, whole, sizeof whole);
     size_t at = (size_t)(strstr(whole, "\303\244") - whole);
     for (size_t room = at + 1; room <= at + 5; room++) {
