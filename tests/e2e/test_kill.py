@@ -116,7 +116,8 @@ class Killed(DeviceTest):
         calls = steps_of(trace, whole.slot_file("b"))
         hit = collections.Counter()
         for step in range(1, 11):
-            inside = [c for c in calls if c[2] == step]
+            # Not write(): how often it is called for progress on standard error, time decides.
+            inside = [c for c in calls if c[2] == step and c[0] != "write"]
             self.assertTrue(inside, f"the trace shows no step {step}")
             chosen = {inside[0], inside[len(inside) // 3], inside[len(inside) // 2], inside[-1]}
             for name, ordinal, _ in sorted(chosen, key=inside.index):
