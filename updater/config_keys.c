@@ -3,268 +3,10 @@
 
 #include "base/parse.h"
 #include "bootloader/boot_defaults.h"
-#include "updater/check.h"
+#include "updater/config_values.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static bool within(const struct key_spec *spec, uint64_t v)
-{
-    return v >= spec->min && v <= spec->max;
-}
-
-static bool read_text(void *field, const struct key_spec *spec, const char *value)
-{
-    (void)spec;
-    *(const char **)field = value;
-    return true;
-}
-
-static bool read_some_text(void *field, const struct key_spec *spec, const char *value)
-{
-    return value[0] != '\0' && read_text(field, spec, value);
-}
-
-static bool read_name(void *field, const struct key_spec *spec, const char *value)
-{
-    return is_name(value) && read_text(field, spec, value);
-}
-
-// Goes into the boot environment and through the script of a boot loader.
-static bool read_boot_value(void *field, const struct key_spec *spec, const char *value)
-{
-    return value[0] != '\0' && strpbrk(value, " \t\"'`;$\\&|") == NULL &&
-           read_text(field, spec, value);
-}
-
-// A later file takes an optional name or path back by giving it an empty value.
-static bool read_name_or_none(void *field, const struct key_spec *spec, const char *value)
-{
-    if (value[0] == '\0') {
-        *(const char **)field = NULL;
-        return true;
-    }
-    return read_name(field, spec, value);
-}
-
-// Absolute, because the working directory of a service says nothing.
-static bool read_path(void *field, const struct key_spec *spec, const char *value)
-{
-    return value[0] == '/' && read_text(field, spec, value);
-}
-
-static bool read_path_or_none(void *field, const struct key_spec *spec, const char *value)
-{
-    if (value[0] == '\0') {
-        *(const char **)field = NULL;
-        return true;
-    }
-    return read_path(field, spec, value);
-}
-
-static bool read_url(void *field, const struct key_spec *spec, const char *value)
-{
-    return source_http_is_url(value) && strpbrk(value, " \t") == NULL &&
-           read_text(field, spec, value);
-}
-
-static bool read_number(void *field, const struct key_spec *spec, const char *value)
-{
-    uint64_t v;
-    if (!parse_u64(value, &v) || !within(spec, v)) {
-        return false;
-    }
-    *(unsigned *)field = (unsigned)v;
-    return true;
-}
-
-static bool read_size(void *field, const struct key_spec *spec, const char *value)
-{
-    uint64_t v;
-    if (!parse_size(value, &v) || !within(spec, v)) {
-        return false;
-    }
-    *(uint64_t *)field = v;
-    return true;
-}
-
-static bool read_duration(void *field, const struct key_spec *spec, const char *value)
-{
-    uint64_t v;
-    if (!parse_duration(value, &v) || !within(spec, v)) {
-        return false;
-    }
-    *(uint64_t *)field = v;
-    return true;
-}
-
-// SIZE or SIZE/DURATION into struct http_options.
-static bool read_low_speed(void *field, const struct key_spec *spec, const char *value)
-{
-    char size[32];
-    size_t len = strcspn(value, "/");
-    uint64_t bytes;
-    uint64_t ms = 30000;
-    if (len >= sizeof size) {
-        return false;
-    }
-    memcpy(size, value, len);
-    size[len] = '\0';
-    if (!parse_size(size, &bytes) ||
-        (value[len] == '/' && (!parse_duration(value + len + 1, &ms) || !within(spec, ms)))) {
-        return false;
-    }
-    struct http_options *http = field;
-    http->low_speed_bytes = bytes;
-    http->low_speed_ms = ms;
-    return true;
-}
-
-// 200 or 200-299 into struct config_check.
-static bool read_expect(void *field, const struct key_spec *spec, const char *value)
-{
-    char first[8];
-    size_t len = strcspn(value, "-");
-    uint64_t from;
-    if (len >= sizeof first) {
-        return false;
-    }
-    memcpy(first, value, len);
-    first[len] = '\0';
-    if (!parse_u64(first, &from)) {
-        return false;
-    }
-    uint64_t to = from;
-    if ((value[len] == '-' && !parse_u64(value + len + 1, &to)) || !within(spec, from) ||
-        !within(spec, to) || from > to) {
-        return false;
-    }
-    struct config_check *check = field;
-    check->expect_first = (unsigned)from;
-    check->expect_last = (unsigned)to;
-    return true;
-}
-
-// The index of `value` in `words`, which ends with NULL; -1 when it is none of them.
-static int word_index(const char *const *words, const char *value)
-{
-    for (int i = 0; words[i] != NULL; i++) {
-        if (strcmp(words[i], value) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-static bool is_port(const char *text)
-{
-    uint64_t port;
-    return parse_u64(text, &port) && port >= 1 && port <= UINT16_MAX;
-}
-
-// HOST:PORT or [IPv6]:PORT. It goes into a URL, and must not change what that URL means.
-static bool read_address(void *field, const struct key_spec *spec, const char *value)
-{
-    const char *colon = strrchr(value, ':');
-    size_t host = colon == NULL ? 0 : (size_t)(colon - value);
-    size_t plain =
-        strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
-    bool bracketed = value[0] == '[' && host > 3 && value[host - 1] == ']' &&
-                     strspn(value + 1, "0123456789abcdefABCDEF:.") == host - 2;
-    return host > 0 && (plain == host || bracketed) && is_port(colon + 1) &&
-           read_text(field, spec, value);
-}
-
-// SIZE or a percentage into struct free_space.
-static bool read_free_space(void *field, const struct key_spec *spec, const char *value)
-{
-    char number[8];
-    uint64_t v;
-    size_t len = strlen(value);
-    if (len == 0 || value[len - 1] != '%') {
-        if (!parse_size(value, &v) || v == 0) {
-            return false;
-        }
-        *(struct free_space *)field = (struct free_space){.bytes = v};
-        return true;
-    }
-    snprintf(number, sizeof number, "%.*s", (int)(len - 1), value);
-    if (len > sizeof number || !parse_u64(number, &v) || !within(spec, v)) {
-        return false;
-    }
-    *(struct free_space *)field = (struct free_space){.percent = (unsigned)v};
-    return true;
-}
-
-// It goes into the command line of systemctl(1).
-static bool read_unit(void *field, const struct key_spec *spec, const char *value)
-{
-    size_t len = strlen(value);
-    return len >= 1 && len <= 255 && value[0] != '-' &&
-           strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@:\\") ==
-               len &&
-           read_text(field, spec, value);
-}
-
-static bool read_bool(void *field, const struct key_spec *spec, const char *value)
-{
-    (void)spec;
-    return parse_bool(value, field);
-}
-
-static bool read_unit_or_none(void *field, const struct key_spec *spec, const char *value)
-{
-    if (value[0] == '\0') {
-        *(const char **)field = NULL;
-        return true;
-    }
-    return read_unit(field, spec, value);
-}
-
-// There is one boot loader so far: nothing is to be remembered.
-static bool read_loader_type(void *field, const struct key_spec *spec, const char *value)
-{
-    (void)field;
-    (void)spec;
-    return strcmp(value, "uboot") == 0;
-}
-
-static bool read_contract(void *field, const struct key_spec *spec, const char *value)
-{
-    static const char *const words[] = {
-        [CONTRACT_ORDER] = "order", [CONTRACT_BOOTCOUNT] = "bootcount", NULL};
-    (void)spec;
-    int i = word_index(words, value);
-    if (i < 0) {
-        return false;
-    }
-    *(enum contract *)field = (enum contract)i;
-    return true;
-}
-
-static bool read_check_kind(void *field, const struct key_spec *spec, const char *value)
-{
-    (void)spec;
-    for (int kind = 0; kind < CHECK_KINDS; kind++) {
-        if (strcmp(check_kind_name((enum check_kind)kind), value) == 0) {
-            *(enum check_kind *)field = (enum check_kind)kind;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool read_severity(void *field, const struct key_spec *spec, const char *value)
-{
-    static const char *const words[] = {"wanted", "required", NULL};
-    (void)spec;
-    int i = word_index(words, value);
-    if (i < 0) {
-        return false;
-    }
-    *(bool *)field = i == 1;
-    return true;
-}
 
 enum {
     HTTP = 1 << CHECK_HTTP,
@@ -294,108 +36,108 @@ _Static_assert(BOOT_DEFAULT_ATTEMPTS == 3, "the default of attempts below");
 
 // clang-format off
 const struct key_spec config_keys[] = {
-    {"device", "product", read_name, IN_CONFIG(product),
+    {"device", "product", config_read_name, IN_CONFIG(product),
      .allowed = A_NAME, .flags = KEY_REQUIRED},
-    {"device", "compatible", read_name, IN_CONFIG(compatible),
+    {"device", "compatible", config_read_name, IN_CONFIG(compatible),
      .allowed = A_NAME, .flags = KEY_REQUIRED},
-    {"device", "id", read_name_or_none, IN_CONFIG(device_id),
+    {"device", "id", config_read_name_or_none, IN_CONFIG(device_id),
      .allowed = A_NAME ", or nothing for none"},
-    {"device", "state_dir", read_path, IN_CONFIG(state_dir),
+    {"device", "state_dir", config_read_path, IN_CONFIG(state_dir),
      .allowed = A_PATH, .flags = KEY_REQUIRED},
-    {"device", "cmdline_file", read_path, IN_CONFIG(cmdline_file),
+    {"device", "cmdline_file", config_read_path, IN_CONFIG(cmdline_file),
      .fallback = "/proc/cmdline", .allowed = A_PATH},
-    {"device", "reboot_command", read_text, IN_CONFIG(reboot_command),
+    {"device", "reboot_command", config_read_text, IN_CONFIG(reboot_command),
      .fallback = "systemctl reboot", .allowed = "a command, or nothing to never reboot"},
-    {"device", "watchdog", read_path_or_none, IN_CONFIG(watchdog),
+    {"device", "watchdog", config_read_path_or_none, IN_CONFIG(watchdog),
      .fallback = "/dev/watchdog", .allowed = A_PATH_OR_NONE},
 
-    {"slot", "bootname", read_name, IN_SLOT(bootname), .allowed = A_NAME},
-    {"slot", "bootvalue", read_boot_value, IN_SLOT(bootvalue),
+    {"slot", "bootname", config_read_name, IN_SLOT(bootname), .allowed = A_NAME},
+    {"slot", "bootvalue", config_read_boot_value, IN_SLOT(bootvalue),
      .allowed = "a value without white space, quotes and ; $ \\ & |"},
 
-    {"bootloader", "type", read_loader_type, IN_CONFIG(boot),
+    {"bootloader", "type", config_read_loader_type, IN_CONFIG(boot),
      .fallback = "uboot", .allowed = "uboot"},
-    {"bootloader", "contract", read_contract, IN_CONFIG(boot.contract),
+    {"bootloader", "contract", config_read_contract, IN_CONFIG(boot.contract),
      .fallback = "order", .allowed = "order or bootcount"},
-    {"bootloader", "env_config", read_path, IN_CONFIG(env_config),
+    {"bootloader", "env_config", config_read_path, IN_CONFIG(env_config),
      .fallback = "/etc/fw_env.config", .allowed = A_PATH},
-    {"bootloader", "slot_var", read_name, IN_CONFIG(boot.slot_var),
+    {"bootloader", "slot_var", config_read_name, IN_CONFIG(boot.slot_var),
      .fallback = BOOT_DEFAULT_SLOT_VAR, .allowed = A_NAME},
-    {"bootloader", "attempts", read_number, IN_CONFIG(boot.attempts), 1, ATTEMPTS_MAX,
+    {"bootloader", "attempts", config_read_number, IN_CONFIG(boot.attempts), 1, ATTEMPTS_MAX,
      .fallback = "3", .allowed = "a number from 1 to 9"},
 
-    {"trust", "roots", read_path, IN_CONFIG(trust_roots),
+    {"trust", "roots", config_read_path, IN_CONFIG(trust_roots),
      .allowed = A_PATH, .flags = KEY_REQUIRED},
-    {"trust", "signers", read_number, IN_CONFIG(trust_signers), 1, 16,
+    {"trust", "signers", config_read_number, IN_CONFIG(trust_signers), 1, 16,
      .fallback = "1", .allowed = "a number from 1 to 16"},
 
-    {"network", "ca", read_path_or_none, IN_CONFIG(http.ca), .allowed = A_PATH_OR_NONE},
-    {"network", "client_cert", read_path_or_none, IN_CONFIG(http.client_cert),
+    {"network", "ca", config_read_path_or_none, IN_CONFIG(http.ca), .allowed = A_PATH_OR_NONE},
+    {"network", "client_cert", config_read_path_or_none, IN_CONFIG(http.client_cert),
      .allowed = A_PATH_OR_NONE},
-    {"network", "client_key", read_path_or_none, IN_CONFIG(http.client_key),
+    {"network", "client_key", config_read_path_or_none, IN_CONFIG(http.client_key),
      .allowed = A_PATH_OR_NONE},
-    {"network", "rate_limit", read_size, IN_CONFIG(http.rate_limit), 0, INT64_MAX,
+    {"network", "rate_limit", config_read_size, IN_CONFIG(http.rate_limit), 0, INT64_MAX,
      .fallback = "0", .allowed = "bytes a second (K, M, G), or 0 for no limit",
      .flags = KEY_STATE_DIR},
-    {"network", "max_waste", read_size, IN_CONFIG(http.max_waste_bytes), 0, INT64_MAX,
+    {"network", "max_waste", config_read_size, IN_CONFIG(http.max_waste_bytes), 0, INT64_MAX,
      .fallback = "64M", .allowed = "a size in bytes (K, M, G)", .flags = KEY_STATE_DIR},
-    {"network", "low_speed", read_low_speed, IN_CONFIG(http), 1, DURATION_MAX_MS,
+    {"network", "low_speed", config_read_low_speed, IN_CONFIG(http), 1, DURATION_MAX_MS,
      .fallback = "1K/30s", .allowed = "SIZE or SIZE/DURATION, e.g. 1K/30s",
      .flags = KEY_STATE_DIR},
-    {"network", "retries", read_number, IN_CONFIG(http.retries), 0, 1000,
+    {"network", "retries", config_read_number, IN_CONFIG(http.retries), 0, 1000,
      .fallback = "5", .allowed = "a number from 0 to 1000", .flags = KEY_STATE_DIR},
 
-    {"confirm", "deadline", read_duration, IN_CONFIG(confirm_deadline_ms), 1, DURATION_MAX_MS,
-     .fallback = "10min", .allowed = A_DURATION},
-    {"confirm", "stable_for", read_duration, IN_CONFIG(confirm_stable_ms), 0, DURATION_MAX_MS,
-     .fallback = "0s", .allowed = "a duration up to 24d (ms, s, min, h, d)"},
+    {"confirm", "deadline", config_read_duration, IN_CONFIG(confirm_deadline_ms), 1,
+     DURATION_MAX_MS, .fallback = "10min", .allowed = A_DURATION},
+    {"confirm", "stable_for", config_read_duration, IN_CONFIG(confirm_stable_ms), 0,
+     DURATION_MAX_MS, .fallback = "0s", .allowed = "a duration up to 24d (ms, s, min, h, d)"},
 
-    {"confirm", "require_unit", read_unit_or_none, IN_CONFIG(confirm_require_unit),
+    {"confirm", "require_unit", config_read_unit_or_none, IN_CONFIG(confirm_require_unit),
      .allowed = "the name of a unit, or nothing for none"},
-    {"confirm", "baseline", read_bool, IN_CONFIG(confirm_baseline),
+    {"confirm", "baseline", config_read_bool, IN_CONFIG(confirm_baseline),
      .fallback = "yes", .allowed = "yes or no"},
 
-    {"check", "kind", read_check_kind, IN_CHECK(kind),
+    {"check", "kind", config_read_check_kind, IN_CHECK(kind),
      .allowed = "http, tcp, exec, file-age, mount, disk-free, systemd-unit, docker or server",
      .flags = KEY_REQUIRED, .kinds = EVERY},
-    {"check", "severity", read_severity, IN_CHECK(required),
+    {"check", "severity", config_read_severity, IN_CHECK(required),
      .fallback = "required", .allowed = "required or wanted", .kinds = EVERY},
-    {"check", "url", read_url, IN_CHECK(url),
+    {"check", "url", config_read_url, IN_CHECK(url),
      .allowed = "an http:// or https:// URL", .flags = KEY_REQUIRED | KEY_URL,
      .kinds = HTTP | SERVER},
-    {"check", "expect", read_expect, .base = BASE_CHECK, .min = 100, .max = 599,
+    {"check", "expect", config_read_expect, .base = BASE_CHECK, .min = 100, .max = 599,
      .fallback = "200-299", .allowed = "a status code or a range of them, e.g. 200-299",
      .kinds = HTTP},
-    {"check", "command", read_some_text, IN_CHECK(command),
+    {"check", "command", config_read_some_text, IN_CHECK(command),
      .allowed = "a command", .flags = KEY_REQUIRED, .kinds = EXEC},
-    {"check", "address", read_address, IN_CHECK(address),
+    {"check", "address", config_read_address, IN_CHECK(address),
      .allowed = "HOST:PORT", .flags = KEY_REQUIRED, .kinds = TCP},
-    {"check", "path", read_path, IN_CHECK(path),
+    {"check", "path", config_read_path, IN_CHECK(path),
      .allowed = A_PATH, .flags = KEY_REQUIRED, .kinds = FILE_AGE | MOUNT | DISK_FREE},
-    {"check", "max_age", read_duration, IN_CHECK(max_age_ms), 1, DURATION_MAX_MS,
+    {"check", "max_age", config_read_duration, IN_CHECK(max_age_ms), 1, DURATION_MAX_MS,
      .allowed = A_DURATION, .flags = KEY_REQUIRED, .kinds = FILE_AGE},
-    {"check", "writable", read_bool, IN_CHECK(writable),
+    {"check", "writable", config_read_bool, IN_CHECK(writable),
      .fallback = "no", .allowed = "yes or no", .kinds = MOUNT},
-    {"check", "min_free", read_free_space, IN_CHECK(min_free), 1, 100,
+    {"check", "min_free", config_read_free_space, IN_CHECK(min_free), 1, 100,
      .allowed = "a size that is not 0 (K, M, G) or a percentage, e.g. 5%", .flags = KEY_REQUIRED,
      .kinds = DISK_FREE},
-    {"check", "unit", read_unit, IN_CHECK(unit),
+    {"check", "unit", config_read_unit, IN_CHECK(unit),
      .allowed = "the name of a unit", .flags = KEY_REQUIRED, .kinds = SYSTEMD_UNIT},
-    {"check", "container", read_name, IN_CHECK(container),
+    {"check", "container", config_read_name, IN_CHECK(container),
      .allowed = A_NAME, .flags = KEY_REQUIRED, .kinds = DOCKER},
-    {"check", "socket", read_path, IN_CHECK(socket),
+    {"check", "socket", config_read_path, IN_CHECK(socket),
      .fallback = "/run/docker.sock", .allowed = A_PATH, .kinds = DOCKER},
-    {"check", "running_for", read_duration, IN_CHECK(running_for_ms), 0, DURATION_MAX_MS,
+    {"check", "running_for", config_read_duration, IN_CHECK(running_for_ms), 0, DURATION_MAX_MS,
      .fallback = "10s", .allowed = "a duration up to 24d (ms, s, min, h, d)", .kinds = DOCKER},
-    {"check", "interval", read_duration, IN_CHECK(interval_ms), 1, DURATION_MAX_MS,
+    {"check", "interval", config_read_duration, IN_CHECK(interval_ms), 1, DURATION_MAX_MS,
      .fallback = "30s", .allowed = A_DURATION, .kinds = EVERY},
-    {"check", "timeout", read_duration, IN_CHECK(timeout_ms), 1, DURATION_MAX_MS,
+    {"check", "timeout", config_read_duration, IN_CHECK(timeout_ms), 1, DURATION_MAX_MS,
      .fallback = "10s", .allowed = A_DURATION, .kinds = EVERY},
-    {"check", "start_period", read_duration, IN_CHECK(start_period_ms), 0, DURATION_MAX_MS,
+    {"check", "start_period", config_read_duration, IN_CHECK(start_period_ms), 0, DURATION_MAX_MS,
      .fallback = "0s", .allowed = "a duration up to 24d (ms, s, min, h, d)", .kinds = EVERY},
-    {"check", "retries", read_number, IN_CHECK(retries), 1, 1000,
+    {"check", "retries", config_read_number, IN_CHECK(retries), 1, 1000,
      .fallback = "3", .allowed = "a number from 1 to 1000", .kinds = EVERY},
-    {"check", "successes", read_number, IN_CHECK(successes), 1, 1000,
+    {"check", "successes", config_read_number, IN_CHECK(successes), 1, 1000,
      .fallback = "1", .allowed = "a number from 1 to 1000", .kinds = EVERY},
     {0},
 };

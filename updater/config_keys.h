@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The keys of the configuration, as one table: what each is called, how its value is read, its
-// limits and its default. Loading, checking and printing are driven by it.
+// limits and its default. Loading, checking and printing are driven by it; the readers are those of
+// config_values.h.
 //
 // Invariants
 // 1. A default is a value of its key like any other: it passes the same reader.
-// 2. A reader sets the field or refuses; it never stores something else than what was written.
-// 3. Strings are kept by reference: values live as long as the `struct conf` they came from.
+// 2. Strings are kept by reference: values live as long as the `struct conf` they came from.
 #ifndef UPDATER_CONFIG_KEYS_H
 #define UPDATER_CONFIG_KEYS_H
 
