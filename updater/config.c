@@ -40,3 +40,15 @@ enum err config_load(const char *path, struct config **ret, struct error *e)
     struct config_places places = config_places_standard();
     return config_load_at(path, &places, &block_view_system, ret, e);
 }
+
+unsigned config_workers(const struct config *c, unsigned cpus)
+{
+    if (c->workers != WORKERS_AUTO) {
+        return c->workers;
+    }
+    // One worker beside the reader and the writer would only add a hand-over to a single CPU.
+    if (cpus <= 1) {
+        return 0;
+    }
+    return cpus < CONFIG_WORKERS_AUTO_MAX ? cpus : CONFIG_WORKERS_AUTO_MAX;
+}

@@ -17,10 +17,17 @@
 #include "format/manifest.h"
 #include "updater/source_http.h"
 
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 
 enum { CONFIG_CHECKS_MAX = 200 };
+enum {
+    CONFIG_CONNECTIONS_MAX = 6, // what browsers open to one server; more is seldom allowed
+    CONFIG_WORKERS_MAX = 8,
+    CONFIG_WORKERS_AUTO_MAX = 4, // beside them, services want to run
+};
+#define WORKERS_AUTO UINT_MAX
 
 struct config_partition {
     const char *name; // the partition name of the image, e.g. "rootfs"
@@ -84,6 +91,8 @@ struct config {
     const char *trust_roots;
     unsigned trust_signers;
     struct http_options http;
+    unsigned connections; // ranges that are read at the same time
+    unsigned workers;     // threads that hash and decode; WORKERS_AUTO: see config_workers()
     uint64_t confirm_deadline_ms, confirm_stable_ms;
     bool confirm_baseline;
     const char *confirm_require_unit; // NULL: none; else the last one of the checks is for it
@@ -102,6 +111,11 @@ MUST_CHECK enum err config_load_at(const char *path, const struct config_places 
                                    struct error *e);
 void config_free(struct config *c);
 DEFINE_CLEANUP(config, struct config *, config_free)
+
+// How many threads are to hash and decode: as configured; "auto" is one for each of the `cpus` that
+// this process may run on, CONFIG_WORKERS_AUTO_MAX at most. 0: all is done in one thread, which is
+// what "auto" means on a device with one CPU.
+unsigned config_workers(const struct config *c, unsigned cpus);
 
 // Every effective key, its value and where it came from ("default" or FILE:LINE). Values of keys
 // that are secrets are not printed.

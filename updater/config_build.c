@@ -92,7 +92,8 @@ static enum err add_section(struct config *c, const char *section, struct error 
     if (!config_section_known(kind, &named)) {
         return conf_fail_section(e, &c->raw, section,
                                  "is no section that there is; these are [device], [slot NAME], "
-                                 "[bootloader], [trust], [network], [confirm] and [check NAME]");
+                                 "[bootloader], [trust], [network], [install], [confirm] and "
+                                 "[check NAME]");
     }
     if (named && name[0] == '\0') {
         return conf_fail_section(e, &c->raw, section, "needs a name: [%s NAME]", kind);
@@ -270,7 +271,8 @@ static void write_slot_defaults(const struct config *c, int slot, FILE *out)
 // Defaults are entries like any other, so that one way of reading and printing serves all.
 static enum err add_defaults(struct config *c, struct error *e)
 {
-    static const char *const plain[] = {"device", "bootloader", "trust", "network", "confirm"};
+    static const char *const plain[] = {"device",  "bootloader", "trust",
+                                        "network", "install",    "confirm"};
     CLEANUP(cleanup_free) char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);

@@ -32,6 +32,7 @@ enum { DURATION_MAX_MS = INT32_MAX }; // 24 days; poll() and its kin take an int
 #define IN_SLOT(field) .base = BASE_BOOT_SLOT, .offset = offsetof(struct boot_slot, field)
 #define IN_CHECK(field) .base = BASE_CHECK, .offset = offsetof(struct config_check, field)
 
+_Static_assert(CONFIG_CONNECTIONS_MAX == 6 && CONFIG_WORKERS_MAX == 8, "what is allowed below");
 _Static_assert(BOOT_DEFAULT_ATTEMPTS == 3, "the default of attempts below");
 
 // clang-format off
@@ -86,6 +87,11 @@ const struct key_spec config_keys[] = {
      .flags = KEY_STATE_DIR},
     {"network", "retries", config_read_number, IN_CONFIG(http.retries), 0, 1000,
      .fallback = "5", .allowed = "a number from 0 to 1000", .flags = KEY_STATE_DIR},
+    {"network", "connections", config_read_number, IN_CONFIG(connections), 1,
+     CONFIG_CONNECTIONS_MAX, .fallback = "4", .allowed = "a number from 1 to 6", .flags = KEY_STATE_DIR},
+
+    {"install", "workers", config_read_workers, IN_CONFIG(workers), 0, CONFIG_WORKERS_MAX,
+     .fallback = "auto", .allowed = "auto or a number from 0 to 8"},
 
     {"confirm", "deadline", config_read_duration, IN_CONFIG(confirm_deadline_ms), 1,
      DURATION_MAX_MS, .fallback = "10min", .allowed = A_DURATION},

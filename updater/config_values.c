@@ -78,6 +78,15 @@ bool config_read_number(void *field, const struct key_spec *spec, const char *va
     return true;
 }
 
+bool config_read_workers(void *field, const struct key_spec *spec, const char *value)
+{
+    if (strcmp(value, "auto") == 0) {
+        *(unsigned *)field = WORKERS_AUTO;
+        return true;
+    }
+    return config_read_number(field, spec, value);
+}
+
 bool config_read_size(void *field, const struct key_spec *spec, const char *value)
 {
     uint64_t v;

@@ -28,6 +28,8 @@ bool config_read_unit_or_none(void *field, const struct key_spec *spec, const ch
 
 // Into an `unsigned`.
 bool config_read_number(void *field, const struct key_spec *spec, const char *value);
+// The same, or WORKERS_AUTO for "auto".
+bool config_read_workers(void *field, const struct key_spec *spec, const char *value);
 // Bytes and milliseconds, into a `uint64_t`.
 bool config_read_size(void *field, const struct key_spec *spec, const char *value);
 bool config_read_duration(void *field, const struct key_spec *spec, const char *value);

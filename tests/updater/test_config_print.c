@@ -46,6 +46,8 @@ static void each_value_is_shown_with_its_origin(void **state)
     assert_contains(text, "\nattempts=7   # two.conf:2\n");
     assert_contains(text, "\ncmdline_file=/proc/cmdline   # default\n");
     assert_contains(text, "\nlow_speed=1K/30s   # default\n");
+    assert_contains(text, "\nconnections=4   # default\n");
+    assert_contains(text, "[install]\nworkers=auto   # default\n");
     assert_contains(text, "[slot a]\nbootname=ONE   # one.conf:16\nbootvalue=2   # default\n"
                           "boot=/aa   # one.conf:15\nrootfs=/a   # one.conf:14\n");
     assert_contains(text, "[slot b]\nbootname=B   # default\nbootvalue=3   # default\n");
@@ -57,8 +59,9 @@ static void each_value_is_shown_with_its_origin(void **state)
 
 static void sections_stand_in_the_order_of_the_manual(void **state)
 {
-    static const char *const sections[] = {"[device]", "[slot a]",  "[slot b]",  "[bootloader]",
-                                           "[trust]",  "[network]", "[confirm]", "[check x]"};
+    static const char *const sections[] = {"[device]",     "[slot a]",  "[slot b]",
+                                           "[bootloader]", "[trust]",   "[network]",
+                                           "[install]",    "[confirm]", "[check x]"};
     (void)state;
     CLEANUP(cleanup_config) struct config *c = build();
     CLEANUP(cleanup_free) char *text = print(c, false);

@@ -92,6 +92,18 @@ static void each_key_takes_its_values_and_refuses_others(void **state)
         {"network", "retries", "0", true},
         {"network", "retries", "1000", true},
         {"network", "retries", "1001", false},
+        {"network", "connections", "1", true},
+        {"network", "connections", "6", true},
+        {"network", "connections", "0", false},
+        {"network", "connections", "7", false},
+        {"network", "connections", "auto", false},
+        {"install", "workers", "auto", true},
+        {"install", "workers", "0", true},
+        {"install", "workers", "8", true},
+        {"install", "workers", "9", false},
+        {"install", "workers", "Auto", false},
+        {"install", "workers", "4294967295", false},
+        {"install", "workers", "", false},
         {"confirm", "deadline", "10min", true},
         {"confirm", "deadline", "0s", false},
         {"confirm", "deadline", "25d", false},
@@ -192,6 +204,12 @@ static void values_arrive_in_their_fields(void **state)
     assert_true(take("network", "low_speed", "100"));
     assert_int_equal(field.config.http.low_speed_bytes, 100);
     assert_int_equal(field.config.http.low_speed_ms, 30000);
+    assert_true(take("network", "connections", "6"));
+    assert_int_equal(field.config.connections, 6);
+    assert_true(take("install", "workers", "3"));
+    assert_int_equal(field.config.workers, 3);
+    assert_true(take("install", "workers", "auto"));
+    assert_int_equal(field.config.workers, WORKERS_AUTO);
     assert_true(take("check", "expect", "200-204"));
     assert_int_equal(field.check.expect_first, 200);
     assert_int_equal(field.check.expect_last, 204);
