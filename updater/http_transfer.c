@@ -3,6 +3,7 @@
 
 #include "base/parse.h"
 #include "base/version.h"
+#include "updater/http_rate.h"
 #include "updater/http_speed.h"
 
 #include <curl/curl.h>
@@ -13,12 +14,13 @@
 
 enum {
     RECEIVE_BUFFER_BYTES = 64 * 1024,
-    LIMITED_BUFFER_BYTES = 1024, // the least libcurl takes
     POLL_MAX_MS = 1000,
 };
 
 struct http_transfer {
     const struct http_options *options;
+    struct http_rate own_rate;
+    struct http_rate *rate;
     const struct clock *clock;
     bool show_certificate;
     bool ca_is_dir;
@@ -51,6 +53,11 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static uint64_t rest_ms(const struct http_transfer *t)
+{
+    return http_rate_rest_ms(t->rate, t->clock->ops->boottime_ms(t->clock));
+}
+
 // --- what libcurl calls -------------------------------------------------------------------------
 
 static size_t on_head(char *line, size_t size, size_t count, void *context)
@@ -62,15 +69,17 @@ static size_t on_head(char *line, size_t size, size_t count, void *context)
 
 // libcurl hands out at most CURL_MAX_WRITE_SIZE bytes, and they are taken whole or not at all: what
 // the reader has no room for waits in `piece`, and as long as it waits, the transfer is paused.
+// While we rest it is paused too: libcurl would go on as long as there is something to be read.
 static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
     struct http_transfer *t = context;
     size_t len = size * count;
-    if (t->piece_len > 0) {
+    if (t->piece_len > 0 || rest_ms(t) > 0) {
         t->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
     t->body_bytes += len;
+    http_rate_count(t->rate, len, t->clock->ops->boottime_ms(t->clock));
     size_t direct = smaller(len, t->room_len);
     size_t rest = len - direct;
     if (rest > sizeof t->piece) {
@@ -154,24 +163,12 @@ static MUST_CHECK bool set_tls(struct http_transfer *t)
     return ok;
 }
 
-// Under a rate limit libcurl rests after each buffer: a quarter of a second's bytes, so that the
-// rests are short.
-static long buffer_bytes(uint64_t rate_limit)
-{
-    if (rate_limit == 0 || rate_limit / 4 >= RECEIVE_BUFFER_BYTES) {
-        return RECEIVE_BUFFER_BYTES;
-    }
-    return rate_limit / 4 < LIMITED_BUFFER_BYTES ? LIMITED_BUFFER_BYTES : (long)(rate_limit / 4);
-}
-
 static MUST_CHECK bool set_limits(struct http_transfer *t)
 {
-    curl_off_t rate =
-        t->options->rate_limit > INT64_MAX ? INT64_MAX : (curl_off_t)t->options->rate_limit;
     return SET(t, CURLOPT_PROTOCOLS_STR, "http,https") && SET(t, CURLOPT_FOLLOWLOCATION, 0L) &&
            SET(t, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_TIMEOUT_MS) &&
-           SET(t, CURLOPT_BUFFERSIZE, buffer_bytes(t->options->rate_limit)) &&
-           SET(t, CURLOPT_MAX_RECV_SPEED_LARGE, rate) && SET(t, CURLOPT_TCP_KEEPALIVE, 1L) &&
+           SET(t, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES) &&
+           SET(t, CURLOPT_TCP_KEEPALIVE, 1L) &&
            curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, 1L) == CURLM_OK;
 }
 
@@ -196,6 +193,8 @@ enum err http_transfer_open(const struct http_options *options, bool show_certif
         return fail_memory(e);
     }
     t->options = options;
+    t->own_rate = http_rate_begin(options->rate_limit);
+    t->rate = options->rate != NULL ? options->rate : &t->own_rate;
     t->show_certificate = show_certificate;
     t->clock = clock;
     enum err r = check_paths(t, e);
@@ -287,6 +286,15 @@ static void wait_for_more(struct http_transfer *t)
     if (!http_speed_add(&t->speed, waited_ms, bytes)) {
         t->too_slow = true;
         finish(t, CURLE_OPERATION_TIMEDOUT);
+    }
+}
+
+// Waits for our own rate limit; meanwhile the kernel's buffer fills, and the server waits too.
+static void rest_a_while(struct http_transfer *t)
+{
+    uint64_t ms = rest_ms(t);
+    if (ms > 0) {
+        t->clock->ops->sleep_ms(t->clock, ms);
     }
 }
 
@@ -432,9 +440,10 @@ enum err http_transfer_read(struct http_transfer *t, void *buf, size_t len, size
     t->room_len = len - taken;
     while (t->room_len > 0 && !t->done) {
         size_t before = t->room_len;
+        rest_a_while(t);
         resume(t);
         work(t);
-        if (t->room_len == before && !t->done) {
+        if (t->room_len == before && !t->done && !t->paused) {
             wait_for_more(t);
         }
     }
@@ -465,6 +474,11 @@ void http_transfer_end(struct http_transfer *t)
 uint64_t http_transfer_body_bytes(const struct http_transfer *t)
 {
     return t->body_bytes;
+}
+
+size_t http_transfer_held(const struct http_transfer *t)
+{
+    return t->piece_len;
 }
 
 void http_transfer_free(struct http_transfer *t)

@@ -59,6 +59,9 @@ void http_transfer_end(struct http_transfer *t);
 // Body bytes that came in since the transfer was opened.
 uint64_t http_transfer_body_bytes(const struct http_transfer *t);
 
+// Of these, what the reader has not taken yet.
+size_t http_transfer_held(const struct http_transfer *t);
+
 void http_transfer_free(struct http_transfer *t);
 DEFINE_CLEANUP(http_transfer, struct http_transfer *, http_transfer_free)
 

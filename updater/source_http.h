@@ -21,11 +21,14 @@
 #include "base/log.h"
 #include "updater/source.h"
 
+struct http_rate;
+
 struct http_options {
     const char *ca;          // PEM file or directory; NULL: the system's
     const char *client_cert; // PEM; NULL: none
     const char *client_key;
     uint64_t rate_limit;      // bytes a second; 0: none
+    struct http_rate *rate;   // the limiter of all sources that share it; NULL: one of its own
     uint64_t max_waste_bytes; // dropped from a server without ranges
     uint64_t low_speed_bytes; // a second
     uint64_t low_speed_ms;
