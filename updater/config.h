@@ -91,6 +91,7 @@ struct config {
     const char *trust_roots;
     unsigned trust_signers;
     struct http_options http;
+    uint64_t byte_budget; // over the network for one release; 0: no limit
     unsigned connections; // ranges that are read at the same time
     unsigned workers;     // threads that hash and decode; WORKERS_AUTO: see config_workers()
     uint64_t confirm_deadline_ms, confirm_stable_ms;

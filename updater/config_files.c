@@ -40,7 +40,8 @@ static enum err check_limited(const struct conf *c, size_t first_file, struct er
         if (from_state_dir && (spec == NULL || (spec->flags & KEY_STATE_DIR) == 0)) {
             return conf_fail(e, entry,
                              "[%s] cannot be set from the state directory; only rate_limit, "
-                             "max_waste, low_speed, retries and connections of [network] can",
+                             "byte_budget, max_waste, low_speed, retries and connections of "
+                             "[network] can",
                              entry->section);
         }
     }

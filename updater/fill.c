@@ -107,6 +107,7 @@ static uint32_t chunks_before(const struct fill *f, uint32_t count, size_t part,
 static enum err set_mark(struct fill *f, uint32_t next_chunk, struct error *e)
 {
     f->device->journal.next_chunk = next_chunk;
+    f->device->journal.fetched.bytes = byte_budget_used(f->budget);
     return journal_save(f->device->state, &f->device->journal, e);
 }
 

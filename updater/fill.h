@@ -11,6 +11,7 @@
 #define UPDATER_FILL_H
 
 #include "format/codec.h"
+#include "updater/byte_budget.h"
 #include "updater/device.h"
 #include "updater/fetch.h"
 #include "updater/write.h"
@@ -24,6 +25,7 @@ struct fill {
     struct fetcher *fetcher;
     struct decoder *decoder;
     struct writer *writer;
+    const struct byte_budget *budget; // what was fetched stands in the journal with the mark
 };
 
 // Chunks of `differs` in target order; written and synced at the end.

@@ -18,6 +18,7 @@ static const step_fn prepare[] = {
     step_check_room,      // 1  the state directory can take the slot's record
     step_plan,            // 2  which chunks differ: by their hashes
     step_hold_heads,      // 2  the first 4 KiB of each partition, where they are right already
+    step_check_budget,    // 2  refuse what costs more bytes than the release may
     step_check_restarts,  // 2  refuse what was cut off again and again
     step_try_first_chunk, // 2  fetch, stored hash, decode, raw hash
     NULL,
@@ -85,6 +86,9 @@ static void record_failure(struct install *in, const struct error *first)
     if (in->begun) {
         d->journal.open = false;
     }
+    if (in->slot != NULL) { // the release is one for this device
+        journal_set_fetched(&d->journal, &in->report.release, byte_budget_used(&in->budget));
+    }
     if (in->recordable && first->code != ERR_AGAIN && first->code != ERR_USAGE) {
         err = device_record_result(d, OUTCOME_FAILED, in->target, &in->report.release, first->msg,
                                    &e);
@@ -107,6 +111,7 @@ enum err install_run(struct device *d, struct source *source, const struct insta
         .target = other_slot(d->running),
     };
     in.report.slot = in.target;
+    source->budget = &in.budget;
     enum err err = run_in_order(&in, e);
     if (err != OK) {
         name_image(&in, e);

@@ -23,6 +23,7 @@ static void drop_buffers(struct install *in)
 void install_clear(struct install *in)
 {
     source_cancel(in->source);
+    in->source->budget = NULL;
     drop_buffers(in);
     heads_free(in->heads);
     plan_free(in->plan);
@@ -96,11 +97,22 @@ enum err step_check_running(struct install *in, struct error *e)
     return err;
 }
 
+// What came in so far came in for this release, too.
+static void take_budget(struct install *in)
+{
+    const struct device *d = in->device;
+    if (!in->options.again) {
+        byte_budget_count(&in->budget, journal_fetched(&d->journal, &in->report.release));
+    }
+    in->budget.limit_bytes = d->config->byte_budget;
+}
+
 enum err step_verify_head(struct install *in, struct error *e)
 {
     enum err err = release_fetch_head(in->device, in->source, &in->image, e);
     if (err == OK) {
         in->report.release = release_id_of(in->image);
+        take_budget(in);
     }
     return err;
 }
@@ -235,6 +247,7 @@ static struct fill fill_for(struct install *in)
         .fetcher = in->fetcher,
         .decoder = in->decoder,
         .writer = in->writer,
+        .budget = &in->budget,
     };
 }
 
@@ -286,6 +299,13 @@ static uint64_t bytes_left(const struct install *in)
         sum += off >= HEAD_SIZE && chunk_set_has(in->plan->differs, i) ? c.raw_len : 0;
     }
     return sum;
+}
+
+// Before anything is changed: a slot that cannot be filled keeps what it has.
+enum err step_check_budget(struct install *in, struct error *e)
+{
+    bool network = in->source->requests > 0;
+    return in->whole || !network ? OK : byte_budget_check(&in->budget, in->plan->fetch_bytes, e);
 }
 
 enum err step_check_restarts(struct install *in, struct error *e)
@@ -340,6 +360,7 @@ enum err step_take_baseline(struct install *in, struct error *e)
 enum err step_journal_installing(struct install *in, struct error *e)
 {
     struct device *d = in->device;
+    journal_set_fetched(&in->next, &in->report.release, byte_budget_used(&in->budget));
     in->next.chunk_count = chunk_table_count(in->image->table);
     enum err err = slot_record_mark(d->state, in->slot->name, e);
     if (err == OK) {

@@ -10,6 +10,7 @@
 
 #include "format/codec.h"
 #include "format/image.h"
+#include "updater/byte_budget.h"
 #include "updater/device.h"
 #include "updater/fill.h"
 #include "updater/install.h"
@@ -28,11 +29,12 @@ struct install {
     struct writer *writer;
     struct fetcher *fetcher;
     struct decoder *decoder;
-    struct journal next; // as step 3 writes it
-    bool recordable;     // the state directory can be written
-    bool begun;          // step 3 was done
-    bool finished;       // there is nothing left to be done
-    bool whole;          // no chunk of the target differs: steps 3 to 8 have no work
+    struct byte_budget budget; // of the release, once step_verify_head() knows which it is
+    struct journal next;       // as step 3 writes it
+    bool recordable;           // the state directory can be written
+    bool begun;                // step 3 was done
+    bool finished;             // there is nothing left to be done
+    bool whole;                // no chunk of the target differs: steps 3 to 8 have no work
     struct install_report report;
 };
 
@@ -47,6 +49,7 @@ MUST_CHECK enum err step_verify_table(struct install *in, struct error *e);     
 MUST_CHECK enum err step_check_room(struct install *in, struct error *e);         // 1
 MUST_CHECK enum err step_plan(struct install *in, struct error *e);               // 2
 MUST_CHECK enum err step_hold_heads(struct install *in, struct error *e);         // 2
+MUST_CHECK enum err step_check_budget(struct install *in, struct error *e);       // 2
 MUST_CHECK enum err step_check_restarts(struct install *in, struct error *e);     // 2
 MUST_CHECK enum err step_try_first_chunk(struct install *in, struct error *e);    // 2
 MUST_CHECK enum err step_take_baseline(struct install *in, struct error *e);      // 3

@@ -71,6 +71,19 @@ void journal_count_anew(struct journal *j)
     j->restarts = 0;
     j->left_bytes = 0;
     j->open = false;
+    memset(&j->fetched, 0, sizeof j->fetched);
+}
+
+uint64_t journal_fetched(const struct journal *j, const struct release_id *release)
+{
+    bool same = memcmp(j->fetched.manifest_sha256, release->manifest_sha256, SHA256_SIZE) == 0;
+    return same ? j->fetched.bytes : 0;
+}
+
+void journal_set_fetched(struct journal *j, const struct release_id *release, uint64_t bytes)
+{
+    memcpy(j->fetched.manifest_sha256, release->manifest_sha256, SHA256_SIZE);
+    j->fetched.bytes = bytes;
 }
 
 void journal_begin(struct journal *j, int slot, const struct release_id *release,
@@ -140,6 +153,15 @@ static bool read_u32(const json_t *obj, const char *key, uint32_t *ret)
     return true;
 }
 
+static bool read_fetched(const json_t *root, struct journal *j)
+{
+    struct error ignored;
+    const json_t *fetched = json_object_get(root, "fetched");
+    return fetched == NULL ||
+           (json_get_sha256(fetched, "manifest", j->fetched.manifest_sha256, &ignored) == OK &&
+            read_u64(fetched, "bytes", &j->fetched.bytes));
+}
+
 // The members that came later: absent means 0 and false, which a fresh journal has.
 static bool read_later_members(const json_t *root, struct journal *j)
 {
@@ -147,7 +169,8 @@ static bool read_later_members(const json_t *root, struct journal *j)
     j->open = json_is_true(open);
     return (open == NULL || json_is_boolean(open)) &&
            (json_object_get(root, "left_bytes") == NULL ||
-            read_u64(root, "left_bytes", &j->left_bytes));
+            read_u64(root, "left_bytes", &j->left_bytes)) &&
+           read_fetched(root, j);
 }
 
 static bool read_text(const json_t *obj, const char *key, char *ret, size_t size)
@@ -301,27 +324,35 @@ static json_t *slots_json(const struct journal *j)
     return slots;
 }
 
+static json_t *fetched_json(const struct journal *j)
+{
+    char hex[SHA256_HEX_SIZE];
+    hex_encode(j->fetched.manifest_sha256, SHA256_SIZE, hex);
+    return json_pack("{s:s, s:I}", "manifest", hex, "bytes", (json_int_t)j->fetched.bytes);
+}
+
 static json_t *journal_json(const struct journal *j)
 {
     json_t *last =
         json_pack("{s:s, s:i, s:o, s:o, s:I}", "outcome", outcome_names[j->last.outcome], "slot",
                   j->last.slot, "release", release_json(&j->last.release), "reason",
                   json_text(j->last.reason), "time", (json_int_t)j->last.time_s);
-    return json_pack("{s:i, s:s, s:i, s:o, s:I, s:I, s:I, s:I, s:b, s:I, s:o, s:o, s:I, s:I, s:I}",
-                     "format", RECORD_VERSION, "step", step_names[j->step], "slot", j->slot,
-                     "release", release_json(&j->release), "next_chunk", (json_int_t)j->next_chunk,
-                     "chunk_count", (json_int_t)j->chunk_count, "restarts", (json_int_t)j->restarts,
-                     "left_bytes", (json_int_t)j->left_bytes, "open", (int)j->open, "attempts",
-                     (json_int_t)j->attempts, "slots", slots_json(j), "last", last, "confirmed_max",
-                     (json_int_t)j->confirmed_max, "floor", (json_int_t)j->floor, "time_floor",
-                     (json_int_t)j->time_floor_s);
+    return json_pack(
+        "{s:i, s:s, s:i, s:o, s:I, s:I, s:I, s:I, s:b, s:o, s:I, s:o, s:o, s:I, s:I, s:I}",
+        "format", RECORD_VERSION, "step", step_names[j->step], "slot", j->slot, "release",
+        release_json(&j->release), "next_chunk", (json_int_t)j->next_chunk, "chunk_count",
+        (json_int_t)j->chunk_count, "restarts", (json_int_t)j->restarts, "left_bytes",
+        (json_int_t)j->left_bytes, "open", (int)j->open, "fetched", fetched_json(j), "attempts",
+        (json_int_t)j->attempts, "slots", slots_json(j), "last", last, "confirmed_max",
+        (json_int_t)j->confirmed_max, "floor", (json_int_t)j->floor, "time_floor",
+        (json_int_t)j->time_floor_s);
 }
 
 // JSON integers end at 2^63 - 1. Manifests do too, so a larger number is a bug.
 static bool fits(const struct journal *j)
 {
     uint64_t all = j->release.release_index | j->last.release.release_index | j->last.time_s |
-                   j->confirmed_max | j->floor | j->time_floor_s | j->left_bytes;
+                   j->confirmed_max | j->floor | j->time_floor_s | j->left_bytes | j->fetched.bytes;
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         all |= j->slots[i].release.release_index;
     }

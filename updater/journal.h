@@ -76,7 +76,11 @@ struct journal {
     uint32_t restarts;         // times it was cut off while installing, without getting further
     uint64_t left_bytes;       // the least that any of these starts had to write
     bool open;                 // the last of them has not told its end: it runs, or was cut off
-    uint32_t attempts;         // the trial of `slot` began with so many; 0: not known
+    struct {
+        uint8_t manifest_sha256[SHA256_SIZE];
+        uint64_t bytes;
+    } fetched;         // over the network for this release, by all starts until it is installed
+    uint32_t attempts; // the trial of `slot` began with so many; 0: not known
     struct {
         enum slot_content content;
         struct release_id release;
@@ -101,6 +105,10 @@ MUST_CHECK enum err journal_save(struct state_store *s, const struct journal *j,
 // than ever before. `anew` forgets what was counted. The caller saves it.
 void journal_begin(struct journal *j, int slot, const struct release_id *release,
                    uint64_t left_bytes, bool anew);
+// What came over the network for the release so far; 0 when nothing is known.
+uint64_t journal_fetched(const struct journal *j, const struct release_id *release);
+// Notes it: in the place of what was noted for another release.
+void journal_set_fetched(struct journal *j, const struct release_id *release, uint64_t bytes);
 // No install is under way nor was one cut off.
 void journal_count_anew(struct journal *j);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/source.h"
 
+#include <inttypes.h>
+
 enum err source_start(struct source *s, uint64_t off_bytes, uint64_t len_bytes, struct error *e)
 {
     return s->ops->start(s, off_bytes, len_bytes, e);
@@ -26,4 +28,18 @@ void source_close(struct source *s)
     if (s != NULL) {
         s->ops->close(s);
     }
+}
+
+enum err source_fail_past_end(uint64_t size, uint64_t wanted, struct error *e)
+{
+    return fail(e, ERR_FORMAT, 0,
+                "the file ends at %" PRIu64 " bytes, byte %" PRIu64 " was to be read", size,
+                wanted);
+}
+
+enum err source_fail_size(uint64_t size, uint64_t expected, struct error *e)
+{
+    return fail(e, ERR_FORMAT, 0, "the file is %" PRIu64 " bytes, its header says %" PRIu64 ": %s",
+                size, expected,
+                size < expected ? "it was cut short" : "something was added behind its end");
 }

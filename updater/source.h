@@ -18,6 +18,7 @@
 
 #define SOURCE_SIZE_UNKNOWN UINT64_MAX
 
+struct byte_budget;
 struct source;
 
 struct source_ops {
@@ -36,6 +37,8 @@ struct source {
     uint64_t size_bytes;    // of the whole file; SOURCE_SIZE_UNKNOWN until the first start()
     uint64_t fetched_bytes; // body bytes that came in, discarded ones included
     uint64_t requests;      // requests sent; 0 for a file
+    // Of what comes over a network, and outlives the source. Used up: ERR_NOT_NOW. NULL: none.
+    struct byte_budget *budget;
 };
 
 MUST_CHECK enum err source_start(struct source *s, uint64_t off_bytes, uint64_t len_bytes,
@@ -44,6 +47,11 @@ MUST_CHECK enum err source_read(struct source *s, void *buf, size_t len, struct 
 MUST_CHECK enum err source_expect_size(struct source *s, uint64_t file_size, struct error *e);
 void source_cancel(struct source *s);
 void source_close(struct source *s);
+
+// For sources: ERR_FORMAT in the words that all of them use.
+enum err source_fail_past_end(uint64_t size, uint64_t wanted, struct error *e);
+enum err source_fail_size(uint64_t size, uint64_t expected, struct error *e);
+
 DEFINE_CLEANUP(source, struct source *, source_close)
 
 #endif

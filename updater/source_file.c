@@ -4,7 +4,6 @@
 #include "base/checked.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -21,10 +20,10 @@ static struct source_file *file_of(struct source *s)
     return (struct source_file *)s;
 }
 
-static enum err fail_past_end(const struct source_file *f, struct error *e)
+static enum err fail_past_end(const struct source_file *f, uint64_t wanted, struct error *e)
 {
-    return fail(e, ERR_FORMAT, 0, "%s: the file ends at byte %" PRIu64 ", more was to be read",
-                f->base.name, f->base.size_bytes);
+    (void)source_fail_past_end(f->base.size_bytes, wanted, e);
+    return error_context(e, "%s", f->base.name);
 }
 
 static MUST_CHECK enum err file_start(struct source *s, uint64_t off_bytes, uint64_t len_bytes,
@@ -36,7 +35,7 @@ static MUST_CHECK enum err file_start(struct source *s, uint64_t off_bytes, uint
         return fail(e, ERR_INTERNAL, 0, "%s: a range past the end of numbers", f->base.name);
     }
     if (off_bytes > s->size_bytes || (off_bytes == s->size_bytes && len_bytes > 0)) {
-        return fail_past_end(f, e);
+        return fail_past_end(f, off_bytes, e);
     }
     f->pos = off_bytes;
     f->end = end < s->size_bytes ? end : s->size_bytes;
@@ -55,7 +54,7 @@ static MUST_CHECK enum err file_read_some(struct source_file *f, uint8_t *buf, s
     }
     if (n == 0) {
         // It was long enough when it was opened.
-        return fail_past_end(f, e);
+        return fail_past_end(f, f->pos, e);
     }
     *ret_len = (size_t)n;
     return OK;
@@ -67,7 +66,7 @@ static MUST_CHECK enum err file_read(struct source *s, void *buf, size_t len, st
     uint8_t *next = buf;
     if (len > f->end - f->pos) {
         return f->end == s->size_bytes
-                   ? fail_past_end(f, e)
+                   ? fail_past_end(f, f->end, e)
                    : fail(e, ERR_INTERNAL, 0, "%s: read behind the range that was started",
                           s->name);
     }
@@ -90,10 +89,8 @@ static MUST_CHECK enum err file_expect_size(struct source *s, uint64_t file_size
     if (file_size == s->size_bytes) {
         return OK;
     }
-    return fail(
-        e, ERR_FORMAT, 0, "%s: the file is %" PRIu64 " bytes, its header says %" PRIu64 ": %s",
-        s->name, s->size_bytes, file_size,
-        s->size_bytes < file_size ? "it was cut short" : "something was added behind its end");
+    (void)source_fail_size(s->size_bytes, file_size, e);
+    return error_context(e, "%s", s->name);
 }
 
 static void file_cancel(struct source *s)

@@ -3,6 +3,7 @@
 
 #include "base/checked.h"
 #include "base/parse.h"
+#include "updater/byte_budget.h"
 #include "updater/http_exchange.h"
 #include "updater/http_retry.h"
 
@@ -57,20 +58,6 @@ static enum err fail_changed(struct error *e)
                 "the file changed while it was being read; run the install again");
 }
 
-static enum err fail_past_end(uint64_t size, uint64_t wanted, struct error *e)
-{
-    return fail(e, ERR_FORMAT, 0,
-                "the file ends at %" PRIu64 " bytes, byte %" PRIu64 " was to be read", size,
-                wanted);
-}
-
-static enum err fail_size(uint64_t size, uint64_t expected, struct error *e)
-{
-    return fail(e, ERR_FORMAT, 0, "the file is %" PRIu64 " bytes, its header says %" PRIu64 ": %s",
-                size, expected,
-                size < expected ? "it was cut short" : "something was added behind its end");
-}
-
 // The server says, or shows, how long the file is.
 static MUST_CHECK enum err learn_size(struct source_http *s, uint64_t size, struct error *e)
 {
@@ -79,10 +66,10 @@ static MUST_CHECK enum err learn_size(struct source_http *s, uint64_t size, stru
     }
     s->base.size_bytes = size;
     if (s->expected_size != SOURCE_SIZE_UNKNOWN && s->expected_size != size) {
-        return fail_size(size, s->expected_size, e);
+        return source_fail_size(size, s->expected_size, e);
     }
     if (s->pos >= size && s->pos < s->end) {
-        return fail_past_end(size, s->pos, e);
+        return source_fail_past_end(size, s->pos, e);
     }
     if (s->end > size) {
         s->end = size;
@@ -92,13 +79,20 @@ static MUST_CHECK enum err learn_size(struct source_http *s, uint64_t size, stru
 
 // --- judging an answer --------------------------------------------------------------------------
 
+static void count_bytes(struct source_http *s)
+{
+    uint64_t bytes = http_exchange_body_bytes(s->exchange);
+    byte_budget_count(s->base.budget, bytes - s->base.fetched_bytes);
+    s->base.fetched_bytes = bytes;
+}
+
 static void drop_answer(struct source_http *s)
 {
     if (s->answering) {
         http_transfer_end(s->exchange->transfer);
         s->answering = false;
     }
-    s->base.fetched_bytes = http_exchange_body_bytes(s->exchange);
+    count_bytes(s);
 }
 
 // Dropping what lies before the wanted byte is within what the operator allows.
@@ -164,7 +158,7 @@ static enum err refuse_past_end(const struct source_http *s, const struct http_r
         return fail_changed(e);
     }
     if (a->range == CONTENT_RANGE_UNSATISFIED) {
-        return fail_past_end(a->range_size, s->pos, e);
+        return source_fail_past_end(a->range_size, s->pos, e);
     }
     return fail(e, ERR_FORMAT, 0, "the file ends before byte %" PRIu64, s->pos);
 }
@@ -210,14 +204,20 @@ static MUST_CHECK enum err judge(struct source_http *s, uint64_t first, uint64_t
     return a->status == 206 ? accept_range(s, a, first, last, e) : accept_whole(s, a, e);
 }
 
-// Asks for what is wanted next.
+// Asks for what is wanted next, as far as the budget reaches.
 static MUST_CHECK enum err ask(struct source_http *s, struct error *e)
 {
     uint64_t first = s->pos;
     uint64_t last = s->end - 1;
+    uint64_t left = byte_budget_left(s->base.budget);
     s->may_retry = false;
     s->retry_after_ms = 0;
-    enum err r = http_exchange_get(s->exchange, first, last, e);
+    enum err r = byte_budget_check(s->base.budget, 1, e);
+    if (r != OK) {
+        return r;
+    }
+    last = last - first < left ? last : first + left - 1;
+    r = http_exchange_get(s->exchange, first, last, e);
     s->base.requests = s->exchange->requests;
     if (r != OK) {
         s->may_retry = s->exchange->may_retry;
@@ -254,8 +254,17 @@ static MUST_CHECK enum err take(struct source_http *s, void *buf, size_t len, si
 {
     uint64_t left = s->answer_end - s->answer_pos;
     size_t want = left < len ? (size_t)left : len;
-    enum err r = http_transfer_read(s->exchange->transfer, buf, want, ret_len, e);
-    s->base.fetched_bytes = http_exchange_body_bytes(s->exchange);
+    uint64_t payable = byte_budget_left(s->base.budget);
+    if (payable < want) {
+        payable += http_transfer_held(s->exchange->transfer); // came in, and was counted
+        want = payable < want ? (size_t)payable : want;
+    }
+    enum err r = want == 0 ? byte_budget_check(s->base.budget, 1, e) : OK;
+    if (r != OK) {
+        return r;
+    }
+    r = http_transfer_read(s->exchange->transfer, buf, want, ret_len, e);
+    count_bytes(s);
     if (r == ERR_NETWORK) {
         struct error why = *e;
         return fail_lost(s, why.msg, e);
@@ -354,7 +363,7 @@ static MUST_CHECK enum err http_start(struct source *source, uint64_t off_bytes,
     enum err r = OK;
     if (off_bytes > source->size_bytes || (len_bytes > 0 && off_bytes == source->size_bytes)) {
         s->end = s->pos;
-        r = fail_past_end(source->size_bytes, off_bytes, e);
+        r = source_fail_past_end(source->size_bytes, off_bytes, e);
     } else if (len_bytes > 0) {
         r = start(s, e);
     }
@@ -391,7 +400,7 @@ static MUST_CHECK enum err read_all(struct source_http *s, uint8_t *buf, size_t 
     while (len > 0) {
         // A size that was learned on the way may have cut the range.
         if (s->pos >= s->end) {
-            return fail_past_end(s->base.size_bytes, s->pos, e);
+            return source_fail_past_end(s->base.size_bytes, s->pos, e);
         }
         size_t got;
         enum err r = step(s, buf, len, &got, e);
@@ -423,7 +432,7 @@ static MUST_CHECK enum err http_expect_size(struct source *source, uint64_t file
     struct source_http *s = http_of(source);
     s->expected_size = file_size;
     enum err r = source->size_bytes != SOURCE_SIZE_UNKNOWN && source->size_bytes != file_size
-                     ? fail_size(source->size_bytes, file_size, e)
+                     ? source_fail_size(source->size_bytes, file_size, e)
                      : check_end(s, e);
     return r == OK ? OK : error_context(e, "%s", source->name);
 }

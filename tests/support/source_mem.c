@@ -2,6 +2,7 @@
 #include "tests/support/source_mem.h"
 
 #include "tests/support/expect.h"
+#include "updater/byte_budget.h"
 
 #include <inttypes.h>
 
@@ -42,6 +43,11 @@ static enum err mem_read(struct source *base, void *buf, size_t len, struct erro
         return fail(e, ERR_NETWORK, 0, "%s: the connection was lost at %" PRIu64, base->name,
                     s->cut_off);
     }
+    err = byte_budget_check(s->base.budget, len, e);
+    if (err != OK) {
+        return err;
+    }
+    byte_budget_count(s->base.budget, len);
     memcpy(buf, s->data + s->pos, len);
     if (s->flip_off >= 0 && (uint64_t)s->flip_off - s->pos < len) {
         ((uint8_t *)buf)[(uint64_t)s->flip_off - s->pos] ^= 0x10;

@@ -83,6 +83,7 @@ static void the_least_configuration_gets_all_documented_defaults(void **state)
     assert_int_equal(c->http.low_speed_bytes, 1024);
     assert_int_equal(c->http.low_speed_ms, 30000);
     assert_int_equal(c->http.retries, 5);
+    assert_int_equal(c->byte_budget, 0);
     assert_int_equal(c->connections, 4);
     assert_int_equal(c->workers, WORKERS_AUTO);
     assert_int_equal(c->confirm_deadline_ms, 600000);

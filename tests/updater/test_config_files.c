@@ -142,7 +142,8 @@ static void the_state_directory_can_set_network_limits_only(void **state)
         assert_contains(e.msg, "state/conf.d/x.conf:2: ");
     }
     put(t.dir, "state/conf.d/x.conf",
-        "[network]\nrate_limit=1M\nmax_waste=1M\nlow_speed=1K\nretries=9\nconnections=2\n");
+        "[network]\nrate_limit=1M\nmax_waste=1M\nlow_speed=1K\nretries=9\nconnections=2\nbyte_"
+        "budget=1G\n");
     CLEANUP(conf_clear) struct conf c = {0};
     assert_ok(config_files_read(places_of(&t), &c, &e));
     assert_string_equal(value_of(&c, "network", "retries"), "9");

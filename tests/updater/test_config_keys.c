@@ -35,7 +35,7 @@ static void only_network_limits_may_stand_in_the_state_directory(void **state)
         bool limit = strcmp(k->section, "network") == 0 &&
                      (strcmp(k->key, "rate_limit") == 0 || strcmp(k->key, "max_waste") == 0 ||
                       strcmp(k->key, "low_speed") == 0 || strcmp(k->key, "retries") == 0 ||
-                      strcmp(k->key, "connections") == 0);
+                      strcmp(k->key, "connections") == 0 || strcmp(k->key, "byte_budget") == 0);
         if (((k->flags & KEY_STATE_DIR) != 0) != limit) {
             fail_msg("[%s] %s: wrong about the state directory", k->section, k->key);
         }

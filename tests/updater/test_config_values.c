@@ -81,6 +81,9 @@ static void each_key_takes_its_values_and_refuses_others(void **state)
         {"network", "rate_limit", "0", true},
         {"network", "rate_limit", "fast", false},
         {"network", "rate_limit", "9999999T", false},
+        {"network", "byte_budget", "0", true},
+        {"network", "byte_budget", "2G", true},
+        {"network", "byte_budget", "all", false},
         {"network", "max_waste", "64M", true},
         {"network", "max_waste", "-1", false},
         {"network", "low_speed", "1K/30s", true},
@@ -198,6 +201,8 @@ static void values_arrive_in_their_fields(void **state)
     assert_int_equal(field.config.boot.attempts, 7);
     assert_true(take("network", "rate_limit", "2M"));
     assert_int_equal(field.config.http.rate_limit, 2 << 20);
+    assert_true(take("network", "byte_budget", "1G"));
+    assert_int_equal(field.config.byte_budget, 1 << 30);
     assert_true(take("network", "low_speed", "4K/5s"));
     assert_int_equal(field.config.http.low_speed_bytes, 4096);
     assert_int_equal(field.config.http.low_speed_ms, 5000);

@@ -74,6 +74,8 @@ static struct journal full_journal(void)
     j.restarts = 2;
     j.left_bytes = INT64_MAX;
     j.open = true;
+    memset(j.fetched.manifest_sha256, 0xcd, SHA256_SIZE);
+    j.fetched.bytes = 123456789012;
     j.attempts = 3;
     j.confirmed_max = 12;
     j.slots[0].content = CONTENT_CONFIRMED;
@@ -167,6 +169,7 @@ static void everything_saved_is_loaded_again(void **state)
     assert_int_equal(got.restarts, want.restarts);
     assert_int_equal(got.left_bytes, want.left_bytes);
     assert_int_equal(got.open, want.open);
+    assert_memory_equal(&got.fetched, &want.fetched, sizeof got.fetched);
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         assert_int_equal(got.slots[i].content, want.slots[i].content);
         assert_release_equal(&got.slots[i].release, &want.slots[i].release);
@@ -280,6 +283,10 @@ static void a_record_with_an_impossible_value_is_lost(void **state)
         {"\"left_bytes\":9223372036854775807", "\"left_bytes\":null"},
         {"\"left_bytes\":9223372036854775807", "\"left_bytes\":true"},
         {"\"open\":true", "\"open\":1"},
+        {"\"bytes\":123456789012", "\"bytes\":-1"},
+        {"\"bytes\":123456789012,", ""},
+        {"\"fetched\":{", "\"fetched\":[],\"x\":{"},
+        {"\"manifest\":\"cd", "\"manifest\":\""},
         {"\"open\":true", "\"open\":null"},
         {"\"floor\":10", "\"floor\":-10"},
         {"\"time\":1700000000", "\"time\":true"},
@@ -325,6 +332,38 @@ static void a_record_from_before_the_starts_were_compared_is_kept(void **state)
     assert_int_equal(got.confirmed_max, want.confirmed_max);
     assert_int_equal(got.floor, want.floor);
     assert_int_equal(got.time_floor_s, want.time_floor_s);
+}
+
+static void a_record_from_before_fetched_bytes_were_counted_is_kept(void **state)
+{
+    char fetched[256];
+    char hash[65];
+    struct one_record store = empty_store();
+    (void)state;
+    memset(hash, 'c', sizeof hash);
+    for (size_t i = 1; i < 64; i += 2) {
+        hash[i] = 'd';
+    }
+    hash[64] = '\0';
+    snprintf(fetched, sizeof fetched, "\"fetched\":{\"bytes\":123456789012,\"manifest\":\"%s\"},",
+             hash);
+    tamper(&store, fetched, "");
+    struct journal got = load(&store);
+    assert_false(got.lost);
+    assert_int_equal(got.fetched.bytes, 0);
+    assert_int_equal(got.next_chunk, 17);
+    assert_true(got.open);
+}
+
+// As this program's was by older ones, which count nothing.
+static void a_record_with_members_of_a_newer_program_is_kept(void **state)
+{
+    struct one_record store = empty_store();
+    (void)state;
+    tamper(&store, "\"attempts\":3,", "\"attempts\":3,\"bells\":[{\"whistles\":1}],");
+    struct journal got = load(&store);
+    assert_false(got.lost);
+    assert_int_equal(got.attempts, 3);
 }
 
 static void a_record_that_is_not_canonical_is_lost(void **state)
@@ -385,7 +424,7 @@ static void a_number_that_json_cannot_hold_is_a_bug(void **state)
     struct error e;
     struct one_record store = empty_store();
     (void)state;
-    for (int i = 0; i < 8; i++) {
+    for (int i = 0; i < 9; i++) {
         struct journal j = full_journal();
         uint64_t *numbers[] = {&j.release.release_index,
                                &j.slots[0].release.release_index,
@@ -394,7 +433,8 @@ static void a_number_that_json_cannot_hold_is_a_bug(void **state)
                                &j.last.time_s,
                                &j.floor,
                                &j.time_floor_s,
-                               &j.left_bytes};
+                               &j.left_bytes,
+                               &j.fetched.bytes};
         *numbers[i] = (uint64_t)INT64_MAX + 1;
         assert_fails(ERR_INTERNAL, "too large", journal_save(&store.base, &j, &e));
         assert_int_equal(store.len, 0);
@@ -433,6 +473,8 @@ int main(void)
         cmocka_unit_test(a_record_of_another_format_is_lost),
         cmocka_unit_test(a_record_with_an_impossible_value_is_lost),
         cmocka_unit_test(a_record_from_before_the_starts_were_compared_is_kept),
+        cmocka_unit_test(a_record_from_before_fetched_bytes_were_counted_is_kept),
+        cmocka_unit_test(a_record_with_members_of_a_newer_program_is_kept),
         cmocka_unit_test(a_record_that_is_not_canonical_is_lost),
         cmocka_unit_test(a_record_too_large_or_on_a_bad_block_is_lost),
         cmocka_unit_test(other_failures_of_the_store_are_told),

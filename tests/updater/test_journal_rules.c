@@ -106,10 +106,30 @@ static void counting_anew_leaves_nothing_counted(void **state)
 {
     struct journal j = used_journal();
     (void)state;
+    journal_set_fetched(&j, &j.release, 77);
     journal_count_anew(&j);
+    assert_int_equal(journal_fetched(&j, &j.release), 0);
     assert_int_equal(j.restarts, 0);
     assert_int_equal(j.left_bytes, 0);
     assert_false(j.open);
+}
+
+static void bytes_are_counted_for_one_release(void **state)
+{
+    struct journal j = used_journal();
+    const struct release_id other = release("3.0", 30, 0xcd);
+    (void)state;
+    assert_int_equal(journal_fetched(&j, &j.release), 0);
+    journal_set_fetched(&j, &j.release, 100);
+    assert_int_equal(journal_fetched(&j, &j.release), 100);
+    assert_int_equal(journal_fetched(&j, &other), 0);
+    // Beginning it again takes nothing from the count.
+    const struct release_id same = j.release;
+    journal_begin(&j, 1, &same, 50, false);
+    assert_int_equal(journal_fetched(&j, &same), 100);
+    journal_set_fetched(&j, &other, 5);
+    assert_int_equal(journal_fetched(&j, &other), 5);
+    assert_int_equal(journal_fetched(&j, &same), 0);
 }
 
 static void the_newest_confirmed_release_is_found(void **state)
@@ -142,6 +162,7 @@ int main(void)
         cmocka_unit_test(only_a_cut_without_progress_is_one_more_restart),
         cmocka_unit_test(the_count_does_not_begin_anew_by_growing),
         cmocka_unit_test(counting_anew_leaves_nothing_counted),
+        cmocka_unit_test(bytes_are_counted_for_one_release),
         cmocka_unit_test(the_newest_confirmed_release_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

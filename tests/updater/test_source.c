@@ -45,11 +45,23 @@ static void errors_come_through(void **state)
     source_close(NULL);
 }
 
+static void a_file_of_another_length_is_told_in_one_way(void **state)
+{
+    (void)state;
+    struct error e;
+    assert_fails(ERR_FORMAT, "the file ends at 10 bytes, byte 12 was to be read",
+                 source_fail_past_end(10, 12, &e));
+    assert_fails(ERR_FORMAT, "the file is 10 bytes, its header says 12: it was cut short",
+                 source_fail_size(10, 12, &e));
+    assert_fails(ERR_FORMAT, "something was added behind its end", source_fail_size(13, 12, &e));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_wrappers_reach_the_back_end),
         cmocka_unit_test(errors_come_through),
+        cmocka_unit_test(a_file_of_another_length_is_told_in_one_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,7 +72,7 @@ static void a_range_that_reaches_past_the_end_gives_what_there_is(void **state)
     assert_ok(source_start(s, FILE_BYTES - 60, 100, &e));
     assert_ok(source_read(s, buf, 60, &e));
     assert_memory_equal(buf, content + FILE_BYTES - 60, 60);
-    assert_fails(ERR_FORMAT, "the file ends at byte 10000", source_read(s, buf, 1, &e));
+    assert_fails(ERR_FORMAT, "the file ends at 10000 bytes", source_read(s, buf, 1, &e));
 }
 
 static void reading_past_the_end_is_an_error_and_never_short(void **state)
@@ -81,7 +81,7 @@ static void reading_past_the_end_is_an_error_and_never_short(void **state)
     uint8_t buf[100];
     CLEANUP(cleanup_source) struct source *s = open_file(*state);
     assert_ok(source_start(s, FILE_BYTES - 60, 100, &e));
-    assert_fails(ERR_FORMAT, "the file ends at byte 10000", source_read(s, buf, 100, &e));
+    assert_fails(ERR_FORMAT, "the file ends at 10000 bytes", source_read(s, buf, 100, &e));
 }
 
 static void a_range_that_begins_at_the_end_is_refused(void **state)
