@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 struct source_file {
@@ -144,4 +145,69 @@ enum err source_file_open(const char *path, struct source **ret, struct error *e
     s->size_bytes = (uint64_t)st.st_size;
     *ret = TAKE_PTR(s);
     return OK;
+}
+
+static const char scheme[] = "file://";
+
+bool source_file_is_url(const char *text)
+{
+    return strncasecmp(text, scheme, sizeof scheme - 1) == 0;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    int lower = c | 0x20;
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// In place; the text only becomes shorter. False for a %, behind which no two digits are, or %00.
+static MUST_CHECK bool percent_decode(char *text)
+{
+    char *out = text;
+    for (const char *in = text; *in != '\0'; in++) {
+        if (*in != '%') {
+            *out++ = *in;
+            continue;
+        }
+        int high = hex_digit(in[1]);
+        int low = high < 0 ? -1 : hex_digit(in[2]);
+        if (low < 0 || (high == 0 && low == 0)) {
+            return false;
+        }
+        *out++ = (char)(high * 16 + low);
+        in += 2;
+    }
+    *out = '\0';
+    return true;
+}
+
+enum err source_file_open_url(const char *url, struct source **ret, struct error *e)
+{
+    const char *host = url + sizeof scheme - 1;
+    size_t host_len = strcspn(host, "/?#");
+    bool local = host_len == 0 || (host_len == 9 && strncasecmp(host, "localhost", 9) == 0);
+    if (!local) {
+        // What stands there is not repeated: it may hold a password.
+        return fail(e, ERR_USAGE, 0,
+                    "a file:// URL names a file of this machine: file:///PATH, not another host");
+    }
+    if (host[host_len] != '/') {
+        return fail(e, ERR_USAGE, 0, "%s: a file:// URL needs an absolute path: file:///PATH", url);
+    }
+    if (strpbrk(host, "?#") != NULL) {
+        return fail(e, ERR_USAGE, 0,
+                    "%s: a file has no query and no fragment; in its name ? is %%3F and # is %%23",
+                    url);
+    }
+    CLEANUP(cleanup_free) char *path = strdup(host + host_len);
+    if (path == NULL) {
+        return fail_memory(e);
+    }
+    if (!percent_decode(path)) {
+        return fail(e, ERR_USAGE, 0, "%s: %% wants two hexadecimal digits that are not 00", url);
+    }
+    return source_file_open(path, ret, e);
 }

@@ -159,6 +159,73 @@ static void a_directory_and_a_pipe_are_refused_without_waiting(void **state)
     assert_null(s);
 }
 
+static void expect_opens(const char *before, const char *dir, const char *after)
+{
+    struct error e;
+    char url[512];
+    uint8_t buf[10];
+    snprintf(url, sizeof url, "%s%s%s", before, dir, after);
+    struct source *s = NULL;
+    assert_true(source_file_is_url(url));
+    if (source_file_open_url(url, &s, &e) != OK) {
+        fail_msg("%s: %s", url, e.msg);
+    }
+    assert_ok(source_start(s, 100, 10, &e));
+    assert_ok(source_read(s, buf, 10, &e));
+    assert_memory_equal(buf, content + 100, 10);
+    source_close(s);
+}
+
+static void a_file_url_is_its_path_decoded(void **state)
+{
+    char path[256];
+    char odd[512];
+    make_file(path, sizeof path, *state);
+    expect_opens("file://", *state, "/image.vvi");
+    expect_opens("FILE://", *state, "/image.vvi");
+    expect_opens("file://localhost", *state, "/image.vvi");
+    expect_opens("file://LocalHost", *state, "/image.vvi");
+    expect_opens("file://", *state, "/%69mage%2Evv%69");
+    expect_opens("file://", *state, "%2fimage.vvi");
+    assert_int_equal(
+        rename(path, temp_dir_path(odd, sizeof odd, *state, "1 of 2 100%25?#\xc3\xa4+.vvi")), 0);
+    expect_opens("file://", *state, "/1%20of%202%20100%2525%3F%23%c3%A4+.vvi");
+    expect_opens("file://", *state, "/1 of 2 100%2525%3f%23%C3%a4+.vvi");
+}
+
+static void a_file_url_of_another_kind_is_refused(void **state)
+{
+    static const char *const urls[][2] = {
+        {"file://server/image.vvi", "file:///PATH, not another host"},
+        {"file://user:secret@/image.vvi", "not another host"},
+        {"file://localhost:80/image.vvi", "not another host"},
+        {"file://localhos/image.vvi", "not another host"},
+        {"file://image.vvi", "not another host"},
+        {"file://", "needs an absolute path"},
+        {"file://localhost", "needs an absolute path"},
+        {"file://?/x", "needs an absolute path"},
+        {"file:///image.vvi?x=1", "no query and no fragment"},
+        {"file:///image.vvi#top", "no query and no fragment"},
+        {"file:///image%", "% wants two hexadecimal digits"},
+        {"file:///image%4", "% wants two hexadecimal digits"},
+        {"file:///image%4g", "% wants two hexadecimal digits"},
+        {"file:///image%g4", "% wants two hexadecimal digits"},
+        {"file:///image%00.vvi", "that are not 00"},
+    };
+    struct error e;
+    struct source *s = NULL;
+    (void)state;
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
+        assert_true(source_file_is_url(urls[i][0]));
+        assert_fails(ERR_USAGE, urls[i][1], source_file_open_url(urls[i][0], &s, &e));
+        assert_null(strstr(e.msg, "secret"));
+    }
+    assert_fails(ERR_IO, "/none of this: No such file",
+                 source_file_open_url("file:///none%20of%20this", &s, &e));
+    assert_false(source_file_is_url("file:/image.vvi"));
+    assert_false(source_file_is_url("files://image.vvi"));
+}
+
 int main(void)
 {
 #define DIR_TEST(f) cmocka_unit_test_setup_teardown(f, temp_dir_make, temp_dir_remove)
@@ -175,6 +242,8 @@ int main(void)
         DIR_TEST(a_file_that_shrinks_while_it_is_read_is_noticed),
         DIR_TEST(a_missing_file_is_an_error_with_its_name),
         DIR_TEST(a_directory_and_a_pipe_are_refused_without_waiting),
+        DIR_TEST(a_file_url_is_its_path_decoded),
+        DIR_TEST(a_file_url_of_another_kind_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

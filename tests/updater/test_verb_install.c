@@ -54,6 +54,21 @@ static void an_image_file_is_installed_and_told_in_a_sentence(void **state)
     file_release_expect_in_slot_b(&s->release);
 }
 
+static void a_file_url_is_an_image_file(void **state)
+{
+    struct stage *s = *state;
+    char url[600];
+    snprintf(url, sizeof url, "file://%s", s->image);
+    CLEANUP(verb_run_clear) struct verb_run r;
+    install(&r, s, url, NULL, NULL);
+    assert_int_equal(r.err, OK);
+    file_release_expect_in_slot_b(&s->release);
+    CLEANUP(verb_run_clear) struct verb_run refused;
+    install(&refused, s, "file://server/edge.vvi", NULL, NULL);
+    assert_int_equal(refused.err, ERR_USAGE);
+    assert_contains(refused.log, "not another host");
+}
+
 static void with_json_the_result_is_one_object_on_one_line(void **state)
 {
     struct stage *s = *state;
@@ -203,7 +218,7 @@ static void another_kind_of_url_is_a_usage_error(void **state)
     CLEANUP(verb_run_clear) struct verb_run r;
     install(&r, s, "ftp://127.0.0.1/edge.vvi", NULL, NULL);
     assert_int_equal(r.err, ERR_USAGE);
-    assert_contains(r.log, "only http:// and https:// URLs");
+    assert_contains(r.log, "only http://, https:// and file:// URLs");
 }
 
 static void a_missing_file_is_an_input_error(void **state)
@@ -255,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         verb_test(an_image_file_is_installed_and_told_in_a_sentence),
+        verb_test(a_file_url_is_an_image_file),
         verb_test(with_json_the_result_is_one_object_on_one_line),
         verb_test(the_same_again_is_nothing_to_do),
         verb_test(a_dry_run_says_what_would_be_done),
