@@ -24,17 +24,20 @@ pid {work}/nginx.pid;
 error_log {work}/error.log;
 events {{ worker_connections 64; }}
 http {{
-    log_format counted '$request_method $uri $status $body_bytes_sent "$http_range"';
+    log_format counted '$request_method $uri $status $body_bytes_sent "$http_range" '
+                       '$server_protocol';
     access_log {work}/access.log counted;
     client_body_temp_path {work}/t1; proxy_temp_path {work}/t2; fastcgi_temp_path {work}/t3;
     uwsgi_temp_path {work}/t4; scgi_temp_path {work}/t5;
     default_type application/octet-stream;
     sendfile on;
+    limit_conn_zone $server_addr zone=server:1m;
     server {{
         listen 127.0.0.1:{port}{tls};
         root {root};
         {limit}
         {certificates}
+        {extra}
     }}
 }}
 """
@@ -73,13 +76,14 @@ def stop(process):
 
 
 class Nginx:
-    """nginx serving one folder on loopback, as an ordinary user, until stop()."""
+    """nginx serving one folder on loopback, as an ordinary user, until stop(). `extra` are lines of
+    its configuration for the server; `tls` is (certificate, key), with `http2` also offered."""
 
-    def __init__(self, root, work, rate=None, tls=None):
+    def __init__(self, root, work, rate=None, tls=None, http2=False, extra="", port=None):
         self.root = pathlib.Path(root)
         self.work = pathlib.Path(work)
         self.work.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
+        self.port = port or free_port()
         scheme = "https" if tls else "http"
         self.url = f"{scheme}://127.0.0.1:{self.port}"
         conf = self.work / "nginx.conf"
@@ -87,7 +91,8 @@ class Nginx:
             work=self.work, port=self.port, root=self.root,
             # The worker of a root nginx would be nobody, who cannot read a test's folder.
             user="user root;" if os.geteuid() == 0 else "",
-            tls=" ssl" if tls else "",
+            tls=" ssl http2" if tls and http2 else " ssl" if tls else "",
+            extra=extra,
             limit=f"limit_rate {rate};" if rate else "",
             certificates=(f"ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};"
                           if tls else "")))
@@ -103,10 +108,15 @@ class Nginx:
         rows = []
         log = self.work / "access.log"
         for line in log.read_text().splitlines() if log.exists() else []:
-            head, _, wanted = line.partition(' "')
+            head, _, rest = line.partition(' "')
             method, uri, status, count = head.split(" ")
-            rows.append((method, uri, int(status), int(count), wanted.rstrip('"')))
+            rows.append((method, uri, int(status), int(count), rest.partition('"')[0]))
         return rows
+
+    def protocols(self):
+        """The versions of HTTP that were spoken."""
+        log = self.work / "access.log"
+        return {line.split(" ")[-1] for line in log.read_text().splitlines()}
 
     def stop(self):
         """Ends the server."""
