@@ -13,6 +13,8 @@ enum {
     ZERO_RUN_BLOCKS = 4, // below that a chunk of its own costs more table than it saves payload
 };
 
+static const char *const rule_names[] = {[CUT_BLOCK] = "block", [CUT_FIXED] = "fixed"};
+
 enum err cutter_init(struct cutter *c, enum cut_rule rule, uint64_t average, struct error *e)
 {
     if (average < BLOCK_SIZE || average > CHUNK_RAW_MAX || (average & (average - 1)) != 0) {
@@ -99,10 +101,10 @@ static size_t next_block_cut(uint32_t average, const uint8_t *data, size_t limit
     return off;
 }
 
-size_t cutter_next(const struct cutter *c, const uint8_t *data, size_t len)
+size_t cutter_next(const struct cutter *c, uint64_t at, const uint8_t *data, size_t len)
 {
     if (c->rule == CUT_FIXED) {
-        return min_size(c->average, len);
+        return min_size(c->average - at % c->average, len);
     }
     size_t run = zero_prefix(data, min_size(CHUNK_RAW_MAX, len));
     if (blocks(run) >= ZERO_RUN_BLOCKS) {
@@ -114,7 +116,27 @@ size_t cutter_next(const struct cutter *c, const uint8_t *data, size_t len)
 
 const char *cutter_name(const struct cutter *c, char *buf, size_t len)
 {
-    const char *rule = c->rule == CUT_FIXED ? "fixed" : "block";
-    snprintf(buf, len, "%s:%" PRIu32, rule, c->average);
+    snprintf(buf, len, "%s:%" PRIu32, rule_names[c->rule], c->average);
     return buf;
+}
+
+bool cutter_from_name(const char *name, struct cutter *ret)
+{
+    const char *colon = strchr(name, ':');
+    struct error ignored;
+    uint64_t average;
+    if (colon == NULL || !parse_u64(colon + 1, &average)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(rule_names) / sizeof(rule_names[0]); i++) {
+        struct cutter c;
+        char again[NAME_MAX_LEN + 1];
+        // Compared as a whole, because a number can be written in more than one way.
+        if (cutter_init(&c, (enum cut_rule)i, average, &ignored) == OK &&
+            strcmp(cutter_name(&c, again, sizeof(again)), name) == 0) {
+            *ret = c;
+            return true;
+        }
+    }
+    return false;
 }

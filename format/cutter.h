@@ -27,10 +27,13 @@ struct cutter {
 // ERR_USAGE when `average` is not allowed.
 MUST_CHECK enum err cutter_init(struct cutter *c, enum cut_rule rule, uint64_t average,
                                 struct error *e);
-// The length of the chunk that begins at data[0]. `len` > 0 is what is left of the partition or at
-// least CHUNK_RAW_MAX + 4096 of it.
-size_t cutter_next(const struct cutter *c, const uint8_t *data, size_t len);
+// The length of the chunk that begins at data[0], which is byte `at` of the partition. `len` > 0 is
+// what is left of the partition or at least CHUNK_RAW_MAX + 4096 of it.
+size_t cutter_next(const struct cutter *c, uint64_t at, const uint8_t *data, size_t len);
 // "block:65536", the form the manifest names; `buf` of at least NAME_MAX_LEN + 1 bytes.
 const char *cutter_name(const struct cutter *c, char *buf, size_t len);
+// The cutter of that name and no other; false when there is none. An image may name a rule that
+// this program does not know: it can be read all the same.
+MUST_CHECK bool cutter_from_name(const char *name, struct cutter *ret);
 
 #endif

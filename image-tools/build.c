@@ -70,7 +70,8 @@ static enum err put_next(struct line *l, struct input_file *in, struct error *e)
     bool hole;
     enum err err = input_file_window(in, &data, &len, &hole, e);
     if (err == OK) {
-        size_t cut = cutter_next(l->cutter, data, len);
+        uint64_t at = input_file_size(in) - input_file_left(in);
+        size_t cut = cutter_next(l->cutter, at, data, len);
         chunk_pool_put(l->pool, hole ? NULL : data, cut);
         input_file_advance(in, cut);
     }

@@ -23,7 +23,8 @@ static enum err count_chunks(const struct cutter *c, struct input_file *in, uint
         if (err != OK) {
             return err;
         }
-        input_file_advance(in, cutter_next(c, data, len));
+        uint64_t at = input_file_size(in) - input_file_left(in);
+        input_file_advance(in, cutter_next(c, at, data, len));
         count++;
     }
     input_file_rewind(in);

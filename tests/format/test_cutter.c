@@ -30,7 +30,7 @@ static void cut_through(const struct cutter *c, const uint8_t *data, size_t len,
     ret->count = 0;
     for (size_t off = 0; off < len;) {
         size_t left = len - off;
-        size_t n = cutter_next(c, data + off, left < window ? left : window);
+        size_t n = cutter_next(c, off, data + off, left < window ? left : window);
         assert_in_range(n, 1, CHUNK_RAW_MAX);
         assert_true(n <= left);
         off += n;
@@ -86,6 +86,64 @@ static void the_name_is_the_one_the_manifest_carries(void **state)
     assert_string_equal(cutter_name(&c, name, sizeof(name)), "fixed:4096");
 }
 
+static void a_name_gives_the_cutter_back(void **state)
+{
+    (void)state;
+    struct error e;
+    static const enum cut_rule rules[] = {CUT_BLOCK, CUT_FIXED};
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        for (uint64_t average = 4096; average <= MIB; average *= 2) {
+            struct cutter c;
+            struct cutter again = {0};
+            char name[NAME_MAX_LEN + 1];
+            assert_ok(cutter_init(&c, rules[i], average, &e));
+            assert_true(cutter_from_name(cutter_name(&c, name, sizeof(name)), &again));
+            assert_int_equal(again.rule, rules[i]);
+            assert_int_equal(again.average, average);
+        }
+    }
+}
+
+static void no_other_name_gives_a_cutter(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "",
+        ":",
+        "block",
+        "block:",
+        ":65536",
+        "blocks:65536",
+        "bloc:65536",
+        "Block:65536",
+        "rabin:65536",
+        " block:65536",
+        "block :65536",
+        "block: 65536",
+        "block:65536 ",
+        "block:+65536",
+        "block:065536",
+        "block:0x10000",
+        "block:64K",
+        "block:65536:1",
+        "block::65536",
+        "block:0",
+        "block:2048",
+        "block:65535",
+        "block:2097152",
+        "block:18446744073709617152", // 2^64 + 65536
+        "fixed:-4096",
+        "fixed:4096.0",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct cutter c = {.average = 1};
+        if (cutter_from_name(bad[i], &c)) {
+            fail_msg("'%s' gave a cutter", bad[i]);
+        }
+        assert_int_equal(c.average, 1);
+    }
+}
+
 static void fixed_cuts_fall_on_multiples_of_the_average(void **state)
 {
     (void)state;
@@ -102,6 +160,20 @@ static void fixed_cuts_fall_on_multiples_of_the_average(void **state)
     }
     assert_int_equal(cuts.end[47], 3 * MIB - 100);
     free(data);
+}
+
+static void fixed_cuts_find_back_to_multiples_from_anywhere(void **state)
+{
+    (void)state;
+    struct error e;
+    struct cutter c;
+    static const uint8_t data[9000];
+    assert_ok(cutter_init(&c, CUT_FIXED, 4096, &e));
+    assert_int_equal(cutter_next(&c, 4095, data, sizeof(data)), 1);
+    assert_int_equal(cutter_next(&c, 4096, data, sizeof(data)), 4096);
+    assert_int_equal(cutter_next(&c, 4097, data, sizeof(data)), 4095);
+    assert_int_equal(cutter_next(&c, (UINT64_C(1) << 40) + 96, data, sizeof(data)), 4000);
+    assert_int_equal(cutter_next(&c, 4097, data, 10), 10);
 }
 
 // The example of docs/image-format.md: a rescan by another program must find the same cuts.
@@ -318,11 +390,11 @@ static void a_partition_smaller_than_a_block_is_one_chunk(void **state)
     struct cutter c = block_cutter(65536);
     uint8_t *data = random_data(BLOCK);
     for (size_t len = 1; len < BLOCK; len += 511) {
-        assert_int_equal(cutter_next(&c, data, len), len);
+        assert_int_equal(cutter_next(&c, 0, data, len), len);
     }
     memset(data, 0, BLOCK);
-    assert_int_equal(cutter_next(&c, data, 1), 1);
-    assert_int_equal(cutter_next(&c, data, BLOCK - 1), BLOCK - 1);
+    assert_int_equal(cutter_next(&c, 0, data, 1), 1);
+    assert_int_equal(cutter_next(&c, 0, data, BLOCK - 1), BLOCK - 1);
     free(data);
 }
 
@@ -331,7 +403,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_average_that_is_no_power_of_two_in_range_is_refused),
         cmocka_unit_test(the_name_is_the_one_the_manifest_carries),
+        cmocka_unit_test(a_name_gives_the_cutter_back),
+        cmocka_unit_test(no_other_name_gives_a_cutter),
         cmocka_unit_test(fixed_cuts_fall_on_multiples_of_the_average),
+        cmocka_unit_test(fixed_cuts_find_back_to_multiples_from_anywhere),
         cmocka_unit_test(the_cuts_are_the_documented_ones),
         cmocka_unit_test(block_cuts_lie_on_multiples_of_a_block),
         cmocka_unit_test(chunks_stay_between_a_quarter_and_four_times_the_average),

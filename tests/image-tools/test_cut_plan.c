@@ -60,7 +60,8 @@ static uint64_t count(struct input_file *in, const struct cutter *c)
         size_t len;
         bool hole;
         assert_ok(input_file_window(in, &data, &len, &hole, &e));
-        input_file_advance(in, cutter_next(c, data, len));
+        uint64_t at = input_file_size(in) - input_file_left(in);
+        input_file_advance(in, cutter_next(c, at, data, len));
         n++;
     }
     input_file_rewind(in);

@@ -92,12 +92,12 @@ static void add_chunk(struct build *b, const uint8_t *raw, size_t raw_len)
     free(stored);
 }
 
-static size_t next_cut(const struct build *b, const struct cutter *cutter, size_t n,
+static size_t next_cut(const struct build *b, const struct cutter *cutter, size_t n, uint64_t at,
                        const uint8_t *data, size_t len)
 {
     const uint32_t *cuts = b->recipe->cuts;
     if (cuts == NULL) {
-        return cutter_next(cutter, data, len);
+        return cutter_next(cutter, at, data, len);
     }
     size_t count = 0;
     while (cuts[count] != 0) {
@@ -120,7 +120,7 @@ static void add_partition(struct build *b, size_t index)
     p->first = b->m.table_records;
     cutter_name(&cutter, p->cut, sizeof(p->cut));
     for (size_t off = 0; off < len;) {
-        size_t n = next_cut(b, &cutter, b->m.table_records - p->first, data + off, len - off);
+        size_t n = next_cut(b, &cutter, b->m.table_records - p->first, off, data + off, len - off);
         add_chunk(b, data + off, n);
         off += n;
     }
