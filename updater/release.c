@@ -9,6 +9,22 @@ static uint64_t first_range(const struct source *source)
     return size < RELEASE_FIRST_RANGE ? size : RELEASE_FIRST_RANGE;
 }
 
+// [off, off + len), where the source stands at `off` of a range that ends at `end`, or behind it.
+static enum err read_on(struct source *source, uint8_t *buf, uint64_t off, size_t len, uint64_t end,
+                        struct error *e)
+{
+    uint64_t left = off < end ? end - off : 0;
+    size_t n = len < left ? len : (size_t)left;
+    enum err err = n > 0 ? source_read(source, buf, n, e) : OK;
+    if (err == OK && n < len) {
+        err = source_start(source, off + n, len - n, e);
+        if (err == OK) {
+            err = source_read(source, buf + n, len - n, e);
+        }
+    }
+    return err;
+}
+
 static enum err read_header(struct source *source, uint8_t bytes[HEADER_SIZE], struct header *ret,
                             struct error *e)
 {
@@ -34,37 +50,20 @@ enum err release_fetch_head(struct device *d, struct source *source, struct imag
     if (err != OK) {
         return err;
     }
-    _Static_assert(HEADER_SIZE + MANIFEST_MAX + SIGNATURE_AREA_MAX <= RELEASE_FIRST_RANGE,
-                   "every head is in the first range");
     size_t len = header_head_size(&header);
     CLEANUP(cleanup_free) uint8_t *head = malloc(len);
     if (head == NULL) {
         return fail_memory(e);
     }
     memcpy(head, bytes, HEADER_SIZE);
-    err = source_read(source, head + HEADER_SIZE, len - HEADER_SIZE, e);
+    err =
+        read_on(source, head + HEADER_SIZE, HEADER_SIZE, len - HEADER_SIZE, RELEASE_FIRST_RANGE, e);
     if (err != OK) {
         return err;
     }
     struct image_trust trust;
     err = device_trust(d, &trust, e);
     return err == OK ? image_open_head(head, len, &trust.verifier, d->hasher, ret, e) : err;
-}
-
-// [off, off + len), of which the first range still has the beginning.
-static enum err read_on(struct source *source, uint8_t *buf, uint64_t off, size_t len,
-                        struct error *e)
-{
-    size_t left = RELEASE_FIRST_RANGE - (size_t)off;
-    size_t n = len < left ? len : left;
-    enum err err = source_read(source, buf, n, e);
-    if (err == OK && n < len) {
-        err = source_start(source, off + n, len - n, e);
-        if (err == OK) {
-            err = source_read(source, buf + n, len - n, e);
-        }
-    }
-    return err;
 }
 
 enum err release_fetch_table(struct device *d, struct source *source, struct image *image,
@@ -76,7 +75,7 @@ enum err release_fetch_table(struct device *d, struct source *source, struct ima
     if (rest == NULL) {
         return fail_memory(e);
     }
-    enum err err = read_on(source, rest, head_size, len, e);
+    enum err err = read_on(source, rest, head_size, len, RELEASE_FIRST_RANGE, e);
     if (err == OK) {
         err = image_add_table(image, TAKE_PTR(rest), len, d->hasher, e);
     }

@@ -13,8 +13,9 @@
 #include "updater/device.h"
 #include "updater/source.h"
 
-// The first range: usually header, manifest, signatures and the table of a middling image.
-enum { RELEASE_FIRST_RANGE = 256 * 1024 };
+// The first range: usually header, manifest and signatures. What it does not have of them, and the
+// table, is asked for when its size is known: no byte in vain, but for an image smaller than this.
+enum { RELEASE_FIRST_RANGE = 16 * 1024 };
 
 // `*ret` has no table yet.
 MUST_CHECK enum err release_fetch_head(struct device *d, struct source *source, struct image **ret,

@@ -9,7 +9,7 @@
 
 enum { KIB = 1024, LEN = 24 * KIB };
 
-static struct bench *serve(size_t len, uint32_t cut)
+static struct bench *serve_with(size_t len, uint32_t cut, uint32_t signature_room)
 {
     uint8_t *data = malloc(len);
     assert_non_null(data);
@@ -17,10 +17,16 @@ static struct bench *serve(size_t len, uint32_t cut)
     struct bench *b = bench_new(len, 0);
     struct image_recipe r = bench_recipe("2.0", 7);
     r.cuts = (const uint32_t[]){cut, 0};
+    r.signature_room = signature_room;
     image_recipe_add(&r, "rootfs", data, len);
     bench_serve(b, &r);
     free(data);
     return b;
+}
+
+static struct bench *serve(size_t len, uint32_t cut)
+{
+    return serve_with(len, cut, 4 * KIB);
 }
 
 static void head_and_table_come_in_one_range_that_goes_on_into_the_payload(void **state)
@@ -48,8 +54,9 @@ static void the_first_range_ends_with_a_file_whose_size_is_known(void **state)
     (void)state;
     struct error e;
     struct image *image = NULL;
-    struct bench *b = serve(LEN, 4096);
+    struct bench *b = serve(2 * KIB, 4096);
     b->source.base.size_bytes = b->image.len;
+    assert_true(b->image.len < RELEASE_FIRST_RANGE);
     assert_ok(release_fetch_head(&b->device, &b->source.base, &image, &e));
     assert_int_equal(b->source.ranges[0].len, b->image.len);
     image_free(image);
@@ -70,6 +77,28 @@ static void a_table_longer_than_the_first_range_comes_in_a_second_one(void **sta
     assert_int_equal(b->source.range_count, 2);
     assert_int_equal(b->source.ranges[1].off, RELEASE_FIRST_RANGE);
     assert_int_equal(b->source.ranges[1].len, payload - RELEASE_FIRST_RANGE);
+    assert_int_equal(b->source.read_bytes, payload);
+    image_free(image);
+    bench_free(b);
+}
+
+static void a_head_longer_than_the_first_range_comes_in_a_second_one(void **state)
+{
+    (void)state;
+    struct error e;
+    struct image *image = NULL;
+    struct bench *b = serve_with(LEN, 4096, 40 * KIB);
+    size_t head = header_head_size(&b->image.header);
+    uint64_t payload = b->image.header.payload_offset;
+    assert_true(head > RELEASE_FIRST_RANGE);
+    assert_ok(release_fetch_head(&b->device, &b->source.base, &image, &e));
+    assert_ok(release_fetch_table(&b->device, &b->source.base, image, &e));
+    assert_int_equal(chunk_table_count(image->table), 6);
+    assert_int_equal(b->source.range_count, 3);
+    assert_int_equal(b->source.ranges[1].off, RELEASE_FIRST_RANGE);
+    assert_int_equal(b->source.ranges[1].len, head - RELEASE_FIRST_RANGE);
+    assert_int_equal(b->source.ranges[2].off, head);
+    assert_int_equal(b->source.ranges[2].len, payload - head);
     assert_int_equal(b->source.read_bytes, payload);
     image_free(image);
     bench_free(b);
@@ -191,6 +220,7 @@ int main(void)
         cmocka_unit_test(head_and_table_come_in_one_range_that_goes_on_into_the_payload),
         cmocka_unit_test(the_first_range_ends_with_a_file_whose_size_is_known),
         cmocka_unit_test(a_table_longer_than_the_first_range_comes_in_a_second_one),
+        cmocka_unit_test(a_head_longer_than_the_first_range_comes_in_a_second_one),
         cmocka_unit_test(a_head_without_a_trusted_signature_is_refused),
         cmocka_unit_test(a_changed_byte_before_the_payload_is_refused),
         cmocka_unit_test(a_file_of_another_length_than_its_header_says_is_refused),
