@@ -6,6 +6,7 @@
 struct fetcher {
     struct source *source;
     const struct chunk_table *table;
+    const struct seeds *seeds;
     uint64_t payload_off; // of the payload in the file
     // The range under way, offsets in the payload; pos == end: none is.
     uint64_t pos, end;
@@ -14,8 +15,8 @@ struct fetcher {
     uint64_t held_off;
 };
 
-enum err fetcher_new(struct source *source, const struct image *image, struct fetcher **ret,
-                     struct error *e)
+enum err fetcher_new(struct source *source, const struct image *image, const struct seeds *seeds,
+                     struct fetcher **ret, struct error *e)
 {
     CLEANUP(cleanup_fetcher) struct fetcher *f = calloc(1, sizeof *f);
     if (f == NULL) {
@@ -23,6 +24,7 @@ enum err fetcher_new(struct source *source, const struct image *image, struct fe
     }
     f->source = source;
     f->table = image->table;
+    f->seeds = seeds;
     f->payload_off = image->header.payload_offset;
     f->buf = malloc(CHUNK_STORED_MAX);
     if (f->buf == NULL) {
@@ -41,12 +43,12 @@ void fetcher_free(struct fetcher *f)
 }
 
 uint64_t fetch_range_end(const struct chunk_table *table, uint32_t index,
-                         const struct chunk_set *differs)
+                         const struct chunk_set *differs, const struct seeds *seeds)
 {
     struct chunk first = chunk_table_get(table, index, NULL);
     uint64_t end = first.stored_off + first.stored_len;
     for (uint32_t i = index + 1; i < chunk_table_count(table); i++) {
-        if (!plan_fetches(differs, table, i)) {
+        if (!plan_fetches(differs, seeds, table, i)) {
             continue;
         }
         // Chunks with stored bytes of their own stand in the payload in the order of the table, so
@@ -102,7 +104,7 @@ enum err fetcher_get(struct fetcher *f, uint32_t index, const struct chunk_set *
     f->holds = false;
     enum err err = OK;
     if (!in_range(f, &c)) {
-        err = begin_range(f, &c, fetch_range_end(f->table, index, differs), e);
+        err = begin_range(f, &c, fetch_range_end(f->table, index, differs, f->seeds), e);
     }
     if (err == OK && c.stored_off > f->pos) {
         err = read_on(f, (size_t)(c.stored_off - f->pos), e);

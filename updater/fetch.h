@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "format/image.h"
 #include "updater/chunk_set.h"
+#include "updater/seeds.h"
 #include "updater/source.h"
 
 enum {
@@ -21,9 +22,10 @@ enum {
 
 struct fetcher;
 
-// `source` and `image` (with its table) outlive it.
+// `source`, `image` (with its table) and `seeds` (NULL: there are none) outlive it. What is among
+// the seeds is not fetched ahead; it may still be asked for.
 MUST_CHECK enum err fetcher_new(struct source *source, const struct image *image,
-                                struct fetcher **ret, struct error *e);
+                                const struct seeds *seeds, struct fetcher **ret, struct error *e);
 void fetcher_free(struct fetcher *f);
 DEFINE_CLEANUP(fetcher, struct fetcher *, fetcher_free)
 
@@ -34,6 +36,6 @@ MUST_CHECK enum err fetcher_get(struct fetcher *f, uint32_t index, const struct 
 
 // Where the range that begins with chunk `index` ends; offset in the payload.
 uint64_t fetch_range_end(const struct chunk_table *table, uint32_t index,
-                         const struct chunk_set *differs);
+                         const struct chunk_set *differs, const struct seeds *seeds);
 
 #endif

@@ -71,6 +71,31 @@ static enum err fill_from_target(struct fill *f, const struct job *j, uint32_t o
     return err == OK ? writer_commit(f->writer, j->chunk.raw_len, e) : err;
 }
 
+// `*ret_done` is false when no place is known, it cannot be read, or something else stands there:
+// then it is fetched.
+static enum err fill_from_seed(struct fill *f, const struct job *j, uint32_t origin, bool *ret_done,
+                               struct error *e)
+{
+    struct seed_place place;
+    uint8_t *raw;
+    if (!seeds_find(f->seeds, origin, &place)) {
+        return OK;
+    }
+    enum err err = writer_reserve(f->writer, j->part, j->off, j->chunk.raw_len, &raw, e);
+    if (err != OK) {
+        return err;
+    }
+    err = seed_read(f->seeds, &place, raw, j->chunk.raw_len, e);
+    if (err == OK) {
+        err = chunk_check_raw(&j->chunk, raw, f->device->hasher, e);
+    }
+    *ret_done = err == OK;
+    if (err == ERR_IO || err == ERR_FORMAT) {
+        return OK;
+    }
+    return err == OK ? writer_commit(f->writer, j->chunk.raw_len, e) : err;
+}
+
 static enum err fill_chunk(struct fill *f, const struct job *j, struct error *e)
 {
     if (j->chunk.codec == CODEC_ZERO) {
@@ -78,13 +103,21 @@ static enum err fill_chunk(struct fill *f, const struct job *j, struct error *e)
     }
     uint32_t origin = chunk_table_origin(f->table, j->index);
     bool done = false;
+    enum err err = OK;
     if (origin != j->index) {
-        enum err err = fill_from_target(f, j, origin, &done, e);
-        if (err != OK) {
-            return err;
-        }
+        err = fill_from_target(f, j, origin, &done, e);
     }
-    return done ? OK : fill_from_source(f, j, e);
+    if (err == OK && !done) {
+        err = fill_from_seed(f, j, origin, &done, e);
+    }
+    if (err == OK && !done) {
+        return fill_from_source(f, j, e);
+    }
+    if (err == OK) {
+        f->copied_bytes += j->chunk.raw_len;
+        progress_add(&f->device->progress, j->chunk.raw_len);
+    }
+    return err;
 }
 
 // How many of the first `count` chunks end before the block that `off` of their last partition lies
@@ -153,7 +186,7 @@ enum err fill_chunks(struct fill *f, const struct chunk_set *differs, struct err
 enum err fill_try_first(struct fill *f, const struct chunk_set *differs, struct error *e)
 {
     for (uint32_t i = 0; i < chunk_table_count(f->table); i++) {
-        if (plan_fetches(differs, f->table, i)) {
+        if (plan_fetches(differs, f->seeds, f->table, i)) {
             struct job j = job_for(f, i, differs);
             enum err err = fetch_and_decode(f, &j, e);
             return err == OK ? OK : error_context(e, "chunk %" PRIu32, i);

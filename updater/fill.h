@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Step 6: every chunk that differs into the target slot, from the nearest place that has it:
-// zeros from nowhere, a repeated chunk from where the target has it already, the rest from the
-// source.
+// zeros from nowhere, a repeated chunk from where the target has it already, one that stands
+// elsewhere on the device from there, the rest from the source.
 //
 // Invariants
 // 1. Whatever the place, a chunk is hashed in the writer's buffer before it is committed.
@@ -26,6 +26,8 @@ struct fill {
     struct decoder *decoder;
     struct writer *writer;
     const struct byte_budget *budget; // what was fetched stands in the journal with the mark
+    const struct seeds *seeds; // NULL: there are none
+    uint64_t copied_bytes;     // that did not come from the source
 };
 
 // Chunks of `differs` in target order; written and synced at the end.

@@ -26,7 +26,9 @@ struct install_report {
     bool nothing_to_do;     // the slot was whole already
     bool activated;         // the next boot is a trial of `slot`
     uint64_t planned_bytes; // stored bytes to fetch, as planned
+    uint64_t planned_copy_bytes, planned_zero_bytes, planned_write_bytes; // raw bytes
     uint64_t fetched_bytes; // as counted by the source
+    uint64_t copied_bytes;  // raw bytes that came from elsewhere on the device
     uint64_t written_bytes; // to the target, zero ranges not counted
     uint64_t reused_bytes;  // raw bytes that were already in place
 };

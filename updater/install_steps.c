@@ -213,16 +213,7 @@ enum err step_check_room(struct install *in, struct error *e)
 static enum err make_buffers(struct install *in, struct error *e)
 {
     enum err err = heads_new(in->slot, &in->heads, e);
-    if (err == OK) {
-        err = writer_new(in->slot, in->heads, &in->writer, e);
-    }
-    if (err == OK) {
-        err = fetcher_new(in->source, in->image, &in->fetcher, e);
-    }
-    if (err == OK) {
-        err = decoder_new(&in->decoder, e);
-    }
-    return err;
+    return err == OK ? writer_new(in->slot, in->heads, &in->writer, e) : err;
 }
 
 static struct scan scan_for(struct install *in, const char *step, const struct heads *heads)
@@ -248,7 +239,28 @@ static struct fill fill_for(struct install *in)
         .decoder = in->decoder,
         .writer = in->writer,
         .budget = &in->budget,
+        .seeds = in->plan->seeds,
     };
+}
+
+// Before there is a buffer to fetch into: a stored record is in memory meanwhile.
+static enum err add_seeds(struct install *in, struct error *e)
+{
+    _Static_assert((int)SEED_SCAN_BUF_SIZE <= (int)WRITE_BUF_SIZE, "the writer's buffer is lent");
+    struct seeds *seeds = NULL;
+    const struct seed_search search = {
+        .device = in->device,
+        .target = in->slot,
+        .image = in->image,
+        .differs = in->plan->differs,
+        .buf = writer_scratch(in->writer),
+        .blind_bytes = SEED_BLIND_BYTES,
+    };
+    enum err err = seeds_gather(&search, &seeds, e);
+    if (err == OK) {
+        plan_add_seeds(in->plan, in->image->table, seeds);
+    }
+    return err;
 }
 
 enum err step_plan(struct install *in, struct error *e)
@@ -267,7 +279,11 @@ enum err step_plan(struct install *in, struct error *e)
                  "slot %s: %" PRIu64 " bytes cannot be read and will be written anew",
                  in->slot->name, in->plan->unreadable_bytes);
     }
-    return OK;
+    err = add_seeds(in, e);
+    if (err == OK) {
+        err = fetcher_new(in->source, in->image, in->plan->seeds, &in->fetcher, e);
+    }
+    return err == OK ? decoder_new(&in->decoder, e) : err;
 }
 
 enum err step_hold_heads(struct install *in, struct error *e)
@@ -284,6 +300,9 @@ enum err step_hold_heads(struct install *in, struct error *e)
     in->report.nothing_to_do = in->whole;
     in->report.activated = in->whole && in->boot.trial == in->target && in->boot.next == in->target;
     in->report.planned_bytes = p->fetch_bytes;
+    in->report.planned_copy_bytes = p->copy_bytes;
+    in->report.planned_zero_bytes = p->zero_bytes;
+    in->report.planned_write_bytes = p->write_bytes;
     in->report.reused_bytes = p->reused_bytes;
     return OK;
 }
@@ -387,9 +406,12 @@ enum err step_zero_heads(struct install *in, struct error *e)
 enum err step_fill(struct install *in, struct error *e)
 {
     struct fill fill = fill_for(in);
-    progress_begin(&in->device->progress, "download", in->plan->fetch_bytes);
-    enum err err = fill_chunks(&fill, in->plan->differs, e);
+    const struct plan *p = in->plan;
+    progress_begin(&in->device->progress, p->copy_bytes > 0 ? "copy and download" : "download",
+                   p->fetch_bytes + p->copy_bytes);
+    enum err err = fill_chunks(&fill, p->differs, e);
     progress_end(&in->device->progress);
+    in->report.copied_bytes = fill.copied_bytes;
     return err;
 }
 

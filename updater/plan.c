@@ -1,40 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/plan.h"
 
-bool plan_fetches(const struct chunk_set *differs, const struct chunk_table *table, uint32_t index)
+bool plan_fetches(const struct chunk_set *differs, const struct seeds *seeds,
+                  const struct chunk_table *table, uint32_t index)
 {
+    struct seed_place place;
     return chunk_set_has(differs, index) && chunk_table_origin(table, index) == index &&
-           chunk_table_get(table, index, NULL).codec != CODEC_ZERO;
+           chunk_table_get(table, index, NULL).codec != CODEC_ZERO &&
+           !seeds_find(seeds, index, &place);
 }
 
 void plan_free(struct plan *p)
 {
     if (p != NULL) {
         chunk_set_free(p->differs);
+        seeds_free(p->seeds);
         free(p);
     }
 }
 
-uint64_t plan_fetch_bytes(const struct chunk_set *differs, const struct chunk_table *table)
+uint64_t plan_fetch_bytes(const struct chunk_set *differs, const struct seeds *seeds,
+                          const struct chunk_table *table)
 {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < chunk_table_count(table); i++) {
-        if (plan_fetches(differs, table, i)) {
+        if (plan_fetches(differs, seeds, table, i)) {
             sum += chunk_table_get(table, i, NULL).stored_len;
         }
     }
     return sum;
 }
 
-static uint64_t bytes_in_place(const struct chunk_set *differs, const struct chunk_table *table)
+static void count_bytes(struct plan *p, const struct chunk_table *table)
 {
-    uint64_t sum = 0;
+    p->fetch_bytes = plan_fetch_bytes(p->differs, p->seeds, table);
+    p->copy_bytes = p->zero_bytes = p->write_bytes = p->reused_bytes = 0;
     for (uint32_t i = 0; i < chunk_table_count(table); i++) {
-        if (!chunk_set_has(differs, i)) {
-            sum += chunk_table_get(table, i, NULL).raw_len;
+        struct chunk c = chunk_table_get(table, i, NULL);
+        if (!chunk_set_has(p->differs, i)) {
+            p->reused_bytes += c.raw_len;
+        } else if (c.codec == CODEC_ZERO) {
+            p->zero_bytes += c.raw_len;
+        } else {
+            p->write_bytes += c.raw_len;
+            p->copy_bytes += plan_fetches(p->differs, p->seeds, table, i) ? 0 : c.raw_len;
         }
     }
-    return sum;
+}
+
+void plan_add_seeds(struct plan *p, const struct chunk_table *table, struct seeds *seeds)
+{
+    p->seeds = seeds;
+    count_bytes(p, table);
 }
 
 enum err plan_make(const struct scan *scan, struct plan **ret, struct error *e)
@@ -50,8 +67,7 @@ enum err plan_make(const struct scan *scan, struct plan **ret, struct error *e)
     if (err != OK) {
         return err;
     }
-    p->fetch_bytes = plan_fetch_bytes(p->differs, scan->table);
-    p->reused_bytes = bytes_in_place(p->differs, scan->table);
+    count_bytes(p, scan->table);
     *ret = TAKE_PTR(p);
     return OK;
 }

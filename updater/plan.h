@@ -9,10 +9,15 @@
 
 #include "updater/chunk_set.h"
 #include "updater/scan.h"
+#include "updater/seeds.h"
 
 struct plan {
     struct chunk_set *differs;
+    struct seeds *seeds;       // NULL until plan_add_seeds()
     uint64_t fetch_bytes;      // stored bytes to fetch
+    uint64_t copy_bytes;       // raw bytes the device has elsewhere
+    uint64_t zero_bytes;       // raw bytes of zeros
+    uint64_t write_bytes;      // raw bytes to write: all that differ but the zeros
     uint64_t reused_bytes;     // raw bytes that are in place
     uint64_t unreadable_bytes; // of the target as it is
 };
@@ -21,11 +26,16 @@ void plan_free(struct plan *p);
 DEFINE_CLEANUP(plan, struct plan *, plan_free)
 
 MUST_CHECK enum err plan_make(const struct scan *scan, struct plan **ret, struct error *e);
+// What the device has elsewhere is not fetched. Takes ownership of `seeds`.
+void plan_add_seeds(struct plan *p, const struct chunk_table *table, struct seeds *seeds);
 
 // Whether the stored bytes of a chunk that differs must come from the source: it is neither zeros
-// nor the repetition of an earlier chunk, which is in the target by the time it is needed.
-bool plan_fetches(const struct chunk_set *differs, const struct chunk_table *table, uint32_t index);
+// nor the repetition of an earlier chunk, which is in the target by the time it is needed, nor does
+// one of the seeds (NULL: there are none) have it.
+bool plan_fetches(const struct chunk_set *differs, const struct seeds *seeds,
+                  const struct chunk_table *table, uint32_t index);
 // Their sum. Bytes that several chunks share count once.
-uint64_t plan_fetch_bytes(const struct chunk_set *differs, const struct chunk_table *table);
+uint64_t plan_fetch_bytes(const struct chunk_set *differs, const struct seeds *seeds,
+                          const struct chunk_table *table);
 
 #endif

@@ -32,7 +32,8 @@ enum err read_back(const struct scan *scan, struct fill *fill, struct chunk_set 
         if (round == READ_BACK_ROUNDS) {
             return fail_bad(scan, differs, e);
         }
-        progress_begin(scan->progress, "download", plan_fetch_bytes(differs, scan->table));
+        progress_begin(scan->progress, "download",
+                       plan_fetch_bytes(differs, fill->seeds, scan->table));
         err = fill_chunks(fill, differs, e);
         progress_end(scan->progress);
         if (err != OK) {

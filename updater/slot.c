@@ -16,18 +16,27 @@ static const char *find_path(const struct config_slot *slot, const char *name)
     return NULL;
 }
 
-static enum err open_partition(struct device *d, struct slot *s, const struct partition_info *info,
-                               enum blk_mode mode, struct error *e)
+enum err slot_open_partition(struct device *d, int index, const char *name, enum blk_mode mode,
+                             struct blk **ret, struct error *e)
 {
-    const char *path = find_path(&d->config->slots[s->index], info->name);
+    const struct config_slot *slot = &d->config->slots[index];
+    const char *path = find_path(slot, name);
     if (path == NULL) {
-        return fail(e, ERR_NOT_NOW, 0, "slot %s has no partition %s", s->name, info->name);
+        return fail(e, ERR_NOT_NOW, 0, "slot %s has no partition %s", slot->name, name);
     }
+    enum err err = d->open_blk(path, mode, ret, e);
+    return err == OK ? OK : error_context(e, "slot %s, partition %s", slot->name, name);
+}
+
+static enum err add_partition(struct device *d, struct slot *s, const struct partition_info *info,
+                              enum blk_mode mode, struct error *e)
+{
     struct slot_partition *p = &s->partitions[s->count];
-    enum err err = d->open_blk(path, mode, &p->blk, e);
+    enum err err = slot_open_partition(d, s->index, info->name, mode, &p->blk, e);
     if (err != OK) {
-        return error_context(e, "slot %s, partition %s", s->name, info->name);
+        return err;
     }
+    assert(p->blk != NULL);
     p->info = info;
     s->count++;
     return policy_check_size(info, s->name, p->blk->size_bytes, e);
@@ -43,7 +52,7 @@ enum err slot_open(struct device *d, int index, const struct manifest *manifest,
     s->index = index;
     s->name = d->config->slots[index].name;
     for (size_t i = 0; i < manifest->partition_count; i++) {
-        enum err err = open_partition(d, s, &manifest->partitions[i], mode, e);
+        enum err err = add_partition(d, s, &manifest->partitions[i], mode, e);
         if (err != OK) {
             return err;
         }

@@ -33,6 +33,9 @@ struct slot {
 MUST_CHECK enum err slot_open(struct device *d, int index, const struct manifest *manifest,
                               enum blk_mode mode, struct slot **ret, struct error *e);
 void slot_close(struct slot *s);
+// One partition of a slot by itself; blk_close() releases it.
+MUST_CHECK enum err slot_open_partition(struct device *d, int index, const char *name,
+                                        enum blk_mode mode, struct blk **ret, struct error *e);
 DEFINE_CLEANUP(slot, struct slot *, slot_close)
 
 // The position in s->partitions of the partition that chunk `index` belongs to.

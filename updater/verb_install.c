@@ -36,13 +36,16 @@ static enum err print_json(const struct device *d, const struct install_options 
                            const struct install_report *r, FILE *out, struct error *e)
 {
     CLEANUP(cleanup_json)
-    json_t *root =
-        json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:b}", "result", result_name(o, r),
-                  "slot", d->config->slots[r->slot].name, "version", json_text(r->release.version),
-                  "release_index", (json_int_t)r->release.release_index, "planned_bytes",
-                  (json_int_t)r->planned_bytes, "fetched_bytes", (json_int_t)r->fetched_bytes,
-                  "written_bytes", (json_int_t)r->written_bytes, "reused_bytes",
-                  (json_int_t)r->reused_bytes, "activated", r->activated);
+    json_t *root = json_pack(
+        "{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "result",
+        result_name(o, r), "slot", d->config->slots[r->slot].name, "version",
+        json_text(r->release.version), "release_index", (json_int_t)r->release.release_index,
+        "planned_bytes", (json_int_t)r->planned_bytes, "planned_copy_bytes",
+        (json_int_t)r->planned_copy_bytes, "planned_zero_bytes", (json_int_t)r->planned_zero_bytes,
+        "planned_write_bytes", (json_int_t)r->planned_write_bytes, "fetched_bytes",
+        (json_int_t)r->fetched_bytes, "copied_bytes", (json_int_t)r->copied_bytes, "written_bytes",
+        (json_int_t)r->written_bytes, "reused_bytes", (json_int_t)r->reused_bytes, "activated",
+        r->activated);
     CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_print(root, JSON_COMPACT);
     if (text == NULL) {
         return fail_memory(e);
@@ -60,32 +63,44 @@ static const char *next_boot(const struct device *d, const struct install_report
                                  : "The next boot is as before; 'vv-update activate' changes that.";
 }
 
+static void print_plan(const char *slot, const struct install_report *r, FILE *out)
+{
+    char sizes[5][16];
+    fprintf(out,
+            "%s (release %" PRIu64 ") can be installed into slot %s: %s to fetch, %s to copy, %s "
+            "to write, %s to zero, %s in place already.\n",
+            r->release.version, r->release.release_index, slot,
+            format_size(r->planned_bytes, sizes[0], sizeof sizes[0]),
+            format_size(r->planned_copy_bytes, sizes[1], sizeof sizes[1]),
+            format_size(r->planned_write_bytes, sizes[2], sizeof sizes[2]),
+            format_size(r->planned_zero_bytes, sizes[3], sizeof sizes[3]),
+            format_size(r->reused_bytes, sizes[4], sizeof sizes[4]));
+}
+
 static void print_text(const struct device *d, const struct install_options *o,
                        const struct install_report *r, FILE *out)
 {
     const char *slot = d->config->slots[r->slot].name;
     char fetch[16];
+    char copied[16];
     char written[16];
     char reused[16];
-    format_size(r->reused_bytes, reused, sizeof reused);
     if (r->nothing_to_do) {
         fprintf(out,
                 "Slot %s holds %s (release %" PRIu64
                 ") already: nothing was fetched or written. %s\n",
                 slot, r->release.version, r->release.release_index, next_boot(d, r));
     } else if (o->dry_run) {
-        fprintf(out,
-                "%s (release %" PRIu64 ") can be installed into slot %s: %s to fetch, %s in place "
-                "already.\n",
-                r->release.version, r->release.release_index, slot,
-                format_size(r->planned_bytes, fetch, sizeof fetch), reused);
+        print_plan(slot, r, out);
     } else {
         fprintf(out,
-                "%s (release %" PRIu64 ") is in slot %s: %s fetched, %s written, %s in place "
-                "already. %s\n",
+                "%s (release %" PRIu64 ") is in slot %s: %s fetched, %s copied, %s written, "
+                "%s in place already. %s\n",
                 r->release.version, r->release.release_index, slot,
                 format_size(r->fetched_bytes, fetch, sizeof fetch),
-                format_size(r->written_bytes, written, sizeof written), reused, next_boot(d, r));
+                format_size(r->copied_bytes, copied, sizeof copied),
+                format_size(r->written_bytes, written, sizeof written),
+                format_size(r->reused_bytes, reused, sizeof reused), next_boot(d, r));
     }
 }
 

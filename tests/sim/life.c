@@ -116,6 +116,14 @@ const struct life lives[] = {
         .ends_with = RUNS(1) | RUNS(2),
     },
     {
+        .name = "liar", // the record of the target says what it does not hold any more
+        .setup = {FIRST_UPDATE},
+        .steps = {DO_WITH(OP_STAGE, 2), DO(OP_ROT), DO_WITH(OP_INSTALL, 3), DO(OP_BOOT),
+                  DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, 3),
+        .ends_with = RUNS(3),
+    },
+    {
         .name = "rollback",
         .setup = {FIRST_UPDATE, DO_WITH(OP_INSTALL, 2), DO(OP_BOOT), DO(OP_CONFIRM)},
         .steps = {DO(OP_ROLLBACK), DO(OP_BOOT), DO(OP_CONFIRM)},

@@ -324,6 +324,7 @@ static enum err disk_sync(struct blk *b, struct error *e)
 
 static void disk_close(struct blk *b)
 {
+    disk_of(b)->read_only = false;
     free(b);
 }
 

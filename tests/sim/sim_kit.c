@@ -25,11 +25,34 @@ static void put_superblock(uint8_t *content, const char *name, size_t off, unsig
     snprintf((char *)content + off, 64, "superblock of %s, release %u", name, release);
 }
 
+// Chunks that stand elsewhere in another release: one that release 1, running, has for release 2;
+// two that release 2, staged, has for release 3, of which the second is written over before it is
+// needed; and a place that differs from the factory's only.
+static void put_wanderers(uint8_t *c, unsigned release)
+{
+    enum { RUNNING = 900, TARGET, OVERWRITTEN, INSTALLED };
+    if (release == SIM_FACTORY) {
+        return;
+    }
+    fill_random(c + 21 * KIB, KIB, INSTALLED);
+    if (release == 1) {
+        fill_random(c + 18 * KIB, KIB, RUNNING);
+    } else if (release == 2) {
+        fill_random(c + 13 * KIB, KIB, RUNNING);
+        fill_random(c + 6 * KIB, KIB, TARGET); // where world_rot() strikes
+        fill_random(c + 7 * KIB, KIB, OVERWRITTEN);
+    } else {
+        fill_random(c + 4 * KIB, KIB, TARGET);
+        fill_random(c + 14 * KIB, KIB, OVERWRITTEN);
+    }
+}
+
 static void fill_rootfs(uint8_t *c, unsigned release)
 {
     fill_random(c + 5 * KIB, KIB, 300 + release);
     fill_random(c + 15 * KIB, 2 * KIB, 400 + release);
     fill_random(c + 19 * KIB, KIB, 500 + release);
+    put_wanderers(c, release);
     memcpy(c + 20 * KIB, c + 12 * KIB, KIB);
     if (release != SIM_FACTORY) {
         memset(c + 8 * KIB, 0, 3 * KIB);

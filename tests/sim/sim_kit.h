@@ -5,7 +5,8 @@
 // A slot has two partitions. "rootfs" looks like ext4 or erofs: its superblock is at 1024 and
 // nothing stands before it. "boot" looks the same, or like FAT or squashfs: it begins with what
 // makes it mountable. Each release differs from the one before in a few places, repeats some of its
-// own chunks and has ranges of zeros, where others have something else.
+// own chunks, has ranges of zeros where others have something else, and chunks that others have
+// elsewhere.
 #ifndef TESTS_SIM_SIM_KIT_H
 #define TESTS_SIM_SIM_KIT_H
 

@@ -249,7 +249,7 @@ void bench_open_target(struct bench *b, struct bench_target *ret)
     assert_ok(slot_open(&b->device, SLOT_B, t.image->manifest, BLK_READ_WRITE, &t.slot, &e));
     assert_ok(heads_new(t.slot, &t.heads, &e));
     assert_ok(writer_new(t.slot, t.heads, &t.writer, &e));
-    assert_ok(fetcher_new(&b->source.base, t.image, &t.fetcher, &e));
+    assert_ok(fetcher_new(&b->source.base, t.image, NULL, &t.fetcher, &e));
     assert_ok(decoder_new(&t.decoder, &e));
     assert_ok(chunk_set_new(chunk_table_count(t.image->table), &t.differs, &e));
     *ret = t;

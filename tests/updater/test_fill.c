@@ -156,7 +156,7 @@ static void the_journal_is_not_moved_when_the_sync_fails(void **state)
         s->bench->device.journal.next_chunk = 0;
         source_cancel(&s->bench->source.base);
         fetcher_free(s->t.fetcher);
-        assert_ok(fetcher_new(&s->bench->source.base, s->t.image, &s->t.fetcher, &e));
+        assert_ok(fetcher_new(&s->bench->source.base, s->t.image, NULL, &s->t.fetcher, &e));
         s->fill.fetcher = s->t.fetcher;
     }
     fail_msg("expected a failing sync among the first 40 calls");

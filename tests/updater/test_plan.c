@@ -63,7 +63,7 @@ static void for_foreign_content_everything_differs_and_shared_bytes_are_fetched_
     assert_int_equal(p->reused_bytes, 0);
     const bool fetched[CHUNKS] = {true, false, true, false, false, true, true};
     for (uint32_t i = 0; i < CHUNKS; i++) {
-        assert_int_equal(plan_fetches(p->differs, s->t.image->table, i), fetched[i]);
+        assert_int_equal(plan_fetches(p->differs, NULL, s->t.image->table, i), fetched[i]);
     }
     plan_free(p);
 }

@@ -49,7 +49,7 @@ static void an_image_file_is_installed_and_told_in_a_sentence(void **state)
     install(&r, s, s->image, NULL, NULL);
     assert_int_equal(r.err, OK);
     assert_contains(r.out, "2.0 (release 2) is in slot b: ");
-    assert_contains(r.out, " fetched, ");
+    assert_contains(r.out, " fetched, 0 B copied, 52.0 KiB written, 0 B in place already. It ");
     assert_contains(r.out, "in place already. It boots next, on trial.\n");
     file_release_expect_in_slot_b(&s->release);
 }
@@ -82,23 +82,31 @@ static void with_json_the_result_is_one_object_on_one_line(void **state)
     const char *version;
     json_int_t index;
     json_int_t planned;
+    json_int_t to_copy;
+    json_int_t to_zero;
+    json_int_t to_write;
     json_int_t fetched;
+    json_int_t copied;
     json_int_t written;
     json_int_t reused;
     int activated;
-    assert_int_equal(json_unpack(root, "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:b !}", "result",
-                                 &result, "slot", &slot, "version", &version, "release_index",
-                                 &index, "planned_bytes", &planned, "fetched_bytes", &fetched,
-                                 "written_bytes", &written, "reused_bytes", &reused, "activated",
-                                 &activated),
-                     0);
+    assert_int_equal(
+        json_unpack(root, "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b !}",
+                    "result", &result, "slot", &slot, "version", &version, "release_index", &index,
+                    "planned_bytes", &planned, "planned_copy_bytes", &to_copy, "planned_zero_bytes",
+                    &to_zero, "planned_write_bytes", &to_write, "fetched_bytes", &fetched,
+                    "copied_bytes", &copied, "written_bytes", &written, "reused_bytes", &reused,
+                    "activated", &activated),
+        0);
     assert_string_equal(result, "installed");
     assert_string_equal(slot, "b");
     assert_string_equal(version, "2.0");
     assert_int_equal(index, 2);
     assert_true(planned > 0 && planned < FILE_RELEASE_LEN);
     assert_true(fetched > planned);
-    assert_int_equal(written, 53248); // 50,000 bytes in whole blocks
+    assert_int_equal(to_copy + to_zero + copied, 0);
+    assert_int_equal(to_write, 50000);
+    assert_int_equal(written, 53248); // in whole blocks
     assert_int_equal(reused, 0);
     assert_true(activated);
 }
@@ -128,7 +136,8 @@ static void a_dry_run_says_what_would_be_done(void **state)
     install(&text, s, s->image, "--dry-run", NULL);
     assert_int_equal(text.err, OK);
     assert_contains(text.out, "2.0 (release 2) can be installed into slot b: ");
-    assert_contains(text.out, " to fetch, 0 B in place already.\n");
+    assert_contains(text.out, " to fetch, 0 B to copy, 48.8 KiB to write, 0 B to zero, 0 B in "
+                              "place already.\n");
     CLEANUP(verb_run_clear) struct verb_run json;
     install(&json, s, s->image, "--dry-run", "--json");
     CLEANUP(cleanup_json) json_t *root = verb_run_json(&json);

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/seeds.h"
+
+#include "updater/heads.h"
+#include "updater/plan.h"
+#include "updater/slot_record.h"
+
+#include <string.h>
+
+// Of one chunk that differs, as small as it gets: there may be 65536 of them.
+struct seed {
+    uint32_t index;
+    uint8_t known; // whether it was found, slot and part mean something
+    uint8_t slot;  // enum seed_slot
+    uint16_t part;
+    uint64_t off;
+};
+
+struct seeds {
+    const struct slot *target;
+    struct blk *running[MANIFEST_PARTITIONS_MAX]; // by position in the target; NULL: not there
+    uint32_t count;
+    struct seed *all; // in the order of the table
+};
+
+// What goes along while they are gathered.
+struct gathering {
+    const struct seed_search *search;
+    const struct chunk_table *table;
+    struct seeds *seeds;
+    struct chunk_finder *finder;
+    size_t part; // that is being searched
+};
+
+static struct seed *seed_of(const struct seeds *s, uint32_t index)
+{
+    uint32_t low = 0;
+    uint32_t high = s->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (s->all[middle].index < index) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < s->count && s->all[low].index == index ? &s->all[low] : NULL;
+}
+
+// --- places --------------------------------------------------------------------------------------
+
+static struct blk *blk_at(const struct seeds *s, enum seed_slot slot, size_t part)
+{
+    return slot == SEED_RUNNING ? s->running[part] : s->target->partitions[part].blk;
+}
+
+// The first chunk of the partition that ends behind `off`, or the end of its chunks.
+static uint32_t chunk_behind(const struct gathering *g, const struct partition_info *info,
+                             uint64_t off)
+{
+    uint32_t low = info->first;
+    uint32_t high = info->first + info->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        uint64_t begin;
+        struct chunk c = chunk_table_get(g->table, middle, &begin);
+        if (begin + c.raw_len <= off) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+// Invariant 3. The heads are zeros from step 5 on.
+static bool is_kept(const struct gathering *g, size_t part, uint64_t off, uint64_t len,
+                    uint32_t index)
+{
+    const struct partition_info *info = g->search->target->partitions[part].info;
+    uint32_t end = info->first + info->count;
+    if (off < HEAD_SIZE) {
+        return false;
+    }
+    for (uint32_t i = chunk_behind(g, info, off); i < end && i < index; i++) {
+        uint64_t begin;
+        (void)chunk_table_get(g->table, i, &begin);
+        if (begin >= off + len) {
+            break;
+        }
+        if (chunk_set_has(g->search->differs, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take(struct gathering *g, uint32_t index, enum seed_slot slot, size_t part,
+                 uint64_t off)
+{
+    struct seed *seed = seed_of(g->seeds, index);
+    const struct blk *blk = blk_at(g->seeds, slot, part);
+    uint64_t len = chunk_table_get(g->table, index, NULL).raw_len;
+    if (seed == NULL || seed->known || blk == NULL || off > blk->size_bytes ||
+        len > blk->size_bytes - off ||
+        (slot == SEED_TARGET && !is_kept(g, part, off, len, index))) {
+        return;
+    }
+    *seed = (struct seed){index, true, (uint8_t)slot, (uint16_t)part, off};
+}
+
+// --- by the record of a slot ---------------------------------------------------------------------
+
+// The target's position of the partition; `count` when it has none of that name.
+static size_t part_named(const struct slot *target, const char *name)
+{
+    size_t part = 0;
+    while (part < target->count && strcmp(target->partitions[part].info->name, name) != 0) {
+        part++;
+    }
+    return part;
+}
+
+static void take_partition(struct gathering *g, const struct image *record,
+                           const struct partition_info *info, enum seed_slot slot)
+{
+    size_t part = part_named(g->search->target, info->name);
+    for (uint32_t i = 0; part < g->search->target->count && i < info->count; i++) {
+        uint64_t off;
+        uint32_t index;
+        struct chunk c = chunk_table_get(record->table, info->first + i, &off);
+        if (c.codec != CODEC_ZERO && chunk_finder_find(g->finder, c.raw_sha256, &index)) {
+            take(g, index, slot, part, off);
+        }
+    }
+}
+
+// False: there is no record, or none that can be used.
+static bool take_record(struct gathering *g, int index, enum seed_slot slot)
+{
+    struct error e;
+    struct device *d = g->search->device;
+    CLEANUP(cleanup_image) struct image *record = NULL;
+    struct image_trust trust;
+    enum err err = device_trust(d, &trust, &e);
+    if (err == OK) {
+        err = slot_record_load(d->state, d->config->slots[index].name, &trust.verifier, d->hasher,
+                               &record, &e);
+    }
+    if (err != OK) {
+        if (err != ERR_NOT_NOW) {
+            log_warn(d->log, "%s; what the slot has is not known from it", e.msg);
+        }
+        return false;
+    }
+    for (size_t i = 0; i < record->manifest->partition_count; i++) {
+        take_partition(g, record, &record->manifest->partitions[i], slot);
+    }
+    return true;
+}
+
+// --- by a search ---------------------------------------------------------------------------------
+
+static void take_found(void *context, uint32_t index, uint64_t off)
+{
+    struct gathering *g = context;
+    take(g, index, SEED_RUNNING, g->part, off);
+}
+
+static void search_partition(struct gathering *g, size_t part)
+{
+    struct error e;
+    struct device *d = g->search->device;
+    const struct seed_scan scan = {
+        .blk = g->seeds->running[part],
+        .info = g->search->target->partitions[part].info,
+        .finder = g->finder,
+        .hasher = d->hasher,
+        .progress = &d->progress,
+        .blind_bytes = g->search->blind_bytes,
+        .buf = g->search->buf,
+        .found = take_found,
+        .context = g,
+    };
+    g->part = part;
+    if (scan.blk != NULL && seed_scan(&scan, &e) != OK) {
+        log_warn(d->log, "slot %s, partition %s: %s; the search for chunks of it ends there",
+                 d->config->slots[d->running].name, scan.info->name, e.msg);
+    }
+}
+
+static void search_running(struct gathering *g)
+{
+    const struct slot *target = g->search->target;
+    struct progress *progress = &g->search->device->progress;
+    uint64_t total = 0;
+    for (size_t part = 0; part < target->count; part++) {
+        const struct blk *blk = g->seeds->running[part];
+        total += blk == NULL ? 0 : seed_scan_bytes(blk, target->partitions[part].info);
+    }
+    if (total == 0) {
+        return;
+    }
+    progress_begin(progress, "search", total);
+    for (size_t part = 0; part < target->count; part++) {
+        search_partition(g, part);
+    }
+    progress_end(progress);
+}
+
+// --- all of it -----------------------------------------------------------------------------------
+
+// A place for every chunk that would have to be fetched.
+static enum err list_wanted(struct gathering *g, struct error *e)
+{
+    struct seeds *s = g->seeds;
+    const struct chunk_set *differs = g->search->differs;
+    uint32_t wanted = 0;
+    for (uint32_t i = 0; i < chunk_table_count(g->table); i++) {
+        wanted += plan_fetches(differs, NULL, g->table, i);
+    }
+    if (wanted == 0) {
+        return OK;
+    }
+    s->all = calloc(wanted, sizeof *s->all);
+    if (s->all == NULL) {
+        return fail_memory(e);
+    }
+    for (uint32_t i = 0; i < chunk_table_count(g->table); i++) {
+        if (plan_fetches(differs, NULL, g->table, i)) {
+            s->all[s->count++].index = i;
+        }
+    }
+    return chunk_finder_new(g->table, &g->finder, e);
+}
+
+static void open_running(struct gathering *g)
+{
+    struct error e;
+    struct device *d = g->search->device;
+    const struct slot *target = g->search->target;
+    for (size_t part = 0; part < target->count; part++) {
+        if (slot_open_partition(d, d->running, target->partitions[part].info->name, BLK_READ_ONLY,
+                                &g->seeds->running[part], &e) != OK) {
+            g->seeds->running[part] = NULL;
+            log_warn(d->log, "%s; nothing is copied from there", e.msg);
+        }
+    }
+}
+
+// Leaves those that were found.
+static void compact(struct seeds *s)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (s->all[i].known) {
+            s->all[found++] = s->all[i];
+        }
+    }
+    s->count = found;
+}
+
+enum err seeds_gather(const struct seed_search *search, struct seeds **ret, struct error *e)
+{
+    CLEANUP(cleanup_seeds) struct seeds *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return fail_memory(e);
+    }
+    s->target = search->target;
+    struct gathering g = {.search = search, .table = search->image->table, .seeds = s};
+    enum err err = list_wanted(&g, e);
+    if (err != OK) {
+        return err;
+    }
+    if (s->count > 0) {
+        open_running(&g);
+        if (!take_record(&g, search->device->running, SEED_RUNNING)) {
+            search_running(&g);
+        }
+        (void)take_record(&g, search->target->index, SEED_TARGET);
+        compact(s);
+    }
+    chunk_finder_free(g.finder);
+    *ret = TAKE_PTR(s);
+    return OK;
+}
+
+void seeds_free(struct seeds *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    for (size_t part = 0; part < MANIFEST_PARTITIONS_MAX; part++) {
+        if (s->running[part] != NULL) {
+            blk_close(s->running[part]);
+        }
+    }
+    free(s->all);
+    free(s);
+}
+
+bool seeds_find(const struct seeds *s, uint32_t index, struct seed_place *ret)
+{
+    const struct seed *seed = s == NULL ? NULL : seed_of(s, index);
+    if (seed == NULL) {
+        return false;
+    }
+    *ret = (struct seed_place){(enum seed_slot)seed->slot, seed->part, seed->off};
+    return true;
+}
+
+enum err seed_read(const struct seeds *s, const struct seed_place *place, void *buf, size_t len,
+                   struct error *e)
+{
+    return blk_pread(blk_at(s, place->slot, place->part), buf, len, place->off, e);
+}
