@@ -222,6 +222,26 @@ static enum err read_piece(int fd, uint8_t *buf, size_t len, size_t *ret_len, st
     return OK;
 }
 
+enum err file_each(const char *path, file_taker take, void *context, struct error *e)
+{
+    uint8_t piece[FILE_PIECE_BYTES];
+    CLEANUP(cleanup_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return fail(e, ERR_IO, errno, "%s: open", path);
+    }
+    for (size_t len = sizeof piece; len == sizeof piece;) {
+        enum err err = read_piece(fd, piece, sizeof piece, &len, e);
+        if (err != OK) {
+            return error_context(e, "%s", path);
+        }
+        err = len > 0 ? take(context, piece, len, e) : OK;
+        if (err != OK) {
+            return err;
+        }
+    }
+    return OK;
+}
+
 // Whether the file goes on with the part.
 static enum err part_is_next(int fd, const struct file_part *part, bool *ret_same, struct error *e)
 {

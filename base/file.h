@@ -23,6 +23,13 @@
 MUST_CHECK enum err file_read(const char *path, size_t max, uint8_t **ret_data, size_t *ret_len,
                               struct error *e);
 
+// Hands the whole of `path` to `take` in order, in pieces of FILE_PIECE_BYTES (the last one may be
+// shorter), so that it need not stand in memory. An error of `take` ends it and is returned. A
+// missing file as with file_read().
+enum { FILE_PIECE_BYTES = 16 * 1024 };
+typedef enum err (*file_taker)(void *context, const uint8_t *piece, size_t len, struct error *e);
+MUST_CHECK enum err file_each(const char *path, file_taker take, void *context, struct error *e);
+
 // A piece of what a file is to hold, so that it need not stand in one buffer.
 struct file_part {
     const void *data;

@@ -243,7 +243,6 @@ static struct fill fill_for(struct install *in)
     };
 }
 
-// Before there is a buffer to fetch into: a stored record is in memory meanwhile.
 static enum err add_seeds(struct install *in, struct error *e)
 {
     _Static_assert((int)SEED_SCAN_BUF_SIZE <= (int)WRITE_BUF_SIZE, "the writer's buffer is lent");

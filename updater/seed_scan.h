@@ -19,7 +19,8 @@
 #include "updater/chunk_finder.h"
 
 enum {
-    SEED_SCAN_BUF_SIZE = 2 * CHUNK_RAW_MAX + 2 * BLK_ALIGN,
+    // The longest chunk, and what is read at once. Less would be moved to and fro more often.
+    SEED_SCAN_BUF_SIZE = CHUNK_RAW_MAX + 256 * 1024 + 2 * BLK_ALIGN,
     SEED_BLIND_BYTES = 64 * 1024 * 1024,
 };
 

@@ -7,20 +7,39 @@
 
 #include <string.h>
 
-// Of one chunk that differs, as small as it gets: there may be 65536 of them.
-struct seed {
-    uint32_t index;
-    uint8_t known; // whether it was found, slot and part mean something
-    uint8_t slot;  // enum seed_slot
-    uint16_t part;
-    uint64_t off;
+// Of one chunk that differs, as small as it gets: there may be 65536 of them. 8 bytes, the index
+// on top, so that they are in order by their value.
+enum {
+    OFF_BITS = 42,
+    PART_BITS = 4,
+    SLOT_BITS = 2,
+    INDEX_SHIFT = OFF_BITS + PART_BITS + SLOT_BITS
 };
+enum { UNKNOWN = 3 }; // as the slot: not found
+_Static_assert(MANIFEST_PARTITIONS_MAX <= 1 << PART_BITS, "a partition fits");
+_Static_assert(TABLE_MAX / CHUNK_RECORD_SIZE <= 1 << (64 - INDEX_SHIFT), "an index fits");
+
+static uint64_t pack(uint32_t index, unsigned slot, size_t part, uint64_t off)
+{
+    return (uint64_t)index << INDEX_SHIFT | (uint64_t)slot << (OFF_BITS + PART_BITS) |
+           (uint64_t)part << OFF_BITS | off;
+}
+
+static uint32_t index_of(uint64_t seed)
+{
+    return (uint32_t)(seed >> INDEX_SHIFT);
+}
+
+static unsigned slot_of(uint64_t seed)
+{
+    return (unsigned)(seed >> (OFF_BITS + PART_BITS)) & ((1U << SLOT_BITS) - 1);
+}
 
 struct seeds {
     const struct slot *target;
     struct blk *running[MANIFEST_PARTITIONS_MAX]; // by position in the target; NULL: not there
     uint32_t count;
-    struct seed *all; // in the order of the table
+    uint64_t *all; // pack()ed, in the order of the table
 };
 
 // What goes along while they are gathered.
@@ -29,22 +48,23 @@ struct gathering {
     const struct chunk_table *table;
     struct seeds *seeds;
     struct chunk_finder *finder;
-    size_t part; // that is being searched
+    enum seed_slot slot; // whose record is read
+    size_t part;         // that is being searched
 };
 
-static struct seed *seed_of(const struct seeds *s, uint32_t index)
+static uint64_t *seed_of(const struct seeds *s, uint32_t index)
 {
     uint32_t low = 0;
     uint32_t high = s->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (s->all[middle].index < index) {
+        if (index_of(s->all[middle]) < index) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low < s->count && s->all[low].index == index ? &s->all[low] : NULL;
+    return low < s->count && index_of(s->all[low]) == index ? &s->all[low] : NULL;
 }
 
 // --- places --------------------------------------------------------------------------------------
@@ -98,15 +118,15 @@ static bool is_kept(const struct gathering *g, size_t part, uint64_t off, uint64
 static void take(struct gathering *g, uint32_t index, enum seed_slot slot, size_t part,
                  uint64_t off)
 {
-    struct seed *seed = seed_of(g->seeds, index);
+    uint64_t *seed = seed_of(g->seeds, index);
     const struct blk *blk = blk_at(g->seeds, slot, part);
     uint64_t len = chunk_table_get(g->table, index, NULL).raw_len;
-    if (seed == NULL || seed->known || blk == NULL || off > blk->size_bytes ||
-        len > blk->size_bytes - off ||
+    if (seed == NULL || slot_of(*seed) != UNKNOWN || blk == NULL || off > blk->size_bytes ||
+        len > blk->size_bytes - off || off >> OFF_BITS != 0 ||
         (slot == SEED_TARGET && !is_kept(g, part, off, len, index))) {
         return;
     }
-    *seed = (struct seed){index, true, (uint8_t)slot, (uint16_t)part, off};
+    *seed = pack(index, slot, part, off);
 }
 
 // --- by the record of a slot ---------------------------------------------------------------------
@@ -121,16 +141,15 @@ static size_t part_named(const struct slot *target, const char *name)
     return part;
 }
 
-static void take_partition(struct gathering *g, const struct image *record,
-                           const struct partition_info *info, enum seed_slot slot)
+static void take_recorded(void *context, const struct partition_info *info, uint64_t off,
+                          const struct chunk *c)
 {
-    size_t part = part_named(g->search->target, info->name);
-    for (uint32_t i = 0; part < g->search->target->count && i < info->count; i++) {
-        uint64_t off;
-        uint32_t index;
-        struct chunk c = chunk_table_get(record->table, info->first + i, &off);
-        if (c.codec != CODEC_ZERO && chunk_finder_find(g->finder, c.raw_sha256, &index)) {
-            take(g, index, slot, part, off);
+    struct gathering *g = context;
+    uint32_t index;
+    if (c->codec != CODEC_ZERO && chunk_finder_find(g->finder, c->raw_sha256, &index)) {
+        size_t part = part_named(g->search->target, info->name);
+        if (part < g->search->target->count) {
+            take(g, index, g->slot, part, off);
         }
     }
 }
@@ -140,23 +159,18 @@ static bool take_record(struct gathering *g, int index, enum seed_slot slot)
 {
     struct error e;
     struct device *d = g->search->device;
-    CLEANUP(cleanup_image) struct image *record = NULL;
+    const struct slot_record_walk walk = {take_recorded, g};
     struct image_trust trust;
+    g->slot = slot;
     enum err err = device_trust(d, &trust, &e);
     if (err == OK) {
-        err = slot_record_load(d->state, d->config->slots[index].name, &trust.verifier, d->hasher,
-                               &record, &e);
+        err = slot_record_walk(d->state, d->config->slots[index].name, &trust.verifier, d->hasher,
+                               &walk, &e);
     }
-    if (err != OK) {
-        if (err != ERR_NOT_NOW) {
-            log_warn(d->log, "%s; what the slot has is not known from it", e.msg);
-        }
-        return false;
+    if (err != OK && err != ERR_NOT_NOW) {
+        log_warn(d->log, "%s; what the slot has is not known from it", e.msg);
     }
-    for (size_t i = 0; i < record->manifest->partition_count; i++) {
-        take_partition(g, record, &record->manifest->partitions[i], slot);
-    }
-    return true;
+    return err == OK;
 }
 
 // --- by a search ---------------------------------------------------------------------------------
@@ -228,7 +242,7 @@ static enum err list_wanted(struct gathering *g, struct error *e)
     }
     for (uint32_t i = 0; i < chunk_table_count(g->table); i++) {
         if (plan_fetches(differs, NULL, g->table, i)) {
-            s->all[s->count++].index = i;
+            s->all[s->count++] = pack(i, UNKNOWN, 0, 0);
         }
     }
     return chunk_finder_new(g->table, &g->finder, e);
@@ -248,16 +262,21 @@ static void open_running(struct gathering *g)
     }
 }
 
-// Leaves those that were found.
+// Leaves those that were found, and no more memory than they need.
 static void compact(struct seeds *s)
 {
     uint32_t found = 0;
     for (uint32_t i = 0; i < s->count; i++) {
-        if (s->all[i].known) {
+        if (slot_of(s->all[i]) != UNKNOWN) {
             s->all[found++] = s->all[i];
         }
     }
     s->count = found;
+    uint64_t *fewer = found == 0 ? NULL : realloc(s->all, found * sizeof *s->all);
+    if (found == 0) {
+        free(s->all);
+    }
+    s->all = fewer != NULL || found == 0 ? fewer : s->all;
 }
 
 enum err seeds_gather(const struct seed_search *search, struct seeds **ret, struct error *e)
@@ -301,11 +320,13 @@ void seeds_free(struct seeds *s)
 
 bool seeds_find(const struct seeds *s, uint32_t index, struct seed_place *ret)
 {
-    const struct seed *seed = s == NULL ? NULL : seed_of(s, index);
+    const uint64_t *seed = s == NULL ? NULL : seed_of(s, index);
     if (seed == NULL) {
         return false;
     }
-    *ret = (struct seed_place){(enum seed_slot)seed->slot, seed->part, seed->off};
+    ret->slot = (enum seed_slot)slot_of(*seed);
+    ret->part = (size_t)(*seed >> OFF_BITS) & ((1U << PART_BITS) - 1);
+    ret->off = *seed & ((UINT64_C(1) << OFF_BITS) - 1);
     return true;
 }
 

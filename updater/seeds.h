@@ -9,8 +9,8 @@
 // 3. A place in the target is named only if nothing is written there before its chunk is: chunks
 //    are filled in the order of the table.
 // 4. Nothing changes after seeds_gather(): find and read may be called by several threads.
-// 5. Memory: 16 bytes a chunk that differs, at most 1 MiB; while they are gathered 4 bytes a chunk
-//    more, and one stored record.
+// 5. Memory: 8 bytes a chunk that differs, at most 512 KiB; while they are gathered 4 bytes a chunk
+//    more. No record stands in memory.
 #ifndef UPDATER_SEEDS_H
 #define UPDATER_SEEDS_H
 

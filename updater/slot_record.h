@@ -38,4 +38,17 @@ MUST_CHECK enum err slot_record_load(struct state_store *s, const char *slot_nam
                                      const struct head_verifier *verifier, struct hasher *hasher,
                                      struct image **ret, struct error *e);
 
+// The chunks of a record one by one, without the record in memory: it is read twice, and `each`
+// gets the second reading, after signature and table hash of the first one held. What else
+// chunk_table_parse() checks is not. `off`: where the chunk stands in the partition.
+struct slot_record_walk {
+    void (*each)(void *context, const struct partition_info *info, uint64_t off,
+                 const struct chunk *c);
+    void *context;
+};
+// As slot_record_load().
+MUST_CHECK enum err slot_record_walk(struct state_store *s, const char *slot_name,
+                                     const struct head_verifier *verifier, struct hasher *hasher,
+                                     const struct slot_record_walk *walk, struct error *e);
+
 #endif

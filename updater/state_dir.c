@@ -20,6 +20,12 @@ enum err state_read(struct state_store *s, const char *name, size_t max, uint8_t
     return s->ops->read(s, name, max, ret_data, ret_len, e);
 }
 
+enum err state_each(struct state_store *s, const char *name, file_taker take, void *context,
+                    struct error *e)
+{
+    return s->ops->each(s, name, take, context, e);
+}
+
 enum err state_replace(struct state_store *s, const char *name, const void *data, size_t len,
                        struct error *e)
 {
@@ -84,6 +90,14 @@ static enum err dir_read(struct state_store *s, const char *name, size_t max, ui
     return err != OK ? err : file_read(path, max, ret_data, ret_len, e);
 }
 
+static enum err dir_each(struct state_store *s, const char *name, file_taker take, void *context,
+                         struct error *e)
+{
+    CLEANUP(cleanup_free) char *path = NULL;
+    enum err err = record_path(s, name, &path, e);
+    return err != OK ? err : file_each(path, take, context, e);
+}
+
 static enum err dir_replace(struct state_store *s, const char *name, const struct file_part *parts,
                             size_t count, struct error *e)
 {
@@ -117,6 +131,7 @@ static void dir_close(struct state_store *s)
 
 static const struct state_ops dir_ops = {
     .read = dir_read,
+    .each = dir_each,
     .replace = dir_replace,
     .try_replace = dir_try_replace,
     .holds = dir_holds,

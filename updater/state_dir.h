@@ -23,6 +23,9 @@ struct state_ops {
     // Like file_read(): a missing record is ERR_IO with sys == ENOENT.
     MUST_CHECK enum err (*read)(struct state_store *s, const char *name, size_t max,
                                 uint8_t **ret_data, size_t *ret_len, struct error *e);
+    // Like file_each().
+    MUST_CHECK enum err (*each)(struct state_store *s, const char *name, file_taker take,
+                                void *context, struct error *e);
     // Like file_replace(), file_try_replace() and file_holds().
     MUST_CHECK enum err (*replace)(struct state_store *s, const char *name,
                                    const struct file_part *parts, size_t count, struct error *e);
@@ -41,6 +44,9 @@ struct state_store {
 
 MUST_CHECK enum err state_read(struct state_store *s, const char *name, size_t max,
                                uint8_t **ret_data, size_t *ret_len, struct error *e);
+// The record in pieces of FILE_PIECE_BYTES.
+MUST_CHECK enum err state_each(struct state_store *s, const char *name, file_taker take,
+                               void *context, struct error *e);
 MUST_CHECK enum err state_replace(struct state_store *s, const char *name, const void *data,
                                   size_t len, struct error *e);
 // The record becomes the parts, one behind the other.

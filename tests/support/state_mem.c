@@ -43,6 +43,20 @@ static enum err mem_read(struct state_store *base, const char *name, size_t max,
     return OK;
 }
 
+static enum err mem_each(struct state_store *base, const char *name, file_taker take, void *context,
+                         struct error *e)
+{
+    uint8_t *data = NULL;
+    size_t len = 0;
+    enum err err = mem_read(base, name, SIZE_MAX, &data, &len, e);
+    for (size_t off = 0; err == OK && off < len; off += FILE_PIECE_BYTES) {
+        size_t n = len - off < FILE_PIECE_BYTES ? len - off : FILE_PIECE_BYTES;
+        err = take(context, data + off, n, e);
+    }
+    free(data);
+    return err;
+}
+
 // "journal installing": the record, and of the journal its step.
 static void trace_record(struct state_mem *s, const char *name, const char *data, size_t len)
 {
@@ -155,6 +169,7 @@ static void mem_close(struct state_store *base)
 
 static const struct state_ops mem_ops = {
     .read = mem_read,
+    .each = mem_each,
     .replace = mem_replace,
     .try_replace = mem_try_replace,
     .holds = mem_holds,

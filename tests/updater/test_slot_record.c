@@ -20,9 +20,12 @@ static int make(void **state)
     struct stage *s = calloc(1, sizeof *s);
     assert_non_null(s);
     fill_random(data, LEN, 1);
-    s->bench = bench_new(LEN, 0);
+    s->bench = bench_new(LEN, LEN);
     struct image_recipe r = bench_recipe("2.0", 2);
+    r.cuts = (const uint32_t[]){16, 0};
+    r.signature_room = 20 * 1024;
     image_recipe_add(&r, "rootfs", data, LEN);
+    image_recipe_add(&r, "boot", data + 1, LEN / 2);
     bench_serve(s->bench, &r);
     bench_open_target(s->bench, &s->t);
     *state = s;
@@ -175,6 +178,109 @@ static void a_record_is_compared_byte_for_byte(void **state)
     assert_false(same);
 }
 
+// --- chunk by chunk ---
+
+struct walked {
+    struct stage *stage;
+    uint32_t count;
+};
+
+// In the order of the table, and where the table says.
+static void note(void *context, const struct partition_info *info, uint64_t off,
+                 const struct chunk *c)
+{
+    struct walked *w = context;
+    uint64_t expected_off;
+    struct chunk expected = chunk_table_get(w->stage->t.image->table, w->count, &expected_off);
+    const struct partition_info *part =
+        w->stage->t.slot->partitions[slot_find(w->stage->t.slot, w->count)].info;
+    assert_string_equal(info->name, part->name);
+    assert_int_equal(off, expected_off);
+    assert_memory_equal(c->raw_sha256, expected.raw_sha256, SHA256_SIZE);
+    assert_int_equal(c->raw_len, expected.raw_len);
+    w->count++;
+}
+
+static enum err walk(struct stage *s, uint32_t *ret_count, struct error *e)
+{
+    struct image_trust trust;
+    struct walked walked = {.stage = s};
+    const struct slot_record_walk how = {note, &walked};
+    enum err err = device_trust(&s->bench->device, &trust, e);
+    assert_int_equal(err, OK);
+    err = slot_record_walk(s->bench->device.state, "b", &trust.verifier, s->bench->device.hasher,
+                           &how, e);
+    *ret_count = walked.count;
+    return err;
+}
+
+static void the_chunks_of_a_record_come_one_by_one(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    uint32_t count;
+    assert_true(s->t.image->header.table_size > 2 * FILE_PIECE_BYTES);
+    assert_true(header_head_size(&s->t.image->header) > FILE_PIECE_BYTES);
+    assert_ok(slot_record_save(s->bench->device.state, "b", s->t.image, &e));
+    assert_ok(walk(s, &count, &e));
+    assert_int_equal(count, chunk_table_count(s->t.image->table));
+}
+
+static void of_a_slot_without_a_record_come_none(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    uint32_t count;
+    assert_fails(ERR_NOT_NOW, "slot b holds no verified release", walk(s, &count, &e));
+    assert_ok(slot_record_mark(s->bench->device.state, "b", &e));
+    assert_fails(ERR_NOT_NOW, "slot b holds no verified release", walk(s, &count, &e));
+    assert_int_equal(count, 0);
+}
+
+// Header, manifest, signature and table in turn, and a record that was cut short.
+static void of_a_changed_record_come_none(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    uint32_t count;
+    struct state_store *store = s->bench->device.state;
+    const struct header *h = &s->t.image->header;
+    const size_t places[] = {20, HEADER_SIZE + 5, header_signed_size(h) + 40,
+                             (size_t)h->table_offset, (size_t)h->table_offset + 70000};
+    size_t len = (size_t)h->payload_offset;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        s->bench->image.bytes[places[i]] ^= 1;
+        assert_ok(state_replace(store, "slot-b", s->bench->image.bytes, len, &e));
+        s->bench->image.bytes[places[i]] ^= 1;
+        enum err err = walk(s, &count, &e);
+        assert_true(err == ERR_FORMAT || err == ERR_TRUST);
+        assert_contains(e.msg, "slot b: its stored record: ");
+        assert_int_equal(count, 0);
+    }
+    const size_t lengths[] = {1, HEADER_SIZE, HEADER_SIZE + 100, (size_t)h->table_offset + 64};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        assert_ok(state_replace(store, "slot-b", s->bench->image.bytes, lengths[i], &e));
+        assert_fails(ERR_FORMAT, "slot b: its stored record: ", walk(s, &count, &e));
+        assert_int_equal(count, 0);
+    }
+}
+
+static void chunks_are_trusted_no_more_than_the_record(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    uint32_t count;
+    assert_ok(slot_record_save(s->bench->device.state, "b", s->t.image, &e));
+    s->bench->config.trust_signers = 2;
+    assert_fails(ERR_TRUST, "slot b: its stored record", walk(s, &count, &e));
+    s->bench->config.trust_signers = 1;
+    for (unsigned call = 1; call <= 2; call++) {
+        s->bench->seam.fail_at = s->bench->seam.calls + call;
+        assert_fails(ERR_IO, "slot b: its stored record: state read", walk(s, &count, &e));
+        assert_int_equal(count, 0);
+    }
+}
+
 static void errors_of_the_store_come_through(void **state)
 {
     struct stage *s = *state;
@@ -210,6 +316,10 @@ int main(void)
         record_test(a_record_is_trusted_no_more_than_an_image_from_the_network),
         record_test(room_for_a_record_is_asked_for_and_nothing_is_written),
         record_test(a_record_is_compared_byte_for_byte),
+        record_test(the_chunks_of_a_record_come_one_by_one),
+        record_test(of_a_slot_without_a_record_come_none),
+        record_test(of_a_changed_record_come_none),
+        record_test(chunks_are_trusted_no_more_than_the_record),
         record_test(errors_of_the_store_come_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,29 @@ static void a_record_reads_back_as_it_was_written(void **state)
     assert_memory_equal(data, record, sizeof record);
 }
 
+static enum err add_up(void *context, const uint8_t *piece, size_t len, struct error *e)
+{
+    (void)e;
+    for (size_t i = 0; i < len; i++) {
+        *(unsigned *)context += piece[i];
+    }
+    return OK;
+}
+
+static void a_record_can_be_taken_in_pieces(void **state)
+{
+    struct error e;
+    unsigned sum = 0;
+    static const uint8_t record[] = {1, 0, 2, '\n', 3};
+    CLEANUP(cleanup_state_store) struct state_store *s = open_store(*state);
+    assert_fails(ERR_IO, "slot-a", state_each(s, "slot-a", add_up, &sum, &e));
+    assert_int_equal(e.sys, ENOENT);
+    assert_ok(state_replace(s, "slot-a", record, sizeof record, &e));
+    assert_ok(state_each(s, "slot-a", add_up, &sum, &e));
+    assert_int_equal(sum, 16);
+    assert_fails(ERR_INTERNAL, "'../x'", state_each(s, "../x", add_up, &sum, &e));
+}
+
 static void a_record_is_a_file_that_only_its_owner_may_read(void **state)
 {
     struct error e;
@@ -173,6 +196,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DIR(a_record_reads_back_as_it_was_written),
+        WITH_DIR(a_record_can_be_taken_in_pieces),
         WITH_DIR(a_record_is_a_file_that_only_its_owner_may_read),
         WITH_DIR(a_missing_record_says_so_by_its_errno),
         WITH_DIR(a_record_larger_than_its_reader_wants_is_refused),
