@@ -35,12 +35,24 @@ static unsigned slot_of(uint64_t seed)
     return (unsigned)(seed >> (OFF_BITS + PART_BITS)) & ((1U << SLOT_BITS) - 1);
 }
 
+static struct seed_place place_of(uint64_t seed)
+{
+    return (struct seed_place){
+        .slot = (enum seed_slot)slot_of(seed),
+        .part = (size_t)(seed >> OFF_BITS) & ((1U << PART_BITS) - 1),
+        .off = seed & ((UINT64_C(1) << OFF_BITS) - 1),
+    };
+}
+
 struct seeds {
     const struct slot *target;
     struct blk *running[MANIFEST_PARTITIONS_MAX]; // by position in the target; NULL: not there
     uint32_t count;
     uint64_t *all; // pack()ed, in the order of the table
 };
+
+// Of that many that a record names, so many are looked at.
+enum { SAMPLED_FROM = 16, SAMPLES = 8 };
 
 // What goes along while they are gathered.
 struct gathering {
@@ -154,6 +166,49 @@ static void take_recorded(void *context, const struct partition_info *info, uint
     }
 }
 
+// Whether what the seed leads to is its chunk.
+static bool holds(const struct gathering *g, uint64_t seed)
+{
+    struct error e;
+    struct seed_place place = place_of(seed);
+    struct chunk c = chunk_table_get(g->table, index_of(seed), NULL);
+    return seed_read(g->seeds, &place, g->search->buf, c.raw_len, &e) == OK &&
+           chunk_check_raw(&c, g->search->buf, g->search->device->hasher, &e) == OK;
+}
+
+static uint32_t count_of(const struct seeds *s, enum seed_slot slot)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->count; i++) {
+        n += slot_of(s->all[i]) == slot;
+    }
+    return n;
+}
+
+// A slot that was written to by other means has nothing of what is on record: then thousands of
+// copies would fail, and each be fetched by a request of its own. Of many some are looked at.
+static bool is_believed(const struct gathering *g, enum seed_slot slot)
+{
+    const struct seeds *s = g->seeds;
+    uint32_t count = count_of(s, slot);
+    uint32_t n = 0;
+    for (uint32_t i = 0; count >= SAMPLED_FROM && i < s->count; i++) {
+        if (slot_of(s->all[i]) == slot && n++ % (count / SAMPLES) == 0 && holds(g, s->all[i])) {
+            return true;
+        }
+    }
+    return count < SAMPLED_FROM;
+}
+
+static void forget(struct seeds *s, enum seed_slot slot)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (slot_of(s->all[i]) == slot) {
+            s->all[i] = pack(index_of(s->all[i]), UNKNOWN, 0, 0);
+        }
+    }
+}
+
 // False: there is no record, or none that can be used.
 static bool take_record(struct gathering *g, int index, enum seed_slot slot)
 {
@@ -170,7 +225,15 @@ static bool take_record(struct gathering *g, int index, enum seed_slot slot)
     if (err != OK && err != ERR_NOT_NOW) {
         log_warn(d->log, "%s; what the slot has is not known from it", e.msg);
     }
-    return err == OK;
+    bool believed = err == OK && is_believed(g, slot);
+    if (err == OK && !believed) {
+        log_warn(d->log, "slot %s does not hold what is on record about it",
+                 d->config->slots[index].name);
+    }
+    if (!believed) {
+        forget(g->seeds, slot);
+    }
+    return believed;
 }
 
 // --- by a search ---------------------------------------------------------------------------------
@@ -324,9 +387,7 @@ bool seeds_find(const struct seeds *s, uint32_t index, struct seed_place *ret)
     if (seed == NULL) {
         return false;
     }
-    ret->slot = (enum seed_slot)slot_of(*seed);
-    ret->part = (size_t)(*seed >> OFF_BITS) & ((1U << PART_BITS) - 1);
-    ret->off = *seed & ((UINT64_C(1) << OFF_BITS) - 1);
+    *ret = place_of(*seed);
     return true;
 }
 

@@ -145,6 +145,27 @@ static void a_record_that_cannot_be_used_is_none(void **state)
     assert_contains(s->bench->talk, "slot a: its stored record");
 }
 
+static void a_record_of_which_nothing_is_true_is_none(void **state)
+{
+    struct stage *s = *state;
+    letters_record(s->bench, SLOT_A, "ABCDEFGHIJKLMNOP", "Q");
+    letters_put(s->bench, SLOT_A, "abcdefghijklmnop", "q");
+    gather(s, "ONMLKJIHGFEDCBAa", "Q");
+    expect_seeds(s, "- - - - - - - - - - - - - - - a0+0 -");
+    fflush(s->bench->log.stream);
+    assert_contains(s->bench->talk, "slot a does not hold what is on record about it");
+}
+
+static void a_record_of_which_much_is_true_is_believed(void **state)
+{
+    struct stage *s = *state;
+    letters_record(s->bench, SLOT_A, "ABCDEFGHIJKLMNOP", "Q");
+    letters_put(s->bench, SLOT_A, "aBcDeFgHiJkLmNOP", "q");
+    gather(s, "ONMLKJIHGFEDCBAa", "Q");
+    expect_seeds(s, "a0+14 a0+13 a0+12 a0+11 a0+10 a0+9 a0+8 a0+7 a0+6 a0+5 a0+4 a0+3 a0+2 a0+1 "
+                    "a0+0 - a1+0");
+}
+
 static void where_nothing_is_to_be_fetched_nothing_is_looked_for(void **state)
 {
     struct stage *s = *state;
@@ -224,6 +245,8 @@ int main(void)
         seeds_test(no_place_reaches_behind_the_end_of_a_device),
         seeds_test(a_slot_without_a_record_is_searched),
         seeds_test(a_record_that_cannot_be_used_is_none),
+        seeds_test(a_record_of_which_nothing_is_true_is_none),
+        seeds_test(a_record_of_which_much_is_true_is_believed),
         seeds_test(where_nothing_is_to_be_fetched_nothing_is_looked_for),
         seeds_test(a_running_slot_in_use_is_only_read),
         seeds_test(a_partition_that_cannot_be_opened_has_no_seeds),
