@@ -48,18 +48,21 @@ uint64_t fetch_range_end(const struct chunk_table *table, uint32_t index,
     struct chunk first = chunk_table_get(table, index, NULL);
     uint64_t end = first.stored_off + first.stored_len;
     for (uint32_t i = index + 1; i < chunk_table_count(table); i++) {
-        if (!plan_fetches(differs, seeds, table, i)) {
+        struct chunk c = chunk_table_get(table, i, NULL);
+        if (c.codec == CODEC_ZERO || chunk_table_origin(table, i) != i) {
             continue;
         }
         // Chunks with stored bytes of their own stand in the payload in the order of the table, so
-        // that this one begins at `end` or behind it. But not if `index` repeats an earlier chunk:
-        // then the bytes behind are not those of the chunks behind.
-        struct chunk c = chunk_table_get(table, i, NULL);
+        // that this one begins at `end` or behind it, and those behind it further away. But not if
+        // `index` repeats an earlier chunk: then the bytes behind are not those of the chunks
+        // behind.
         if (c.stored_off < end || c.stored_off - end > FETCH_GAP_MAX ||
             c.stored_off + c.stored_len - first.stored_off > FETCH_RANGE_MAX) {
             break;
         }
-        end = c.stored_off + c.stored_len;
+        if (plan_fetches(differs, seeds, table, i)) {
+            end = c.stored_off + c.stored_len;
+        }
     }
     return end;
 }
