@@ -218,7 +218,7 @@ BOARD_TESTS = $(patsubst tests/board/%.py,%.*,$(filter-out %/test_boot_scripts.p
   $(wildcard tests/board/test_*.py)))
 # These start no board.
 BOARDLESS   = test_card.* test_console.* test_folders.* test_images_cache.* test_qemu.* \
-  test_uboot_source.*
+  test_screen.* test_uboot_source.*
 BOARD_SLICE = *is_confirmed_with_contract_order *broken_service*contract_order \
   *without_a_kernel*contract_bootcount *rauc_is_updated* test_kills* \
   test_recorded_cuts.[!P]* test_uboot.*

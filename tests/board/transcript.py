@@ -14,6 +14,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 # pylint: disable=wrong-import-position
 from rig import HOST, INSTALL_S, SHELL, Rig, factory_card, release_url, server
+from screen import settled
 
 HEAD = """\
 Two updates on the virtual board (arm64, U-Boot, Linux), as its serial console shows them: release
@@ -24,7 +25,7 @@ Two updates on the virtual board (arm64, U-Boot, Linux), as its serial console s
 SAID = r"^(U-Boot 20\S+(?= )|(?:Booting|vv-board: release \S+ in) slot \w(?=\n))"
 # A boot says three such lines, each further attempt two.
 SAID_MAX = 9
-NOISE = ((r"(?m)^ *(check|download|verify) +\[.*\n?", ""),
+NOISE = ((r"(?m)^ *(check|search|copy and download|download|verify) +\[.*\n?", ""),
          (r", \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", ""),
          (r"\b\d+(\.\d+)? m?s\b", "... s"))
 
@@ -41,7 +42,8 @@ class Story:
         self.lines += ["", f"--- {text}", ""]
 
     def show(self, text):
-        """What the console said."""
+        """What the console said, as it stood there in the end."""
+        text = settled(text)
         for pattern, instead in NOISE:
             text = re.sub(pattern, instead, text)
         text = text.replace(f"{HOST}:{server().port}/small-", f"{HOST}/")

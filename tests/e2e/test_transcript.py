@@ -21,7 +21,8 @@ LINES = (
     ("Running %s from slot %s",
      ", on trial, %u attempts left: 'vv-update confirm' keeps it when it is healthy, else slot %s "
      "boots again", ".", " Slot %s boots next."),
-    ("%s (release %lu) is in slot %s: %s fetched, %s written, %s in place already. %s",),
+    ("%s (release %lu) is in slot %s: %s fetched, %s copied, %s written, %s in place already. "
+     "%s",),
     ("Last result: %s", " %s", " in slot %s", "%s%s%s."),
     ("%-*s  %-*s  %-8s  %-9s  %5u  %s",),
     ("not healthy: %s",),
