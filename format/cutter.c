@@ -3,6 +3,7 @@
 
 #include "base/parse.h"
 #include "format/chunk_table.h"
+#include "format/gear.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +14,19 @@ enum {
     ZERO_RUN_BLOCKS = 4, // below that a chunk of its own costs more table than it saves payload
 };
 
-static const char *const rule_names[] = {[CUT_BLOCK] = "block", [CUT_FIXED] = "fixed"};
+static const char *const rule_names[] = {
+    [CUT_BLOCK] = "block", [CUT_FIXED] = "fixed", [CUT_BYTE] = "byte"};
+
+bool cut_rule_from_name(const char *name, enum cut_rule *ret)
+{
+    for (size_t i = 0; i < sizeof(rule_names) / sizeof(rule_names[0]); i++) {
+        if (strcmp(rule_names[i], name) == 0) {
+            *ret = (enum cut_rule)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 enum err cutter_init(struct cutter *c, enum cut_rule rule, uint64_t average, struct error *e)
 {
@@ -77,28 +90,68 @@ static size_t blocks(size_t bytes)
     return (bytes + BLOCK_SIZE - 1) / BLOCK_SIZE;
 }
 
+// Where in data[0..limit) the first run of zero blocks begins that lies there with its first
+// ZERO_RUN_BLOCKS blocks; else `limit`. Blocks are those of the partition, of which data[0] is byte `at`. A
+// piece of a block at `limit` counts only if it is the partition's last.
+static size_t zero_run_ahead(uint64_t at, const uint8_t *data, size_t limit, bool at_end)
+{
+    size_t off = (size_t)(-at % BLOCK_SIZE);
+    size_t zeros = 0;
+    while (off < limit) {
+        size_t n = min_size(BLOCK_SIZE, limit - off);
+        bool zero = (n == BLOCK_SIZE || at_end) && is_zero(data + off, n);
+        zeros = zero ? zeros + 1 : 0;
+        if (zeros == ZERO_RUN_BLOCKS) {
+            return off - (size_t)(ZERO_RUN_BLOCKS - 1) * BLOCK_SIZE;
+        }
+        off += n;
+    }
+    return limit;
+}
+
 // `limit` is the longest this chunk may get. No byte behind it is looked at, which is what makes
 // the cut independent of how much the caller has read ahead.
 static size_t next_block_cut(uint32_t average, const uint8_t *data, size_t limit)
 {
     size_t shortest = average / 4 < BLOCK_SIZE ? BLOCK_SIZE : average / 4;
     uint64_t odds = (average - shortest) / BLOCK_SIZE + 1;
-    size_t off = 0;
-    size_t zeros = 0;
-    while (off < limit) {
-        size_t n = min_size(BLOCK_SIZE, limit - off);
-        bool zero = is_zero(data + off, n);
-        zeros = zero ? zeros + 1 : 0;
-        if (zeros == ZERO_RUN_BLOCKS) {
-            return off - (size_t)(ZERO_RUN_BLOCKS - 1) * BLOCK_SIZE;
-        }
-        off += n;
-        if (!zero && n == BLOCK_SIZE && off >= shortest &&
-            block_hash(data + off - BLOCK_SIZE) % odds == 0) {
-            break;
+    for (size_t off = shortest; off <= limit; off += BLOCK_SIZE) {
+        const uint8_t *block = data + off - BLOCK_SIZE;
+        if (!is_zero(block, BLOCK_SIZE) && block_hash(block) % odds == 0) {
+            return off;
         }
     }
-    return off;
+    return limit;
+}
+
+// Few chunks end before 13/16 of the average, where odds are low, and most soon behind it, where
+// they are high: lengths stay close to the average, and are that on average.
+static size_t next_byte_cut(uint32_t average, const uint8_t *data, size_t limit)
+{
+    size_t shortest = average / 4;
+    size_t normal = average - average / 16 * 3;
+    uint64_t below = (UINT64_C(1) << 62) / average;
+    if (limit <= shortest) {
+        return limit;
+    }
+    uint64_t h = gear_hash(data + shortest - 1 - GEAR_WINDOW);
+    size_t off = shortest - 1;
+    size_t n;
+    size_t low_end = min_size(normal - 1, limit);
+    if (gear_find(&h, data + off, low_end - off, below, &n)) {
+        return off + n;
+    }
+    off = low_end;
+    return gear_find(&h, data + off, limit - off, 16 * below, &n) ? off + n : limit;
+}
+
+// A byte chunk that begins among zeros has room for what is left of its block and for a run behind
+// it; otherwise none of the chunks of small averages would ever come to a block's start.
+static size_t longest_chunk(const struct cutter *c)
+{
+    size_t longest = min_size((size_t)4 * c->average, CHUNK_RAW_MAX);
+    size_t room = (size_t)2 * ZERO_RUN_BLOCKS * BLOCK_SIZE;
+    return c->rule == CUT_BYTE && longest < room ? room : longest;
 }
 
 size_t cutter_next(const struct cutter *c, uint64_t at, const uint8_t *data, size_t len)
@@ -106,12 +159,16 @@ size_t cutter_next(const struct cutter *c, uint64_t at, const uint8_t *data, siz
     if (c->rule == CUT_FIXED) {
         return min_size(c->average - at % c->average, len);
     }
-    size_t run = zero_prefix(data, min_size(CHUNK_RAW_MAX, len));
-    if (blocks(run) >= ZERO_RUN_BLOCKS) {
-        return run;
+    if (at % BLOCK_SIZE == 0) {
+        size_t run = zero_prefix(data, min_size(CHUNK_RAW_MAX, len));
+        if (blocks(run) >= ZERO_RUN_BLOCKS) {
+            return run;
+        }
     }
-    size_t longest = min_size((size_t)4 * c->average, CHUNK_RAW_MAX);
-    return next_block_cut(c->average, data, min_size(longest, len));
+    size_t limit = min_size(longest_chunk(c), len);
+    limit = zero_run_ahead(at, data, limit, limit == len);
+    return c->rule == CUT_BLOCK ? next_block_cut(c->average, data, limit)
+                                : next_byte_cut(c->average, data, limit);
 }
 
 const char *cutter_name(const struct cutter *c, char *buf, size_t len)
@@ -129,7 +186,7 @@ bool cutter_from_name(const char *name, struct cutter *ret)
         return false;
     }
     for (size_t i = 0; i < sizeof(rule_names) / sizeof(rule_names[0]); i++) {
-        struct cutter c;
+        struct cutter c = {0};
         char again[NAME_MAX_LEN + 1];
         // Compared as a whole, because a number can be written in more than one way.
         if (cutter_init(&c, (enum cut_rule)i, average, &ignored) == OK &&

@@ -2,13 +2,15 @@
 // Where a partition is cut into chunks; rule, constants and check values: docs/image-format.md,
 // "Cutting".
 // "block": content-defined cuts on 4 KiB boundaries, so that a file that grew moves no cut behind
-// it by more than one chunk. "fixed": every `average` bytes.
+// it by more than one chunk. "byte": content-defined cuts anywhere, for content that moves by bytes
+// when something before it grows. "fixed": every `average` bytes.
 //
 // Invariants
 // 1. Cuts depend on rule, average and content only, never on how the input was split into buffers.
 // 2. Every chunk is 1..CHUNK_RAW_MAX bytes; block cuts lie on multiples of 4096 from the start of
 //    the partition, its end excepted.
-// 3. A long run of zero blocks is a chunk (or several) of its own.
+// 3. A long run of zero blocks is a chunk (or several) of its own, on multiples of 4096 also where
+//    other cuts are not, so that a device can discard or zero it as a range. Not so with "fixed".
 #ifndef FORMAT_CUTTER_H
 #define FORMAT_CUTTER_H
 
@@ -17,13 +19,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum cut_rule { CUT_BLOCK, CUT_FIXED };
+enum cut_rule { CUT_BLOCK, CUT_FIXED, CUT_BYTE };
 
 struct cutter {
     enum cut_rule rule;
     uint32_t average; // bytes: a power of two, 4096..CHUNK_RAW_MAX
 };
 
+// "block", "byte" or "fixed"; false for any other.
+MUST_CHECK bool cut_rule_from_name(const char *name, enum cut_rule *ret);
 // ERR_USAGE when `average` is not allowed.
 MUST_CHECK enum err cutter_init(struct cutter *c, enum cut_rule rule, uint64_t average,
                                 struct error *e);
