@@ -43,7 +43,6 @@ static enum err open_inputs(const struct build_options *o, struct inputs *ret, s
 
 // The steps between an input and the image, and how far they are.
 struct line {
-    const struct cutter *cutter;
     struct chunk_pool *pool;
     struct image_writer *writer;
     struct progress *progress;
@@ -63,7 +62,8 @@ static enum err write_oldest(struct line *l, struct error *e)
     return err;
 }
 
-static enum err put_next(struct line *l, struct input_file *in, struct error *e)
+static enum err put_next(struct line *l, const struct cutter *cutter, struct input_file *in,
+                         struct error *e)
 {
     const uint8_t *data;
     size_t len;
@@ -71,22 +71,22 @@ static enum err put_next(struct line *l, struct input_file *in, struct error *e)
     enum err err = input_file_window(in, &data, &len, &hole, e);
     if (err == OK) {
         uint64_t at = input_file_size(in) - input_file_left(in);
-        size_t cut = cutter_next(l->cutter, at, data, len);
+        size_t cut = cutter_next(cutter, at, data, len);
         chunk_pool_put(l->pool, hole ? NULL : data, cut);
         input_file_advance(in, cut);
     }
     return err;
 }
 
-static enum err build_partition(struct line *l, struct input_file *in, struct partition_info *p,
-                                struct error *e)
+static enum err build_partition(struct line *l, const struct cutter *cutter, struct input_file *in,
+                                struct partition_info *p, struct error *e)
 {
     enum err err = OK;
     while (err == OK && (input_file_left(in) > 0 || !chunk_pool_is_empty(l->pool))) {
         if (input_file_left(in) == 0 || chunk_pool_is_full(l->pool)) {
             err = write_oldest(l, e);
         } else {
-            err = put_next(l, in, e);
+            err = put_next(l, cutter, in, e);
         }
     }
     if (err == OK) {
@@ -98,20 +98,20 @@ static enum err build_partition(struct line *l, struct input_file *in, struct pa
     if (err != OK) {
         return error_context(e, "partition %s", p->name);
     }
-    cutter_name(l->cutter, p->cut, sizeof(p->cut));
+    cutter_name(cutter, p->cut, sizeof(p->cut));
     return OK;
 }
 
 static enum err build_partitions(struct build_options *o, const struct inputs *in,
-                                 const struct cutter *cutter, struct image_writer *writer,
+                                 const struct cutter cutters[], struct image_writer *writer,
                                  struct progress *progress, struct error *e)
 {
     CLEANUP(cleanup_chunk_pool) struct chunk_pool *pool = NULL;
     enum err err = chunk_pool_new(o->jobs, o->codec, o->level, &pool, e);
-    struct line l = {cutter, pool, writer, progress};
+    struct line l = {pool, writer, progress};
     progress_begin(progress, "build", in->total_bytes);
     for (size_t i = 0; err == OK && i < in->count; i++) {
-        err = build_partition(&l, in->files[i], &o->manifest.partitions[i], e);
+        err = build_partition(&l, &cutters[i], in->files[i], &o->manifest.partitions[i], e);
     }
     progress_end(progress);
     return err;
@@ -122,16 +122,16 @@ enum err build_image(struct build_options *o, struct progress *progress, struct 
 {
     CLEANUP(close_inputs) struct inputs in = {0};
     CLEANUP(cleanup_image_writer) struct image_writer *writer = NULL;
-    struct cutter cutter;
+    struct cutter cutters[MANIFEST_PARTITIONS_MAX] = {0};
     enum err err = open_inputs(o, &in, e);
     if (err == OK) {
         err = image_writer_new(o->output, &writer, e);
     }
     if (err == OK) {
-        err = cut_plan_choose(&o->cut, in.files, in.count, &cutter, e);
+        err = cut_plan_choose(&o->cut, in.files, in.count, cutters, e);
     }
     if (err == OK) {
-        err = build_partitions(o, &in, &cutter, writer, progress, e);
+        err = build_partitions(o, &in, cutters, writer, progress, e);
     }
     if (err == OK) {
         err = image_writer_finish(writer, &o->manifest, o->signature_reserve, ret, e);

@@ -22,7 +22,8 @@ const struct option_spec build_option_specs[] = {
     {"partition", 0, "NAME=FILE", "a partition image", true, true},
     {"codec", 0, "zstd|zlib|raw", "compression of chunks (zstd)", false, false},
     {"level", 0, "N", "compression level (zstd: 12, zlib: 9)", false, false},
-    {"cut", 0, "block|fixed", "where chunks are cut: by content or by size (block)", false, false},
+    {"cut", 0, "auto|block|byte|fixed", "where chunks are cut: by content or size (auto)", false,
+     false},
     {"chunk-avg", 0, "SIZE", "average chunk size (64K, more if needed)", false, false},
     {"jobs", 0, "N", "threads (all processors); the image is the same", false, false},
     {"min-release-index", 0, "N", "once confirmed, nothing below N installs", false, false},
@@ -236,11 +237,10 @@ static enum err take_size(const struct parsed *args, const char *option, uint64_
 static enum err take_cut(const struct parsed *args, struct build_options *o, struct error *e)
 {
     const char *text = parsed_option(args, "cut");
-    o->cut = (struct cut_request){.rule = CUT_BLOCK, .max_records = CUT_PLAN_RECORDS};
-    if (text != NULL && strcmp(text, "fixed") == 0) {
-        o->cut.rule = CUT_FIXED;
-    } else if (text != NULL && strcmp(text, "block") != 0) {
-        return fail(e, ERR_USAGE, 0, "--cut %s: must be block or fixed", text);
+    o->cut = (struct cut_request){.max_records = CUT_PLAN_RECORDS};
+    o->cut.automatic = text == NULL || strcmp(text, "auto") == 0;
+    if (!o->cut.automatic && !cut_rule_from_name(text, &o->cut.rule)) {
+        return fail(e, ERR_USAGE, 0, "--cut %s: must be auto, block, byte or fixed", text);
     }
     if (parsed_option(args, "chunk-avg") == NULL) {
         return OK;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which average chunk size an image gets: the smallest that keeps its chunk table in bounds.
+// By which rule each partition of an image is cut, and the average chunk size of all of them: the
+// smallest that keeps the chunk table in bounds.
 //
 // Invariants
 // 1. The choice depends on rule, request and content of the inputs only, so that a build can be
@@ -22,15 +23,16 @@ enum {
 };
 
 struct cut_request {
-    enum cut_rule rule;
+    bool automatic; // by content: bytes for squashfs, whose files move by bytes; blocks for others
+    enum cut_rule rule;   // if not automatic
     uint64_t average;     // bytes; 0: choose, from CUT_PLAN_AVERAGE upwards in powers of two
     uint32_t max_records; // CUT_PLAN_RECORDS but in tests
 };
 
-// Counts the chunks of all inputs, which means reading them once unless the number of their 4 KiB
-// blocks already fits. ERR_USAGE when the requested average gives too many records (it names the
-// one that fits), ERR_FORMAT when none fits.
+// One cutter per input, of which there are 1 to MANIFEST_PARTITIONS_MAX. Counts the chunks of all
+// inputs, which means reading them once unless as many of the shortest would fit. ERR_USAGE when the
+// requested average gives too many records (it names the one that fits), ERR_FORMAT when none fits.
 MUST_CHECK enum err cut_plan_choose(const struct cut_request *r, struct input_file *const *inputs,
-                                    size_t count, struct cutter *ret, struct error *e);
+                                    size_t count, struct cutter ret[], struct error *e);
 
 #endif

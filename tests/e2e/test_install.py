@@ -101,7 +101,7 @@ class Install(DeviceTest):
     def test_every_codec_and_cut_installs(self):
         part = fixtures.partition_file(1 * MIB + 4097, 7)
         for codec in ("zstd", "zlib", "raw"):
-            for cut in ("block", "fixed"):
+            for cut in ("block", "byte", "fixed"):
                 with self.subTest(codec=codec, cut=cut):
                     options = {"codec": codec, "cut": cut}
                     image = fixtures.sign(fixtures.build(

@@ -165,10 +165,21 @@ class Build(Case):
     def test_two_builds_are_the_same_bytes(self):
         other = self.dir / "other.vvi"
         for codec in ("zstd", "zlib", "raw"):
-            for cut in ("block", "fixed"):
+            for cut in ("block", "byte", "fixed"):
                 self.build("--jobs", 1, "--codec", codec, "--cut", cut)
                 self.build("--jobs", 2, "--codec", codec, "--cut", cut, out=other)
                 self.assertEqual(self.image.read_bytes(), other.read_bytes(), (codec, cut))
+
+    def test_a_squashfs_is_cut_by_bytes_unless_told_otherwise(self):
+        squashfs = self.dir / "squashfs"
+        squashfs.write_bytes(b"hsqs" + content(MIB, 8))
+        for cut, names in (((), ["block:65536", "byte:65536"]),
+                           (("--cut", "block"), ["block:65536", "block:65536"])):
+            self.build("--partition", f"files={squashfs}", *cut)
+            shown = json.loads(self.run_tool("inspect", self.image, "--json").stdout)
+            self.assertEqual([p["cut"] for p in shown["manifest"]["partitions"]], names)
+            self.sign()
+            self.verify(says="OK: ")
 
     def test_holes_do_not_change_the_image(self):
         other, sparse, dense = (self.dir / n for n in ("other.vvi", "sparse", "dense"))

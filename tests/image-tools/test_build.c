@@ -94,11 +94,12 @@ static void the_image_decodes_to_its_inputs_with_every_codec_and_cut(void **stat
 {
     static const enum codec codecs[] = {CODEC_ZSTD, CODEC_ZLIB, CODEC_RAW};
     struct paths p = make_parts(*state);
-    for (size_t i = 0; i < 6; i++) {
+    static const enum cut_rule rules[] = {CUT_BLOCK, CUT_FIXED, CUT_BYTE};
+    for (size_t i = 0; i < 9; i++) {
         struct build_options o = options(&p, p.out);
-        o.codec = codecs[i / 2];
+        o.codec = codecs[i / 3];
         o.level = o.codec == CODEC_RAW ? 0 : 1;
-        o.cut.rule = i % 2 == 0 ? CUT_BLOCK : CUT_FIXED;
+        o.cut.rule = rules[i % 3];
         host_build(&o);
         assert_decodes_to(p.out, p.a, p.b);
     }
@@ -142,14 +143,50 @@ static void a_sparse_input_makes_the_same_image(void **state)
     // The second half of b as a hole, once for real and once written.
     CLEANUP(cleanup_free) uint8_t *data = host_read(p.b, &len);
     memset(data + 4096, 0, len - 4096);
+    static const enum cut_rule rules[] = {CUT_BLOCK, CUT_FIXED, CUT_BYTE};
+    for (size_t i = 0; i < 3; i++) {
+        host_write(p.b, data, len);
+        struct build_options o = options(&p, p.out);
+        o.cut.rule = rules[i];
+        host_build(&o);
+        host_write(p.b, data, 4096);
+        assert_int_equal(truncate(p.b, (off_t)len), 0);
+        struct build_options again = options(&p, p.out2);
+        again.cut.rule = rules[i];
+        host_build(&again);
+        host_assert_same(p.out, p.out2);
+    }
+}
+
+static void each_partition_is_cut_by_the_rule_its_entry_names(void **state)
+{
+    struct error e;
+    struct paths p = make_parts(*state);
+    size_t len;
+    CLEANUP(cleanup_free) uint8_t *data = host_read(p.b, &len);
+    memcpy(data, "hsqs", 4);
     host_write(p.b, data, len);
     struct build_options o = options(&p, p.out);
+    o.cut = (struct cut_request){.automatic = true, .max_records = CUT_PLAN_RECORDS};
     host_build(&o);
-    host_write(p.b, data, 4096);
-    assert_int_equal(truncate(p.b, (off_t)len), 0);
-    struct build_options again = options(&p, p.out2);
-    host_build(&again);
-    host_assert_same(p.out, p.out2);
+    assert_decodes_to(p.out, p.a, p.b);
+    CLEANUP(cleanup_image_file) struct image_file *f = NULL;
+    CLEANUP(image_contents_clear) struct image_contents c = {0};
+    assert_ok(image_file_open(p.out, &f, &e));
+    assert_ok(image_file_contents(f, &c, &e));
+    assert_string_equal(c.manifest->partitions[0].cut, "block:65536");
+    assert_string_equal(c.manifest->partitions[1].cut, "byte:65536");
+    // What a rescan does: the named rule finds the chunks of the table in the partition.
+    const struct partition_info *squashfs = &c.manifest->partitions[1];
+    struct cutter cutter;
+    assert_true(cutter_from_name(squashfs->cut, &cutter));
+    size_t off = 0;
+    for (uint32_t i = squashfs->first; i < squashfs->first + squashfs->count; i++) {
+        struct chunk chunk = chunk_table_get(c.table, i, NULL);
+        assert_int_equal(cutter_next(&cutter, off, data + off, len - off), chunk.raw_len);
+        off += chunk.raw_len;
+    }
+    assert_int_equal(off, len);
 }
 
 static void the_manifest_says_what_was_asked_for(void **state)
@@ -294,6 +331,7 @@ int main(void)
         WITH_DIR(the_totals_tell_what_was_found),
         WITH_DIR(the_number_of_jobs_does_not_change_a_byte),
         WITH_DIR(a_sparse_input_makes_the_same_image),
+        WITH_DIR(each_partition_is_cut_by_the_rule_its_entry_names),
         WITH_DIR(the_manifest_says_what_was_asked_for),
         WITH_DIR(an_input_that_is_missing_or_empty_is_refused_by_name),
         WITH_DIR(an_output_that_is_an_input_is_refused),

@@ -81,7 +81,7 @@ static void the_least_that_must_be_given_is_enough(void **state)
     assert_string_equal(o.paths[0], "x");
     assert_int_equal(o.codec, CODEC_ZSTD);
     assert_int_equal(o.level, 12);
-    assert_int_equal(o.cut.rule, CUT_BLOCK);
+    assert_true(o.cut.automatic);
     assert_int_equal(o.cut.average, 0);
     assert_int_equal(o.cut.max_records, CUT_PLAN_RECORDS);
     assert_int_equal(o.jobs, tool_default_jobs());
@@ -109,6 +109,7 @@ static void everything_that_can_be_given_is_taken(void **state)
     assert_string_equal(o.paths[1], "dir/y=z");
     assert_int_equal(o.codec, CODEC_ZLIB);
     assert_int_equal(o.level, 3);
+    assert_false(o.cut.automatic);
     assert_int_equal(o.cut.rule, CUT_FIXED);
     assert_int_equal(o.cut.average, 128 * 1024);
     assert_int_equal(o.jobs, 7);
@@ -119,6 +120,25 @@ static void everything_that_can_be_given_is_taken(void **state)
     assert_int_equal(o.manifest.device_ids.count, 2);
     assert_string_equal(o.manifest.device_ids.names[1], "d2");
     assert_int_equal(o.signature_reserve, 65536);
+}
+
+static void every_rule_can_be_asked_for(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"--cut auto", "--cut block", "--cut fixed", "--cut byte"};
+    static const enum cut_rule rules[] = {[1] = CUT_BLOCK, CUT_FIXED, CUT_BYTE};
+    for (size_t i = 0; i < 4; i++) {
+        struct error e;
+        struct line l;
+        struct build_options o;
+        char text[256];
+        snprintf(text, sizeof(text), BASIC "%s --chunk-avg 32K", lines[i]);
+        assert_ok(parse(&l, text, &o, &e));
+        assert_int_equal(o.cut.automatic, i == 0);
+        assert_true(i == 0 || o.cut.rule == rules[i]);
+        assert_int_equal(o.cut.average, 32768);
+        assert_int_equal(o.cut.max_records, CUT_PLAN_RECORDS);
+    }
 }
 
 static void each_codec_has_its_default_level(void **state)
@@ -225,7 +245,10 @@ static void each_bad_value_is_refused_with_its_own_sentence(void **state)
         {"--product gw --release-index 5 --level 23", "from 1 to 22"},
         {"--product gw --release-index 5 --codec zlib --level 10", "from 1 to 9"},
         {"--product gw --release-index 5 --codec raw --level 1", "the codec raw has no levels"},
-        {"--product gw --release-index 5 --cut rabin", "--cut rabin: must be block or fixed"},
+        {"--product gw --release-index 5 --cut rabin",
+         "--cut rabin: must be auto, block, byte or fixed"},
+        {"--product gw --release-index 5 --cut byte:65536", "--cut byte:65536: must be auto"},
+        {"--product gw --release-index 5 --cut AUTO", "--cut AUTO: must be auto"},
         {"--product gw --release-index 5 --chunk-avg 2M", "--chunk-avg 2M: must be a size"},
         {"--product gw --release-index 5 --chunk-avg x", "--chunk-avg x: must be a size"},
         {"--product gw --release-index 5 --chunk-avg 5000", "--chunk-avg: "},
@@ -303,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_least_that_must_be_given_is_enough),
         cmocka_unit_test(everything_that_can_be_given_is_taken),
+        cmocka_unit_test(every_rule_can_be_asked_for),
         cmocka_unit_test(each_codec_has_its_default_level),
         cmocka_unit_test(a_date_means_its_last_second),
         cmocka_unit_test(source_date_epoch_is_the_time_of_creation),
