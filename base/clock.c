@@ -38,3 +38,13 @@ static const struct clock_ops system_ops = {
 };
 
 const struct clock clock_system = {.ops = &system_ops};
+
+void clock_wait_ms(const struct clock *c, uint64_t ms, const atomic_bool *interrupted)
+{
+    while (ms > 0 && (interrupted == NULL || !atomic_load(interrupted))) {
+        uint64_t piece_ms =
+            interrupted == NULL || ms < CLOCK_INTERRUPT_MS ? ms : CLOCK_INTERRUPT_MS;
+        c->ops->sleep_ms(c, piece_ms);
+        ms -= piece_ms;
+    }
+}

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct clock;
@@ -22,6 +23,11 @@ struct clock_ops {
 struct clock {
     const struct clock_ops *ops;
 };
+
+// How long a wait that can be interrupted goes on after it was, at most.
+enum { CLOCK_INTERRUPT_MS = 200 };
+// Sleeps until the time is over or `*interrupted` (NULL: nobody interrupts) becomes true.
+void clock_wait_ms(const struct clock *c, uint64_t ms, const atomic_bool *interrupted);
 
 // The real one.
 extern const struct clock clock_system;

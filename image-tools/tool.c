@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/tool.h"
 
+#include "base/cpus.h"
 #include "base/parse.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,18 +35,8 @@ enum err tool_finish_output(struct tool *t, struct error *e)
 
 unsigned tool_default_jobs(void)
 {
-    cpu_set_t set;
-    long n = 0;
-    if (sched_getaffinity(0, sizeof(set), &set) == 0) {
-        n = CPU_COUNT(&set);
-    } else {
-        // More processors than a cpu_set_t can hold.
-        n = sysconf(_SC_NPROCESSORS_ONLN);
-    }
-    if (n < 1) {
-        return 1;
-    }
-    return n < TOOL_JOBS_MAX ? (unsigned)n : TOOL_JOBS_MAX;
+    unsigned cpus = cpus_usable();
+    return cpus < TOOL_JOBS_MAX ? cpus : TOOL_JOBS_MAX;
 }
 
 enum err tool_option_number(const struct parsed *args, const char *name, uint64_t min, uint64_t max,

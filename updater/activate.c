@@ -48,6 +48,7 @@ static enum err scan_against(struct device *d, int index, const struct image *im
         .progress = &d->progress,
         .step = "check",
         .buf = buf,
+        .buf_len = SCAN_BUF_SIZE,
     };
     err = scan_slot(&scan, differs, NULL, e);
     if (err == OK && chunk_set_size(differs) > 0) {

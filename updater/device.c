@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/device.h"
 
+#include "base/cpus.h"
 #include "base/version.h"
 #include "bootloader/boot_defaults.h"
 #include "bootloader/bootenv_uboot.h"
@@ -182,6 +183,8 @@ enum err device_open(struct config *config, enum device_mode mode, struct log *l
     d->log = log;
     d->progress = *progress;
     d->sync_bytes = FILL_SYNC;
+    d->workers = config_workers(config, cpus_usable());
+    d->lanes = config->connections;
     d->open_blk = blk_file_open;
     d->reboot = run_reboot_command;
     enum err err = open_parts(d, mode, e);

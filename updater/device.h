@@ -42,6 +42,9 @@ struct device {
     // Step 6 syncs and sets the resume mark when it has written so much: FILL_SYNC. A simulated
     // device, whose slots are small, takes less.
     uint64_t sync_bytes;
+    // Threads that decode (0: all is done in one thread, as on a simulated device), and ranges that
+    // are fetched side by side.
+    unsigned workers, lanes;
     // Opens a partition of a slot: blk_file_open, or a simulated one.
     MUST_CHECK enum err (*open_blk)(const char *path, enum blk_mode mode, struct blk **ret,
                                     struct error *e);

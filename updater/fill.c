@@ -13,111 +13,64 @@ struct job {
     size_t part;
     uint64_t off; // in its partition
     struct chunk chunk;
-    const struct chunk_set *differs;
 };
 
-static struct job job_for(const struct fill *f, uint32_t index, const struct chunk_set *differs)
+// From which places chunks are taken. What one pass could not copy is for the next one.
+enum copies { COPY_ALL, COPY_FROM_TARGET, COPY_NONE };
+
+// Once through the chunks.
+struct pass {
+    struct fill *fill;
+    const struct chunk_set *differs;
+    enum copies copies;
+    struct chunk_set *missed; // what could not be copied
+    uint32_t first_missed;
+};
+
+static struct job job_for(const struct fill *f, uint32_t index)
 {
-    struct job j = {.index = index, .part = slot_find(f->slot, index), .differs = differs};
+    struct job j = {.index = index, .part = slot_find(f->slot, index)};
     j.chunk = chunk_table_get(f->table, index, &j.off);
     return j;
 }
 
-// Into the place reserved for it; not committed.
-static enum err fetch_and_decode(struct fill *f, const struct job *j, struct error *e)
+// Into `raw`; `*ret_done` is false when the bytes there are not those of the chunk (any more).
+static enum err copy_from_target(struct fill *f, const struct job *j, uint8_t *raw, bool *ret_done,
+                                 struct error *e)
 {
-    const uint8_t *stored;
-    uint8_t *raw;
-    enum err err = fetcher_get(f->fetcher, j->index, j->differs, &stored, e);
-    if (err != OK) {
-        return err;
-    }
-    err = writer_reserve(f->writer, j->part, j->off, j->chunk.raw_len, &raw, e);
-    if (err == OK) {
-        err = decode_chunk(f->decoder, f->device->hasher, &j->chunk, stored, raw, e);
-    }
-    return err;
-}
-
-static enum err fill_from_source(struct fill *f, const struct job *j, struct error *e)
-{
-    enum err err = fetch_and_decode(f, j, e);
-    if (err == OK) {
-        err = writer_commit(f->writer, j->chunk.raw_len, e);
-    }
-    if (err != OK) {
-        return error_context(e, "chunk %" PRIu32, j->index);
-    }
-    progress_add(&f->device->progress, j->chunk.stored_len);
-    return OK;
-}
-
-// `*ret_done` is false when the bytes there are not those of the chunk (any more).
-static enum err fill_from_target(struct fill *f, const struct job *j, uint32_t origin,
-                                 bool *ret_done, struct error *e)
-{
-    struct job from = job_for(f, origin, j->differs);
-    uint8_t *raw;
-    enum err err = writer_reserve_copy(f->writer, from.part, from.off, j->part, j->off,
-                                       j->chunk.raw_len, &raw, e);
-    if (err != OK) {
-        return err;
-    }
-    err = chunk_check_raw(&j->chunk, raw, f->device->hasher, e);
-    *ret_done = err == OK;
-    if (err == ERR_FORMAT) {
-        return OK;
-    }
-    return err == OK ? writer_commit(f->writer, j->chunk.raw_len, e) : err;
-}
-
-// `*ret_done` is false when no place is known, it cannot be read, or something else stands there:
-// then it is fetched.
-static enum err fill_from_seed(struct fill *f, const struct job *j, uint32_t origin, bool *ret_done,
-                               struct error *e)
-{
-    struct seed_place place;
-    uint8_t *raw;
-    if (!seeds_find(f->seeds, origin, &place)) {
-        return OK;
-    }
-    enum err err = writer_reserve(f->writer, j->part, j->off, j->chunk.raw_len, &raw, e);
-    if (err != OK) {
-        return err;
-    }
-    err = seed_read(f->seeds, &place, raw, j->chunk.raw_len, e);
+    struct job from = job_for(f, chunk_table_origin(f->table, j->index));
+    enum err err = writer_read(f->writer, from.part, from.off, raw, j->chunk.raw_len, e);
     if (err == OK) {
         err = chunk_check_raw(&j->chunk, raw, f->device->hasher, e);
     }
     *ret_done = err == OK;
-    if (err == ERR_IO || err == ERR_FORMAT) {
-        return OK;
-    }
-    return err == OK ? writer_commit(f->writer, j->chunk.raw_len, e) : err;
+    return err == ERR_FORMAT ? OK : err;
 }
 
-static enum err fill_chunk(struct fill *f, const struct job *j, struct error *e)
+static enum err fill_chunk(struct pass *p, const struct job *j, struct error *e)
 {
+    struct fill *f = p->fill;
+    struct piece piece = {0};
     if (j->chunk.codec == CODEC_ZERO) {
         return writer_zero(f->writer, j->part, j->off, j->chunk.raw_len, e);
     }
-    uint32_t origin = chunk_table_origin(f->table, j->index);
-    bool done = false;
-    enum err err = OK;
-    if (origin != j->index) {
-        err = fill_from_target(f, j, origin, &done, e);
+    enum err err = pipeline_take(f->pipeline, j->index, &piece, e);
+    bool done = piece.made;
+    if (err == OK && piece.from == PIECE_TAKERS) {
+        err = copy_from_target(f, j, piece.raw, &done, e);
     }
-    if (err == OK && !done) {
-        err = fill_from_seed(f, j, origin, &done, e);
+    if (err != OK) {
+        return err;
     }
-    if (err == OK && !done) {
-        return fill_from_source(f, j, e);
+    if (!done) {
+        p->first_missed = chunk_set_size(p->missed) == 0 ? j->index : p->first_missed;
+        chunk_set_add(p->missed, j->index);
+        return OK;
     }
-    if (err == OK) {
-        f->copied_bytes += j->chunk.raw_len;
-        progress_add(&f->device->progress, j->chunk.raw_len);
-    }
-    return err;
+    bool fetched = piece.from == PIECE_FETCHED;
+    f->copied_bytes += fetched ? 0 : j->chunk.raw_len;
+    progress_add(&f->device->progress, fetched ? j->chunk.stored_len : j->chunk.raw_len);
+    return writer_put(f->writer, j->part, j->off, piece.raw, j->chunk.raw_len, e);
 }
 
 // How many of the first `count` chunks end before the block that `off` of their last partition lies
@@ -144,15 +97,18 @@ static enum err set_mark(struct fill *f, uint32_t next_chunk, struct error *e)
     return journal_save(f->device->state, &f->device->journal, e);
 }
 
-static enum err checkpoint(struct fill *f, const struct job *last, struct error *e)
+static enum err checkpoint(const struct pass *p, const struct job *last, struct error *e)
 {
+    struct fill *f = p->fill;
     enum err err = writer_sync(f->writer, e);
     if (err != OK) {
         return err;
     }
     // Further, and the next chunk would have to take the mark back at once: one more store.
     uint64_t end = last->off + last->chunk.raw_len;
-    return set_mark(f, chunks_before(f, last->index + 1, last->part, end), e);
+    uint32_t mark = chunks_before(f, last->index + 1, last->part, end);
+    pipeline_synced(f->pipeline, mark);
+    return set_mark(f, mark < p->first_missed ? mark : p->first_missed, e);
 }
 
 // What did not read back is written again, and the mark is in front of it.
@@ -162,35 +118,98 @@ static enum err take_mark_back(struct fill *f, const struct job *first, struct e
     return f->device->journal.next_chunk > untouched ? set_mark(f, untouched, e) : OK;
 }
 
-enum err fill_chunks(struct fill *f, const struct chunk_set *differs, struct error *e)
+static enum piece_from place_of(const struct pass *p, uint32_t index)
 {
+    const struct fill *f = p->fill;
+    struct seed_place place;
+    if (p->copies == COPY_NONE) {
+        return PIECE_FETCHED;
+    }
+    if (chunk_table_origin(f->table, index) != index) {
+        return PIECE_TAKERS;
+    }
+    bool seeded = p->copies == COPY_ALL && seeds_find(f->seeds, index, &place);
+    return seeded ? PIECE_COPIED : PIECE_FETCHED;
+}
+
+static void begin(const struct pass *p)
+{
+    struct fill *f = p->fill;
     for (uint32_t i = 0; i < chunk_table_count(f->table); i++) {
-        if (!chunk_set_has(differs, i)) {
+        bool zeros = chunk_table_get(f->table, i, NULL).codec == CODEC_ZERO;
+        if (chunk_set_has(p->differs, i) && !zeros) {
+            pipeline_want(f->pipeline, i, place_of(p, i));
+        }
+    }
+    pipeline_begin(f->pipeline, f->seeds);
+}
+
+static enum err fill_in_order(struct pass *p, struct error *e)
+{
+    struct fill *f = p->fill;
+    for (uint32_t i = 0; i < chunk_table_count(f->table); i++) {
+        if (!chunk_set_has(p->differs, i)) {
             continue;
         }
-        struct job j = job_for(f, i, differs);
+        struct job j = job_for(f, i);
         enum err err = take_mark_back(f, &j, e);
         if (err == OK) {
-            err = fill_chunk(f, &j, e);
+            err = fill_chunk(p, &j, e);
         }
         if (err == OK && writer_unsynced(f->writer) >= f->device->sync_bytes) {
-            err = checkpoint(f, &j, e);
+            err = checkpoint(p, &j, e);
         }
         if (err != OK) {
             return err;
         }
     }
-    return writer_sync(f->writer, e);
+    enum err err = writer_sync(f->writer, e);
+    if (err == OK) {
+        pipeline_synced(f->pipeline, chunk_table_count(f->table));
+    }
+    return err;
+}
+
+static enum err run_pass(struct pass *p, struct error *e)
+{
+    if (!pipeline_has_begun(p->fill->pipeline)) {
+        begin(p);
+    }
+    enum err err = fill_in_order(p, e);
+    pipeline_end(p->fill->pipeline);
+    return err;
+}
+
+enum err fill_chunks(struct fill *f, const struct chunk_set *differs, struct error *e)
+{
+    CLEANUP(cleanup_chunk_set) struct chunk_set *left = NULL;
+    CLEANUP(cleanup_chunk_set) struct chunk_set *missed = NULL;
+    struct pass p = {.fill = f, .differs = differs, .first_missed = UINT32_MAX};
+    enum err err = chunk_set_new(chunk_table_count(f->table), &missed, e);
+    if (err == OK) {
+        err = chunk_set_new(chunk_table_count(f->table), &left, e);
+    }
+    for (p.copies = COPY_ALL; err == OK; p.copies++) {
+        p.missed = missed;
+        err = run_pass(&p, e);
+        if (chunk_set_size(missed) == 0) {
+            break;
+        }
+        struct chunk_set *done = left;
+        p.differs = left = missed;
+        missed = done;
+        chunk_set_clear(missed);
+        p.first_missed = UINT32_MAX;
+    }
+    return err;
 }
 
 enum err fill_try_first(struct fill *f, const struct chunk_set *differs, struct error *e)
 {
-    for (uint32_t i = 0; i < chunk_table_count(f->table); i++) {
-        if (plan_fetches(differs, f->seeds, f->table, i)) {
-            struct job j = job_for(f, i, differs);
-            enum err err = fetch_and_decode(f, &j, e);
-            return err == OK ? OK : error_context(e, "chunk %" PRIu32, i);
-        }
+    const struct pass p = {f, .differs = differs};
+    if (pipeline_has_begun(f->pipeline)) {
+        pipeline_end(f->pipeline); // other chunks were to be filled
     }
-    return OK;
+    begin(&p);
+    return pipeline_try_first(f->pipeline, e);
 }

@@ -158,13 +158,10 @@ bool http_exchange_tag_changed(const struct http_exchange *x)
     return kept != NULL && tag[0] != '\0' && strcmp(kept, tag) != 0;
 }
 
-enum err http_exchange_keep_tag(struct http_exchange *x, struct error *e)
+static MUST_CHECK enum err keep(struct http_exchange *x, const char *tag, const char *tagged_name,
+                                struct error *e)
 {
-    const char *tag = http_exchange_response(x)->etag;
-    if (tag[0] == '\0') {
-        return OK;
-    }
-    char *name = strdup(http_exchange_url(x)->name);
+    char *name = strdup(tagged_name);
     if (name == NULL) {
         return fail_memory(e);
     }
@@ -172,6 +169,18 @@ enum err http_exchange_keep_tag(struct http_exchange *x, struct error *e)
     x->tagged_name = name;
     memcpy(x->tag, tag, strlen(tag) + 1);
     return OK;
+}
+
+enum err http_exchange_keep_tag(struct http_exchange *x, struct error *e)
+{
+    const char *tag = http_exchange_response(x)->etag;
+    return tag[0] == '\0' ? OK : keep(x, tag, http_exchange_url(x)->name, e);
+}
+
+enum err http_exchange_share_tag(const struct http_exchange *from, struct http_exchange *to,
+                                 struct error *e)
+{
+    return from->tagged_name == NULL ? OK : keep(to, from->tag, from->tagged_name, e);
 }
 
 enum err http_exchange_restart(struct http_exchange *x, struct error *e)

@@ -53,6 +53,10 @@ bool http_exchange_tag_changed(const struct http_exchange *x);
 // Keeps the entity tag of the answer, if it has one, for the requests to come.
 MUST_CHECK enum err http_exchange_keep_tag(struct http_exchange *x, struct error *e);
 
+// What is kept of `from` is kept in `to`, which asks for the same file.
+MUST_CHECK enum err http_exchange_share_tag(const struct http_exchange *from,
+                                            struct http_exchange *to, struct error *e);
+
 // The next request goes to the first URL.
 MUST_CHECK enum err http_exchange_restart(struct http_exchange *x, struct error *e);
 

@@ -49,9 +49,17 @@ static enum err refuse_wait(const struct http_retry *r, uint64_t retry_after_ms,
                 last.msg, asked, limit, left);
 }
 
+static bool is_interrupted(const struct http_retry *r)
+{
+    return r->interrupted != NULL && atomic_load(r->interrupted);
+}
+
 enum err http_retry_wait(struct http_retry *r, uint64_t retry_after_ms, struct error *e)
 {
     if (e->code != ERR_NETWORK) {
+        return e->code;
+    }
+    if (is_interrupted(r)) {
         return e->code;
     }
     if (r->failures >= r->retries) {
@@ -64,9 +72,9 @@ enum err http_retry_wait(struct http_retry *r, uint64_t retry_after_ms, struct e
     r->failures++;
     r->progress_bytes = 0;
     char text[32];
-    uint64_t wait_ms = http_backoff_ms(r->failures, retry_after_ms, jitter());
+    uint64_t pause_ms = http_backoff_ms(r->failures, retry_after_ms, jitter());
     log_warn(r->log, "%s; trying again in %s (%u of %u)", e->msg,
-             format_duration(wait_ms, text, sizeof text), r->failures, r->retries);
-    r->clock->ops->sleep_ms(r->clock, wait_ms);
-    return OK;
+             format_duration(pause_ms, text, sizeof text), r->failures, r->retries);
+    clock_wait_ms(r->clock, pause_ms, r->interrupted);
+    return is_interrupted(r) ? e->code : OK;
 }

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 // Less than this in an attempt, and the next failure counts on top of the earlier ones.
@@ -24,7 +25,8 @@ struct http_retry {
     const struct clock *clock;
     struct log *log;
     unsigned retries;
-    unsigned failures; // in a row
+    const atomic_bool *interrupted; // true: no more tries; NULL: nobody interrupts
+    unsigned failures;              // in a row
     uint64_t progress_bytes;
     uint64_t asked_ms; // waited for because the server asked for it; never reset
 };

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 enum {
-    RECEIVE_BUFFER_BYTES = 64 * 1024,
+    RECEIVE_BUFFER_BYTES = 32 * 1024,
     POLL_MAX_MS = 1000,
 };
 
@@ -165,7 +165,8 @@ static MUST_CHECK bool set_tls(struct http_transfer *t)
 
 static MUST_CHECK bool set_limits(struct http_transfer *t)
 {
-    return SET(t, CURLOPT_PROTOCOLS_STR, "http,https") && SET(t, CURLOPT_FOLLOWLOCATION, 0L) &&
+    return SET(t, CURLOPT_NOSIGNAL, 1L) && SET(t, CURLOPT_PROTOCOLS_STR, "http,https") &&
+           SET(t, CURLOPT_FOLLOWLOCATION, 0L) &&
            SET(t, CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_TIMEOUT_MS) &&
            SET(t, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES) &&
            SET(t, CURLOPT_TCP_KEEPALIVE, 1L) &&
@@ -268,11 +269,21 @@ static void work(struct http_transfer *t)
     }
 }
 
+static bool is_interrupted(const struct http_transfer *t)
+{
+    return t->options->interrupted != NULL && atomic_load(t->options->interrupted);
+}
+
 // Waits for the network. Ends the transfer when it is too slow; only what is spent in here counts.
 static void wait_for_more(struct http_transfer *t)
 {
     uint64_t before_ms = t->clock->ops->boottime_ms(t->clock);
-    int timeout_ms = (int)http_speed_left_ms(&t->speed, POLL_MAX_MS);
+    uint64_t most_ms = t->options->interrupted == NULL ? POLL_MAX_MS : CLOCK_INTERRUPT_MS;
+    int timeout_ms = (int)http_speed_left_ms(&t->speed, most_ms);
+    if (is_interrupted(t)) {
+        finish(t, CURLE_ABORTED_BY_CALLBACK);
+        return;
+    }
     if (curl_multi_poll(t->multi, NULL, 0, timeout_ms, NULL) != CURLM_OK) {
         finish(t, CURLE_OUT_OF_MEMORY);
         return;
@@ -292,10 +303,7 @@ static void wait_for_more(struct http_transfer *t)
 // Waits for our own rate limit; meanwhile the kernel's buffer fills, and the server waits too.
 static void rest_a_while(struct http_transfer *t)
 {
-    uint64_t ms = rest_ms(t);
-    if (ms > 0) {
-        t->clock->ops->sleep_ms(t->clock, ms);
-    }
+    clock_wait_ms(t->clock, rest_ms(t), t->options->interrupted);
 }
 
 static void resume(struct http_transfer *t)
@@ -326,6 +334,7 @@ static const struct failure {
     {CURLE_PARTIAL_FILE, .text = "the answer was cut short"},
     {CURLE_GOT_NOTHING, .text = "closed without an answer"},
     {CURLE_OPERATION_TIMEDOUT, .text = "no connection within 30 s"},
+    {CURLE_ABORTED_BY_CALLBACK, .final = true, .text = "interrupted"},
     {CURLE_OUT_OF_MEMORY, .final = true, .text = "out of memory"},
     {CURLE_UNSUPPORTED_PROTOCOL, .final = true, .text = "what it speaks is not HTTP/1.1"},
     {CURLE_WEIRD_SERVER_REPLY, .final = true},
@@ -441,6 +450,10 @@ enum err http_transfer_read(struct http_transfer *t, void *buf, size_t len, size
     while (t->room_len > 0 && !t->done) {
         size_t before = t->room_len;
         rest_a_while(t);
+        if (is_interrupted(t)) {
+            finish(t, CURLE_ABORTED_BY_CALLBACK);
+            break;
+        }
         resume(t);
         work(t);
         if (t->room_len == before && !t->done && !t->paused) {

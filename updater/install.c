@@ -118,7 +118,7 @@ enum err install_run(struct device *d, struct source *source, const struct insta
         record_failure(&in, e);
         return err;
     }
-    in.report.fetched_bytes = source->fetched_bytes;
+    in.report.fetched_bytes = source->fetched_bytes + source->others_fetched_bytes;
     *ret = in.report;
     return OK;
 }

@@ -16,8 +16,7 @@
 static void drop_buffers(struct install *in)
 {
     writer_free(TAKE_PTR(in->writer));
-    fetcher_free(TAKE_PTR(in->fetcher));
-    decoder_free(TAKE_PTR(in->decoder));
+    pipeline_free(TAKE_PTR(in->pipeline));
 }
 
 void install_clear(struct install *in)
@@ -213,7 +212,19 @@ enum err step_check_room(struct install *in, struct error *e)
 static enum err make_buffers(struct install *in, struct error *e)
 {
     enum err err = heads_new(in->slot, &in->heads, e);
-    return err == OK ? writer_new(in->slot, in->heads, &in->writer, e) : err;
+    if (err == OK) {
+        err = writer_new(in->slot, in->heads, &in->writer, e);
+    }
+    const struct pipeline_options options = {
+        .workers = in->device->workers,
+        .lanes = in->device->lanes,
+        .slot = in->slot,
+        .heads = in->heads,
+    };
+    if (err == OK) {
+        err = pipeline_new(in->source, in->image, &options, &in->pipeline, e);
+    }
+    return err;
 }
 
 static struct scan scan_for(struct install *in, const char *step, const struct heads *heads)
@@ -225,7 +236,8 @@ static struct scan scan_for(struct install *in, const char *step, const struct h
         .progress = &in->device->progress,
         .step = step,
         .heads = heads,
-        .buf = writer_scratch(in->writer),
+        .buf = pipeline_scratch(in->pipeline),
+        .buf_len = SCAN_BUF_SIZE,
     };
 }
 
@@ -235,24 +247,21 @@ static struct fill fill_for(struct install *in)
         .device = in->device,
         .slot = in->slot,
         .table = in->image->table,
-        .fetcher = in->fetcher,
-        .decoder = in->decoder,
+        .pipeline = in->pipeline,
         .writer = in->writer,
-        .budget = &in->budget,
         .seeds = in->plan->seeds,
+        .budget = &in->budget,
     };
 }
 
 static enum err add_seeds(struct install *in, struct error *e)
 {
-    _Static_assert((int)SEED_SCAN_BUF_SIZE <= (int)WRITE_BUF_SIZE, "the writer's buffer is lent");
     struct seeds *seeds = NULL;
     const struct seed_search search = {
         .device = in->device,
         .target = in->slot,
         .image = in->image,
         .differs = in->plan->differs,
-        .buf = writer_scratch(in->writer),
         .blind_bytes = SEED_BLIND_BYTES,
     };
     enum err err = seeds_gather(&search, &seeds, e);
@@ -262,6 +271,15 @@ static enum err add_seeds(struct install *in, struct error *e)
     return err;
 }
 
+// An install of this image was begun, or its slot was whole once.
+static bool is_known(const struct install *in)
+{
+    const struct journal *j = &in->device->journal;
+    return (j->slot == in->target && same_release(&j->release, &in->report.release)) ||
+           (j->slots[in->target].content != CONTENT_UNKNOWN &&
+            same_release(&j->slots[in->target].release, &in->report.release));
+}
+
 enum err step_plan(struct install *in, struct error *e)
 {
     enum err err = make_buffers(in, e);
@@ -269,7 +287,7 @@ enum err step_plan(struct install *in, struct error *e)
         return err;
     }
     struct scan scan = scan_for(in, "check", NULL);
-    err = plan_make(&scan, &in->plan, e);
+    err = plan_make(&scan, is_known(in), &in->plan, e);
     if (err != OK) {
         return err;
     }
@@ -278,11 +296,7 @@ enum err step_plan(struct install *in, struct error *e)
                  "slot %s: %" PRIu64 " bytes cannot be read and will be written anew",
                  in->slot->name, in->plan->unreadable_bytes);
     }
-    err = add_seeds(in, e);
-    if (err == OK) {
-        err = fetcher_new(in->source, in->image, in->plan->seeds, &in->fetcher, e);
-    }
-    return err == OK ? decoder_new(&in->decoder, e) : err;
+    return add_seeds(in, e);
 }
 
 enum err step_hold_heads(struct install *in, struct error *e)
@@ -291,7 +305,7 @@ enum err step_hold_heads(struct install *in, struct error *e)
     in->whole = chunk_set_size(p->differs) == 0;
     if (!in->whole) {
         enum err err = heads_take_present(in->heads, in->slot, in->image->table, in->device->hasher,
-                                          writer_scratch(in->writer), p->differs, e);
+                                          pipeline_scratch(in->pipeline), p->differs, e);
         if (err != OK) {
             return err;
         }
@@ -417,6 +431,7 @@ enum err step_fill(struct install *in, struct error *e)
 enum err step_read_back(struct install *in, struct error *e)
 {
     struct scan scan = scan_for(in, "verify", in->heads);
+    scan.skip = pipeline_verified(in->pipeline);
     struct fill fill = fill_for(in);
     return read_back(&scan, &fill, in->plan->differs, e);
 }

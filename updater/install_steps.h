@@ -8,7 +8,6 @@
 #ifndef UPDATER_INSTALL_STEPS_H
 #define UPDATER_INSTALL_STEPS_H
 
-#include "format/codec.h"
 #include "format/image.h"
 #include "updater/byte_budget.h"
 #include "updater/device.h"
@@ -27,8 +26,7 @@ struct install {
     struct plan *plan;
     struct heads *heads;
     struct writer *writer;
-    struct fetcher *fetcher;
-    struct decoder *decoder;
+    struct pipeline *pipeline;
     struct byte_budget budget; // of the release, once step_verify_head() knows which it is
     struct journal next;       // as step 3 writes it
     bool recordable;           // the state directory can be written

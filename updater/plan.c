@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/plan.h"
 
+#include "updater/heads.h"
+
 bool plan_fetches(const struct chunk_set *differs, const struct seeds *seeds,
                   const struct chunk_table *table, uint32_t index)
 {
@@ -54,7 +56,85 @@ void plan_add_seeds(struct plan *p, const struct chunk_table *table, struct seed
     count_bytes(p, table);
 }
 
-enum err plan_make(const struct scan *scan, struct plan **ret, struct error *e)
+// --- whether it is worth looking ---
+
+// Bytes of the chunks that can be samples: zeros are everywhere, and heads are not in place while an
+// install is under way.
+static bool is_sample(const struct chunk_table *table, uint32_t index, uint32_t *ret_len)
+{
+    uint64_t off;
+    struct chunk c = chunk_table_get(table, index, &off);
+    *ret_len = c.raw_len;
+    return c.codec != CODEC_ZERO && off >= HEAD_SIZE;
+}
+
+// How many bytes lie between two samples; 0: all is to be looked at.
+static uint64_t sample_gap(const struct chunk_table *table)
+{
+    uint64_t bytes = 0;
+    uint32_t count = 0;
+    uint32_t len;
+    for (uint32_t i = 0; i < chunk_table_count(table); i++) {
+        if (is_sample(table, i, &len)) {
+            bytes += len;
+            count++;
+        }
+    }
+    uint64_t gap = bytes / PLAN_SAMPLES;
+    gap = gap < PLAN_SAMPLE_GAP ? gap : PLAN_SAMPLE_GAP;
+    return count < 4 * PLAN_SAMPLES ? 0 : gap;
+}
+
+// Whether a sample is in place, or cannot be read, which is to be found out then.
+static enum err look_at_samples(const struct scan *scan, struct chunk_set *differs, uint64_t gap,
+                                bool *ret_found, struct error *e)
+{
+    uint64_t bytes = gap; // the first one
+    uint32_t len;
+    *ret_found = false;
+    for (uint32_t i = 0; !*ret_found && i < chunk_table_count(scan->table); i++) {
+        if (!is_sample(scan->table, i, &len)) {
+            continue;
+        }
+        bytes += len;
+        if (bytes < gap) {
+            continue;
+        }
+        bytes = 0;
+        uint64_t unreadable = 0;
+        enum err err = scan_chunks(scan, i, 1, differs, &unreadable, e);
+        if (err != OK) {
+            return err;
+        }
+        *ret_found = !chunk_set_has(differs, i) || unreadable > 0;
+    }
+    return OK;
+}
+
+static enum err look(const struct scan *scan, bool look_at_all, struct plan *p, struct error *e)
+{
+    uint64_t gap = look_at_all ? 0 : sample_gap(scan->table);
+    bool found = gap == 0;
+    enum err err = OK;
+    if (!found) {
+        struct scan silent = *scan;
+        struct progress nobody = {.kind = PROGRESS_NONE};
+        silent.progress = &nobody;
+        err = slot_sync(scan->slot, e);
+        if (err == OK) {
+            err = look_at_samples(&silent, p->differs, gap, &found, e);
+        }
+    }
+    if (err != OK || found) {
+        return err == OK ? scan_slot(scan, p->differs, &p->unreadable_bytes, e) : err;
+    }
+    for (uint32_t i = 0; i < chunk_table_count(scan->table); i++) {
+        chunk_set_add(p->differs, i);
+    }
+    return OK;
+}
+
+enum err plan_make(const struct scan *scan, bool look_at_all, struct plan **ret, struct error *e)
 {
     CLEANUP(cleanup_plan) struct plan *p = calloc(1, sizeof *p);
     if (p == NULL) {
@@ -62,7 +142,7 @@ enum err plan_make(const struct scan *scan, struct plan **ret, struct error *e)
     }
     enum err err = chunk_set_new(chunk_table_count(scan->table), &p->differs, e);
     if (err == OK) {
-        err = scan_slot(scan, p->differs, &p->unreadable_bytes, e);
+        err = look(scan, look_at_all, p, e);
     }
     if (err != OK) {
         return err;

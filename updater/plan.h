@@ -2,8 +2,11 @@
 // Step 2: what is to be done to make the target slot equal to an image.
 //
 // Invariants
-// 1. Whether a chunk is in place is decided by its hash and by nothing else: no journal, no hint.
+// 1. That a chunk is in place is decided by its hash and by nothing else: no journal, no hint.
 //    So an install that was cut short goes on where it was, even when every record of it is lost.
+// 2. A slot of which no sample has the hash it should have is taken to have nothing in place, unless
+//    an install of this image is known to have begun (`look_at_all`). Samples are PLAN_SAMPLE_GAP
+//    bytes apart at most: an install that wrote more than that is found again without any record.
 #ifndef UPDATER_PLAN_H
 #define UPDATER_PLAN_H
 
@@ -25,7 +28,13 @@ struct plan {
 void plan_free(struct plan *p);
 DEFINE_CLEANUP(plan, struct plan *, plan_free)
 
-MUST_CHECK enum err plan_make(const struct scan *scan, struct plan **ret, struct error *e);
+enum {
+    PLAN_SAMPLES = 64, // at least; an image with few times as many chunks is looked at as a whole
+    PLAN_SAMPLE_GAP = 16 * 1024 * 1024,
+};
+
+MUST_CHECK enum err plan_make(const struct scan *scan, bool look_at_all, struct plan **ret,
+                              struct error *e);
 // What the device has elsewhere is not fetched. Takes ownership of `seeds`.
 void plan_add_seeds(struct plan *p, const struct chunk_table *table, struct seeds *seeds);
 

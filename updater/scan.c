@@ -11,23 +11,47 @@ struct walk {
     uint32_t index; // of the chunk being hashed
     struct chunk chunk;
     uint32_t hashed; // bytes of it so far
-    bool broken;     // a part of it could not be read
+    bool broken;     // a part of it could not be read, or is not the zeros it should be
 };
+
+static bool is_zeros(const uint8_t *data, size_t len)
+{
+    return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
 
 static enum err end_chunk(struct walk *w, struct error *e)
 {
     uint8_t digest[SHA256_SIZE];
-    enum err err = hasher_end(w->scan->hasher, digest, e);
-    if (err != OK) {
-        return err;
+    bool differs = w->broken;
+    if (w->chunk.codec != CODEC_ZERO) {
+        enum err err = hasher_end(w->scan->hasher, digest, e);
+        if (err != OK) {
+            return err;
+        }
+        differs = differs || memcmp(digest, w->chunk.raw_sha256, SHA256_SIZE) != 0;
     }
-    if (w->broken || memcmp(digest, w->chunk.raw_sha256, SHA256_SIZE) != 0) {
+    if (differs) {
         chunk_set_add(w->differs, w->index);
     }
     w->index++;
     w->hashed = 0;
     w->broken = false;
     return OK;
+}
+
+static enum err begin_chunk(struct walk *w, struct error *e)
+{
+    w->chunk = chunk_table_get(w->scan->table, w->index, NULL);
+    return w->chunk.codec == CODEC_ZERO ? OK : hasher_begin(w->scan->hasher, e);
+}
+
+static enum err add_to_chunk(struct walk *w, const uint8_t *data, size_t len, struct error *e)
+{
+    if (w->chunk.codec == CODEC_ZERO) {
+        w->broken = w->broken || !is_zeros(data, len);
+        return OK;
+    }
+    return hasher_add(w->scan->hasher, data, len, e);
 }
 
 // The next `len` bytes of the partition: hashed chunk by chunk.
@@ -37,13 +61,12 @@ static enum err take_bytes(struct walk *w, const uint8_t *data, size_t len, bool
     enum err err = OK;
     while (err == OK && len > 0) {
         if (w->hashed == 0) {
-            w->chunk = chunk_table_get(w->scan->table, w->index, NULL);
-            err = hasher_begin(w->scan->hasher, e);
+            err = begin_chunk(w, e);
         }
         size_t n = w->chunk.raw_len - w->hashed;
         n = n < len ? n : len;
         if (err == OK) {
-            err = hasher_add(w->scan->hasher, data, n, e);
+            err = add_to_chunk(w, data, n, e);
         }
         w->broken = w->broken || !readable;
         w->hashed += (uint32_t)n;
@@ -71,14 +94,16 @@ static enum err read_window(const struct scan *s, size_t part, uint64_t off, siz
     return err;
 }
 
-static enum err scan_partition(struct walk *w, size_t part, struct error *e)
+// [off, end) of a partition, where chunk `first` begins at `off`. What comes behind the first window
+// is aligned.
+static enum err scan_span(struct walk *w, size_t part, uint32_t first, uint64_t off, uint64_t end,
+                          struct error *e)
 {
     const struct scan *s = w->scan;
-    const struct partition_info *info = s->slot->partitions[part].info;
-    w->index = info->first;
-    for (uint64_t off = 0; off < info->image_size;) {
-        uint64_t left = info->image_size - off;
-        size_t len = left < SCAN_BUF_SIZE ? (size_t)left : SCAN_BUF_SIZE;
+    w->index = first;
+    while (off < end) {
+        size_t room = s->buf_len - (size_t)(off % BLK_ALIGN);
+        size_t len = end - off < room ? (size_t)(end - off) : room;
         enum err read = read_window(s, part, off, len, e);
         if (read != OK && read != ERR_IO) {
             return read;
@@ -94,21 +119,87 @@ static enum err scan_partition(struct walk *w, size_t part, struct error *e)
     return OK;
 }
 
+static uint64_t end_of(const struct chunk_table *table, uint32_t index)
+{
+    uint64_t off;
+    struct chunk c = chunk_table_get(table, index, &off);
+    return off + c.raw_len;
+}
+
+static enum err scan_run(struct walk *w, uint32_t first, uint32_t count, struct error *e)
+{
+    const struct scan *s = w->scan;
+    size_t part = slot_find(s->slot, first);
+    uint64_t off;
+    (void)chunk_table_get(s->table, first, &off);
+    enum err err = scan_span(w, part, first, off, end_of(s->table, first + count - 1), e);
+    return err == OK ? OK
+                     : error_context(e, "slot %s, partition %s", s->slot->name,
+                                     s->slot->partitions[part].info->name);
+}
+
+enum err scan_chunks(const struct scan *s, uint32_t first, uint32_t count,
+                     struct chunk_set *differs, uint64_t *ret_unreadable, struct error *e)
+{
+    struct walk w = {.scan = s, .differs = differs};
+    enum err err = scan_run(&w, first, count, e);
+    if (err == OK && ret_unreadable != NULL) {
+        *ret_unreadable = w.unreadable;
+    }
+    return err;
+}
+
+static bool is_skipped(const struct scan *s, uint32_t index)
+{
+    return s->skip != NULL && chunk_set_has(s->skip, index);
+}
+
+// The chunks of a partition, but for those that are skipped.
+static enum err scan_partition(struct walk *w, const struct partition_info *info, struct error *e)
+{
+    uint32_t end = info->first + info->count;
+    uint32_t i = info->first;
+    enum err err = OK;
+    while (err == OK && i < end) {
+        uint32_t first = i;
+        while (i < end && !is_skipped(w->scan, i)) {
+            i++;
+        }
+        if (i > first) {
+            err = scan_run(w, first, i - first, e);
+        }
+        while (i < end && is_skipped(w->scan, i)) {
+            i++;
+        }
+    }
+    return err;
+}
+
+static uint64_t bytes_to_read(const struct scan *s)
+{
+    uint64_t sum = slot_image_bytes(s->slot);
+    for (uint32_t i = 0; s->skip != NULL && i < chunk_table_count(s->table); i++) {
+        sum -= is_skipped(s, i) ? chunk_table_get(s->table, i, NULL).raw_len : 0;
+    }
+    return sum;
+}
+
 enum err scan_slot(const struct scan *s, struct chunk_set *ret_differs, uint64_t *ret_unreadable,
                    struct error *e)
 {
     struct walk w = {.scan = s, .differs = ret_differs};
     chunk_set_clear(ret_differs);
     enum err err = slot_sync(s->slot, e);
-    progress_begin(s->progress, s->step, slot_image_bytes(s->slot));
-    for (size_t part = 0; err == OK && part < s->slot->count; part++) {
-        err = scan_partition(&w, part, e);
-        if (err != OK) {
-            err = error_context(e, "slot %s, partition %s", s->slot->name,
-                                s->slot->partitions[part].info->name);
-        }
+    uint64_t total = bytes_to_read(s);
+    if (total > 0) {
+        progress_begin(s->progress, s->step, total);
     }
-    progress_end(s->progress);
+    for (size_t part = 0; err == OK && part < s->slot->count; part++) {
+        err = scan_partition(&w, s->slot->partitions[part].info, e);
+    }
+    if (total > 0) {
+        progress_end(s->progress);
+    }
     if (err == OK && ret_unreadable != NULL) {
         *ret_unreadable = w.unreadable;
     }

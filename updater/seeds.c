@@ -62,6 +62,7 @@ struct gathering {
     struct chunk_finder *finder;
     enum seed_slot slot; // whose record is read
     size_t part;         // that is being searched
+    uint8_t *buf;        // BLK_ALIGN-aligned, SEED_SCAN_BUF_SIZE bytes
 };
 
 static uint64_t *seed_of(const struct seeds *s, uint32_t index)
@@ -172,8 +173,8 @@ static bool holds(const struct gathering *g, uint64_t seed)
     struct error e;
     struct seed_place place = place_of(seed);
     struct chunk c = chunk_table_get(g->table, index_of(seed), NULL);
-    return seed_read(g->seeds, &place, g->search->buf, c.raw_len, &e) == OK &&
-           chunk_check_raw(&c, g->search->buf, g->search->device->hasher, &e) == OK;
+    return seed_read(g->seeds, &place, g->buf, c.raw_len, &e) == OK &&
+           chunk_check_raw(&c, g->buf, g->search->device->hasher, &e) == OK;
 }
 
 static uint32_t count_of(const struct seeds *s, enum seed_slot slot)
@@ -255,7 +256,7 @@ static void search_partition(struct gathering *g, size_t part)
         .hasher = d->hasher,
         .progress = &d->progress,
         .blind_bytes = g->search->blind_bytes,
-        .buf = g->search->buf,
+        .buf = g->buf,
         .found = take_found,
         .context = g,
     };
@@ -354,7 +355,9 @@ enum err seeds_gather(const struct seed_search *search, struct seeds **ret, stru
     if (err != OK) {
         return err;
     }
-    if (s->count > 0) {
+    CLEANUP(cleanup_free) uint8_t *buf = aligned_alloc(BLK_ALIGN, SEED_SCAN_BUF_SIZE);
+    g.buf = buf;
+    if (s->count > 0 && buf != NULL) { // without memory all is fetched
         open_running(&g);
         if (!take_record(&g, search->device->running, SEED_RUNNING)) {
             search_running(&g);

@@ -36,7 +36,6 @@ struct seed_search {
     const struct slot *target; // opened for `image`, which has its table
     const struct image *image;
     const struct chunk_set *differs;
-    uint8_t *buf; // BLK_ALIGN-aligned, SEED_SCAN_BUF_SIZE bytes
     uint64_t blind_bytes;
 };
 

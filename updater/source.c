@@ -18,6 +18,22 @@ enum err source_expect_size(struct source *s, uint64_t file_size, struct error *
     return s->ops->expect_size(s, file_size, e);
 }
 
+enum err source_clone(struct source *s, const atomic_bool *interrupted, struct source **ret,
+                      struct error *e)
+{
+    if (s->ops->clone == NULL) {
+        return fail(e, ERR_NOT_NOW, 0, "%s: is read from one place at a time", s->name);
+    }
+    return s->ops->clone(s, interrupted, ret, e);
+}
+
+void source_watch(struct source *s, const atomic_bool *interrupted)
+{
+    if (s->ops->watch != NULL) {
+        s->ops->watch(s, interrupted);
+    }
+}
+
 void source_cancel(struct source *s)
 {
     s->ops->cancel(s);

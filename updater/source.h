@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,11 @@ struct source_ops {
     MUST_CHECK enum err (*expect_size)(struct source *s, uint64_t file_size, struct error *e);
     void (*cancel)(struct source *s); // gives up the current range; start() may follow
     void (*close)(struct source *s);
+    // Another source of the same file, for ranges to be fetched beside this one; NULL: there is
+    // none to be had. See source_clone().
+    MUST_CHECK enum err (*clone)(struct source *s, const atomic_bool *interrupted,
+                                 struct source **ret, struct error *e);
+    void (*watch)(struct source *s, const atomic_bool *interrupted); // NULL: it never waits
 };
 
 struct source {
@@ -37,6 +43,8 @@ struct source {
     uint64_t size_bytes;    // of the whole file; SOURCE_SIZE_UNKNOWN until the first start()
     uint64_t fetched_bytes; // body bytes that came in, discarded ones included
     uint64_t requests;      // requests sent; 0 for a file
+    // The same of its clones, as far as they were closed.
+    uint64_t others_fetched_bytes, others_requests;
     // Of what comes over a network, and outlives the source. Used up: ERR_NOT_NOW. NULL: none.
     struct byte_budget *budget;
 };
@@ -45,6 +53,15 @@ MUST_CHECK enum err source_start(struct source *s, uint64_t off_bytes, uint64_t 
                                  struct error *e);
 MUST_CHECK enum err source_read(struct source *s, void *buf, size_t len, struct error *e);
 MUST_CHECK enum err source_expect_size(struct source *s, uint64_t file_size, struct error *e);
+// A clone knows what is known of the file by now (its size, and which version of it is read), does
+// not try anything again that failed, and takes nothing but the range it asked for. It may be used
+// in another thread. ERR_NOT_NOW: there is none to be had, or the server sends whole files only.
+// `interrupted` as in source_watch().
+MUST_CHECK enum err source_clone(struct source *s, const atomic_bool *interrupted,
+                                 struct source **ret, struct error *e);
+// From now on start() and read() give up soon after `*interrupted` became true, with ERR_NETWORK.
+// NULL: nobody interrupts any more.
+void source_watch(struct source *s, const atomic_bool *interrupted);
 void source_cancel(struct source *s);
 void source_close(struct source *s);
 

@@ -5,6 +5,7 @@
 #include "base/parse.h"
 #include "updater/byte_budget.h"
 #include "updater/http_exchange.h"
+#include "updater/http_rate.h"
 #include "updater/http_retry.h"
 
 #include <curl/curl.h>
@@ -22,6 +23,8 @@ enum {
 struct source_http {
     struct source base;
     struct http_options options;
+    struct http_rate rate;
+    char *url; // with its credentials, for clones
     const struct clock *clock;
     struct http_exchange *exchange;
 
@@ -449,8 +452,44 @@ static void http_close(struct source *source)
 {
     struct source_http *s = http_of(source);
     http_exchange_free(s->exchange);
+    if (s->url != NULL) {
+        explicit_bzero(s->url, strlen(s->url));
+    }
+    free(s->url);
     free(s);
     curl_global_cleanup();
+}
+
+static MUST_CHECK enum err http_clone(struct source *source, const atomic_bool *interrupted,
+                                      struct source **ret, struct error *e)
+{
+    struct source_http *s = http_of(source);
+    if (s->whole) {
+        return fail(e, ERR_NOT_NOW, 0, "%s: is read over one connection", source->name);
+    }
+    struct http_options options = s->options;
+    options.retries = 0;
+    options.max_waste_bytes = 0;
+    options.interrupted = interrupted;
+    CLEANUP(cleanup_source) struct source *clone = NULL;
+    enum err r = source_http_open(s->url, &options, s->clock, s->retry.log, &clone, e);
+    if (r == OK) {
+        r = http_exchange_share_tag(s->exchange, http_of(clone)->exchange, e);
+    }
+    if (r != OK) {
+        return r;
+    }
+    clone->size_bytes = source->size_bytes;
+    clone->budget = source->budget;
+    http_of(clone)->expected_size = s->expected_size;
+    *ret = TAKE_PTR(clone);
+    return OK;
+}
+
+static void http_watch(struct source *source, const atomic_bool *interrupted)
+{
+    struct source_http *s = http_of(source);
+    s->options.interrupted = s->retry.interrupted = interrupted;
 }
 
 static const struct source_ops http_ops = {
@@ -459,6 +498,8 @@ static const struct source_ops http_ops = {
     .expect_size = http_expect_size,
     .cancel = http_cancel,
     .close = http_close,
+    .clone = http_clone,
+    .watch = http_watch,
 };
 
 bool source_http_is_url(const char *text)
@@ -483,8 +524,15 @@ enum err source_http_open(const char *url, const struct http_options *options,
     s->base.ops = &http_ops;
     s->base.size_bytes = s->expected_size = SOURCE_SIZE_UNKNOWN;
     s->options = *options;
+    s->rate = http_rate_begin(options->rate_limit);
+    s->options.rate = options->rate != NULL ? options->rate : &s->rate;
     s->clock = clock;
     s->retry = (struct http_retry){.clock = clock, .log = log, .retries = options->retries};
+    s->retry.interrupted = options->interrupted;
+    s->url = strdup(url);
+    if (s->url == NULL) {
+        return fail_memory(e);
+    }
     struct http_exchange *exchange = NULL;
     enum err r = http_exchange_open(url, &s->options, clock, &exchange, e);
     if (r != OK) {

@@ -12,7 +12,10 @@
 //    certificate and key.
 // 4. 404, 410 and other 4xx stop at once; 408, 429, 5xx, timeouts, resets and short bodies are
 //    tried again with exponential back-off and jitter; Retry-After is honoured (30 min in all).
-// 5. Slower than low_speed_bytes a second over low_speed_ms: the attempt is given up, and tried
+// 5. A clone asks for the file as it was found to be: by If-Range, and for the same size. It takes
+//    no 200, tries nothing again, and is not to be had while the server sends whole files. Rate
+//    limit and byte budget are those of the source it was made from, which outlives it.
+// 6. Slower than low_speed_bytes a second over low_speed_ms: the attempt is given up, and tried
 //    again like a reset.
 #ifndef UPDATER_SOURCE_HTTP_H
 #define UPDATER_SOURCE_HTTP_H
@@ -20,6 +23,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "updater/source.h"
+
+#include <stdatomic.h>
 
 struct http_rate;
 
@@ -32,7 +37,8 @@ struct http_options {
     uint64_t max_waste_bytes; // dropped from a server without ranges
     uint64_t low_speed_bytes; // a second
     uint64_t low_speed_ms;
-    unsigned retries; // attempts without progress of at least 64 KiB before giving up
+    unsigned retries;               // attempts without progress of at least 64 KiB before giving up
+    const atomic_bool *interrupted; // true: give up all waiting, for good; NULL: nobody interrupts
 };
 
 // True for "http://" and "https://".

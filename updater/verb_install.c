@@ -19,7 +19,8 @@ static enum err open_source(struct device *d, const char *from, struct source **
     }
     size_t scheme = strspn(from, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+");
     if (strncmp(from + scheme, "://", 3) == 0) {
-        return fail(e, ERR_USAGE, 0, "%s: only http://, https:// and file:// URLs and files are read", from);
+        return fail(e, ERR_USAGE, 0,
+                    "%s: only http://, https:// and file:// URLs and files are read", from);
     }
     return source_file_open(from, ret, e);
 }

@@ -10,8 +10,8 @@ struct writer {
     const struct slot *slot;
     struct heads *heads;
     uint8_t *buf;
-    // The run: committed bytes that wait. It stands in the buffer at run_off % BLK_ALIGN, so that
-    // every block of the target is a block of the buffer.
+    // The run: bytes that wait. It stands in the buffer at run_off % BLK_ALIGN, so that every block
+    // of the target is a block of the buffer.
     size_t part;
     uint64_t run_off;
     size_t run_len;
@@ -28,7 +28,7 @@ enum err writer_new(const struct slot *slot, struct heads *heads, struct writer 
     }
     w->slot = slot;
     w->heads = heads;
-    w->buf = aligned_alloc(BLK_ALIGN, WRITE_BUF_SIZE);
+    w->buf = aligned_alloc(BLK_ALIGN, WRITE_MAX + BLK_ALIGN);
     if (w->buf == NULL) {
         return fail_memory(e);
     }
@@ -42,12 +42,6 @@ void writer_free(struct writer *w)
         free(w->buf);
         free(w);
     }
-}
-
-uint8_t *writer_scratch(struct writer *w)
-{
-    assert(w->run_len == 0);
-    return w->buf;
 }
 
 static uint8_t *run_start(const struct writer *w)
@@ -132,26 +126,8 @@ static enum err flush(struct writer *w, struct error *e)
     return err;
 }
 
-// Writes the front of a run that has grown to WRITE_MAX, and moves the rest to the buffer's start.
-static enum err drain(struct writer *w, struct error *e)
-{
-    size_t misplaced = (size_t)(w->run_off % BLK_ALIGN);
-    if (misplaced + w->run_len < WRITE_MAX) {
-        return OK;
-    }
-    size_t len = WRITE_MAX - misplaced;
-    enum err err = put_span(w, run_start(w), len, w->run_off, e);
-    if (err != OK) {
-        return err;
-    }
-    w->run_off += len;
-    w->run_len -= len;
-    memmove(w->buf, w->buf + WRITE_MAX, w->run_len);
-    return OK;
-}
-
-enum err writer_reserve(struct writer *w, size_t part, uint64_t off, size_t len, uint8_t **ret,
-                        struct error *e)
+enum err writer_put(struct writer *w, size_t part, uint64_t off, const uint8_t *data, size_t len,
+                    struct error *e)
 {
     if (part != w->part || off != run_end(w)) {
         enum err err = flush(w, e);
@@ -161,16 +137,19 @@ enum err writer_reserve(struct writer *w, size_t part, uint64_t off, size_t len,
         w->part = part;
         w->run_off = off;
     }
-    // drain() keeps the run below WRITE_MAX, and a chunk is no longer than that.
-    assert(w->run_off % BLK_ALIGN + w->run_len + len <= WRITE_BUF_SIZE - BLK_ALIGN);
-    *ret = run_start(w) + w->run_len;
+    while (len > 0) {
+        size_t room = WRITE_MAX - (size_t)(w->run_off % BLK_ALIGN) - w->run_len;
+        size_t n = len < room ? len : room;
+        memcpy(run_start(w) + w->run_len, data, n);
+        w->run_len += n;
+        data += n;
+        len -= n;
+        enum err err = n == room ? flush(w, e) : OK;
+        if (err != OK) {
+            return err;
+        }
+    }
     return OK;
-}
-
-enum err writer_commit(struct writer *w, size_t len, struct error *e)
-{
-    w->run_len += len;
-    return drain(w, e);
 }
 
 enum err writer_zero(struct writer *w, size_t part, uint64_t off, uint64_t len, struct error *e)
@@ -190,24 +169,19 @@ static bool waits(const struct writer *w, size_t part, uint64_t off, size_t len)
     return w->run_len > 0 && part == w->part && off < run_end(w) && w->run_off < off + len;
 }
 
-enum err writer_reserve_copy(struct writer *w, size_t from_part, uint64_t from_off, size_t part,
-                             uint64_t off, size_t len, uint8_t **ret, struct error *e)
+enum err writer_read(struct writer *w, size_t part, uint64_t off, uint8_t *ret, size_t len,
+                     struct error *e)
 {
-    const struct slot_partition *from = &w->slot->partitions[from_part];
-    enum err err = waits(w, from_part, from_off, len) ? flush(w, e) : OK;
-    uint8_t *place;
-    if (err == OK) {
-        err = writer_reserve(w, part, off, len, &place, e);
-    }
+    const struct slot_partition *from = &w->slot->partitions[part];
+    enum err err = waits(w, part, off, len) ? flush(w, e) : OK;
     if (err != OK) {
         return err;
     }
-    err = blk_pread(from->blk, place, len, from_off, e);
+    err = blk_pread(from->blk, ret, len, off, e);
     if (err != OK) {
         return error_context(e, "slot %s, partition %s", w->slot->name, from->info->name);
     }
-    heads_overlay(w->heads, from_part, from_off, place, len);
-    *ret = place;
+    heads_overlay(w->heads, part, off, ret, len);
     return OK;
 }
 

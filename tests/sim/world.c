@@ -188,6 +188,7 @@ static void make_device(struct world *w)
     d->clock = &w->clock;
     d->log = &w->log;
     d->sync_bytes = SIM_SYNC_BYTES;
+    d->lanes = 1;
     d->open_blk = open_slot_disk;
     d->reboot = count_reboot;
     assert_ok(state_dir_open("/sim/state", &d->state, &e));

@@ -31,7 +31,7 @@ struct blk_mem {
     int64_t spoil_off;
     unsigned spoil_times;
     // Reading over this offset fails until it is written.
-    int64_t unreadable_off;
+    _Atomic int64_t unreadable_off;
 };
 
 // `path` is unique among all; `seam` outlives it.

@@ -152,6 +152,7 @@ static void make_device(struct bench *b)
     d->clock = &b->clock.base;
     d->log = &b->log;
     d->sync_bytes = FILL_SYNC;
+    d->lanes = 1;
     d->open_blk = blk_mem_open;
     d->reboot = count_reboot;
     assert_ok(journal_load(d->state, &d->journal, &e));
@@ -249,8 +250,13 @@ void bench_open_target(struct bench *b, struct bench_target *ret)
     assert_ok(slot_open(&b->device, SLOT_B, t.image->manifest, BLK_READ_WRITE, &t.slot, &e));
     assert_ok(heads_new(t.slot, &t.heads, &e));
     assert_ok(writer_new(t.slot, t.heads, &t.writer, &e));
-    assert_ok(fetcher_new(&b->source.base, t.image, NULL, &t.fetcher, &e));
-    assert_ok(decoder_new(&t.decoder, &e));
+    const struct pipeline_options options = {
+        .workers = b->device.workers,
+        .lanes = b->device.lanes,
+        .slot = t.slot,
+        .heads = t.heads,
+    };
+    assert_ok(pipeline_new(&b->source.base, t.image, &options, &t.pipeline, &e));
     assert_ok(chunk_set_new(chunk_table_count(t.image->table), &t.differs, &e));
     *ret = t;
 }
@@ -258,8 +264,7 @@ void bench_open_target(struct bench *b, struct bench_target *ret)
 void bench_close_target(struct bench_target *t)
 {
     chunk_set_free(t->differs);
-    decoder_free(t->decoder);
-    fetcher_free(t->fetcher);
+    pipeline_free(t->pipeline);
     writer_free(t->writer);
     heads_free(t->heads);
     slot_close(t->slot);
@@ -274,7 +279,8 @@ struct scan bench_scan(struct bench *b, struct bench_target *t)
         .hasher = b->device.hasher,
         .progress = &b->device.progress,
         .step = "check",
-        .buf = writer_scratch(t->writer),
+        .buf = pipeline_scratch(t->pipeline),
+        .buf_len = SCAN_BUF_SIZE,
     };
 }
 
@@ -284,8 +290,7 @@ struct fill bench_fill(struct bench *b, struct bench_target *t)
         .device = &b->device,
         .slot = t->slot,
         .table = t->image->table,
-        .fetcher = t->fetcher,
-        .decoder = t->decoder,
+        .pipeline = t->pipeline,
         .writer = t->writer,
     };
 }

@@ -74,8 +74,7 @@ struct bench_target {
     struct slot *slot;
     struct heads *heads;
     struct writer *writer;
-    struct fetcher *fetcher;
-    struct decoder *decoder;
+    struct pipeline *pipeline;
     struct chunk_set *differs; // empty
 };
 void bench_open_target(struct bench *b, struct bench_target *ret);

@@ -11,11 +11,11 @@
 enum { SEAM_TRACE_MAX = 64 * 1024 };
 
 struct seam_sim {
-    unsigned calls;
-    unsigned fail_at;   // the call with this number (from 1) fails; 0: none
-    enum err fail_with; // OK: ERR_IO
-    bool power_cut;     // and every call after it
-    bool off;           // the power was cut
+    _Atomic unsigned calls; // threads may read side by side
+    unsigned fail_at;       // the call with this number (from 1) fails; 0: none
+    enum err fail_with;     // OK: ERR_IO
+    bool power_cut;         // and every call after it
+    bool off;               // the power was cut
     bool tracing;
     size_t trace_len;
     char trace[SEAM_TRACE_MAX]; // one line per change

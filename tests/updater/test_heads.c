@@ -95,7 +95,7 @@ static void chunks_in_place_are_taken_and_need_not_be_fetched(void **state)
         chunk_set_add(s->t.differs, i); // boot as a whole
     }
     assert_ok(heads_take_present(s->t.heads, s->t.slot, s->t.image->table, s->bench->device.hasher,
-                                 writer_scratch(s->t.writer), s->t.differs, &e));
+                                 pipeline_scratch(s->t.pipeline), s->t.differs, &e));
     assert_memory_equal(s->t.heads->bytes, s->rootfs, 1000);
     assert_memory_equal(s->t.heads->bytes + 3000, s->rootfs + 3000, 1096);
     for (size_t i = 1000; i < 3000; i++) {
@@ -113,7 +113,7 @@ static void a_chunk_that_is_no_longer_in_place_is_added_to_those_that_differ(voi
     memcpy(s->bench->slots[SLOT_B][1].data, s->boot, BOOT_LEN);
     s->bench->slots[SLOT_B][0].data[20000] ^= 1; // after the plan, in the chunk from 3000 on
     assert_ok(heads_take_present(s->t.heads, s->t.slot, s->t.image->table, s->bench->device.hasher,
-                                 writer_scratch(s->t.writer), s->t.differs, &e));
+                                 pipeline_scratch(s->t.pipeline), s->t.differs, &e));
     assert_int_equal(chunk_set_size(s->t.differs), 1);
     assert_true(chunk_set_has(s->t.differs, 2));
     assert_int_equal(s->t.heads->bytes[3000], 0);

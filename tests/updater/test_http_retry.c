@@ -68,6 +68,48 @@ static void each_wait_is_longer_than_the_one_before(void **state)
     assert_in_range(r->clock.sleeps_ms[2], 3000, 5000);
 }
 
+// Interrupted by its own clock, in the third slice of a wait.
+static void interrupt_late(const struct clock *c, uint64_t ms);
+
+struct late_clock {
+    struct clock base;
+    unsigned slices;
+    uint64_t slept_ms;
+    atomic_bool interrupted;
+};
+
+static const struct clock_ops late_ops = {.sleep_ms = interrupt_late};
+
+static void interrupt_late(const struct clock *c, uint64_t ms)
+{
+    struct late_clock *late = (struct late_clock *)(uintptr_t)c;
+    late->slept_ms += ms;
+    if (++late->slices == 3) {
+        atomic_store(&late->interrupted, true);
+    }
+}
+
+static void a_wait_that_is_interrupted_ends_with_the_error(void **state)
+{
+    struct room *r = *state;
+    struct late_clock late = {.base = {&late_ops}};
+    r->retry.clock = &late.base;
+    r->retry.interrupted = &late.interrupted;
+    assert_int_equal(fail_once(r, ERR_NETWORK), ERR_NETWORK);
+    assert_int_equal(late.slept_ms, 3 * CLOCK_INTERRUPT_MS);
+    assert_int_equal(fail_once(r, ERR_NETWORK), ERR_NETWORK);
+    assert_int_equal(late.slices, 3);
+}
+
+static void a_wait_that_nobody_interrupts_is_as_long_as_any(void **state)
+{
+    struct room *r = *state;
+    static const atomic_bool never = false;
+    r->retry.interrupted = &never;
+    assert_int_equal(fail_once(r, ERR_NETWORK), OK);
+    assert_in_range(r->clock.slept_ms, 750, 1250);
+}
+
 static void each_retry_is_one_line_of_the_log(void **state)
 {
     struct room *r = *state;
@@ -191,6 +233,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         ROOM_TEST(a_network_error_is_tried_again_as_often_as_allowed),
         ROOM_TEST(each_wait_is_longer_than_the_one_before),
+        ROOM_TEST(a_wait_that_is_interrupted_ends_with_the_error),
+        ROOM_TEST(a_wait_that_nobody_interrupts_is_as_long_as_any),
         ROOM_TEST(each_retry_is_one_line_of_the_log),
         ROOM_TEST(an_error_of_another_kind_is_final),
         ROOM_TEST(without_retries_the_first_error_is_final_and_said_as_it_is),

@@ -50,7 +50,7 @@ static struct plan *plan_of(struct stage *s)
     struct error e;
     struct plan *p = NULL;
     struct scan scan = bench_scan(s->bench, &s->t);
-    assert_ok(plan_make(&scan, &p, &e));
+    assert_ok(plan_make(&scan, false, &p, &e));
     return p;
 }
 
@@ -118,6 +118,115 @@ static void unreadable_bytes_are_planned_anew_and_counted(void **state)
     plan_free(p);
 }
 
+// --- an image of many chunks ---
+
+enum { BLOCK = 4096, BLOCKS = 1000, LONG = BLOCKS * BLOCK };
+
+struct large {
+    struct bench *bench;
+    struct bench_target t;
+    uint8_t *content;
+};
+
+static struct large large_make(void)
+{
+    static const uint32_t cuts[] = {BLOCK, 0};
+    struct large l = {.content = malloc(LONG), .bench = bench_new(LONG, 0)};
+    assert_non_null(l.content);
+    fill_random(l.content, LONG, 3);
+    memset(l.content + 100 * BLOCK, 0, 50 * BLOCK);
+    struct image_recipe r = bench_recipe("2.0", 2);
+    r.cuts = cuts;
+    image_recipe_add(&r, "rootfs", l.content, LONG);
+    bench_serve(l.bench, &r);
+    bench_open_target(l.bench, &l.t);
+    bench_restart(l.bench);
+    return l;
+}
+
+static void large_clear(struct large *l)
+{
+    bench_close_target(&l->t);
+    bench_free(l->bench);
+    free(l->content);
+}
+
+// Plans, and returns how many chunks differ; `*ret_calls` is how often the slot was turned to.
+static uint32_t large_plan(struct large *l, bool look_at_all, unsigned *ret_calls)
+{
+    struct error e;
+    struct plan *p = NULL;
+    struct scan scan = bench_scan(l->bench, &l->t);
+    unsigned before = l->bench->seam.calls;
+    assert_ok(plan_make(&scan, look_at_all, &p, &e));
+    *ret_calls = l->bench->seam.calls - before;
+    uint32_t differ = chunk_set_size(p->differs);
+    assert_int_equal(p->reused_bytes, (uint64_t)(BLOCKS - differ) * BLOCK);
+    plan_free(p);
+    return differ;
+}
+
+static void a_slot_of_which_no_sample_is_in_place_is_not_read_as_a_whole(void **state)
+{
+    (void)state;
+    struct large l = large_make();
+    unsigned calls;
+    assert_int_equal(large_plan(&l, false, &calls), BLOCKS);
+    assert_in_range(calls, 1 + PLAN_SAMPLES - 5, 1 + PLAN_SAMPLES + 5); // a sync, and samples
+    large_clear(&l);
+}
+
+static void an_install_of_this_image_that_is_known_is_looked_for_everywhere(void **state)
+{
+    (void)state;
+    struct large l = large_make();
+    unsigned calls;
+    memcpy(l.bench->slots[SLOT_B][0].data + 3 * BLOCK, l.content + 3 * BLOCK, BLOCK);
+    assert_int_equal(large_plan(&l, true, &calls), BLOCKS - 1);
+    large_clear(&l);
+}
+
+// A sixtieth of it is enough, wherever it is: no record has to tell.
+static void what_an_install_got_done_is_found_without_any_record(void **state)
+{
+    (void)state;
+    struct large l = large_make();
+    uint8_t *data = l.bench->slots[SLOT_B][0].data;
+    unsigned calls;
+    for (uint32_t first = 1; first + 17 < BLOCKS; first += 23) {
+        if (first + 17 > 100 && first < 150) {
+            continue; // zeros
+        }
+        memcpy(data + first * BLOCK, l.content + first * BLOCK, 17 * BLOCK);
+        assert_int_equal(large_plan(&l, false, &calls), BLOCKS - 17);
+        memset(data + first * BLOCK, 0xee, 17 * BLOCK);
+    }
+    large_clear(&l);
+}
+
+static void zeros_in_place_are_no_reason_to_look(void **state)
+{
+    (void)state;
+    struct large l = large_make();
+    unsigned calls;
+    memset(l.bench->slots[SLOT_B][0].data, 0, LONG);
+    assert_int_equal(large_plan(&l, false, &calls), BLOCKS);
+    large_clear(&l);
+}
+
+static void a_sample_that_cannot_be_read_is_a_reason_to_look(void **state)
+{
+    (void)state;
+    struct large l = large_make();
+    unsigned calls;
+    uint8_t *data = l.bench->slots[SLOT_B][0].data;
+    memcpy(data + 900 * BLOCK, l.content + 900 * BLOCK, BLOCK);
+    l.bench->slots[SLOT_B][0].unreadable_off = BLOCK; // the first sample
+    uint32_t differ = large_plan(&l, false, &calls);
+    assert_int_equal(differ, BLOCKS - 1);
+    large_clear(&l);
+}
+
 #define plan_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
 
 int main(void)
@@ -128,6 +237,11 @@ int main(void)
         plan_test(a_repetition_of_a_chunk_in_place_is_not_fetched),
         plan_test(a_whole_slot_needs_nothing),
         plan_test(unreadable_bytes_are_planned_anew_and_counted),
+        cmocka_unit_test(a_slot_of_which_no_sample_is_in_place_is_not_read_as_a_whole),
+        cmocka_unit_test(an_install_of_this_image_that_is_known_is_looked_for_everywhere),
+        cmocka_unit_test(what_an_install_got_done_is_found_without_any_record),
+        cmocka_unit_test(zeros_in_place_are_no_reason_to_look),
+        cmocka_unit_test(a_sample_that_cannot_be_read_is_a_reason_to_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

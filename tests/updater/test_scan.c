@@ -156,6 +156,87 @@ static void what_cannot_be_read_differs(void **state)
     }
 }
 
+static void any_length_of_the_buffer_finds_the_same(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct scan scan = bench_scan(s->bench, &s->t);
+    for (scan.buf_len = BLK_ALIGN; scan.buf_len <= 16 * BLK_ALIGN; scan.buf_len += BLK_ALIGN) {
+        uint64_t place = scan.buf_len * 7 + 1;
+        uint32_t expected = chunk_at(s, place);
+        s->rootfs->data[place] ^= 1;
+        assert_ok(scan_slot(&scan, s->t.differs, NULL, &e));
+        expect_differing(s, 1, &expected);
+        s->rootfs->data[place] ^= 1;
+    }
+}
+
+static void what_is_skipped_is_not_read(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct scan scan = bench_scan(s->bench, &s->t);
+    CLEANUP(cleanup_chunk_set) struct chunk_set *skip = NULL;
+    uint32_t count = chunk_table_count(s->t.image->table);
+    assert_ok(chunk_set_new(count, &skip, &e));
+    for (uint32_t i = 0; i < count; i++) {
+        if (i != 2 && i != 5 && i != 6) {
+            chunk_set_add(skip, i);
+        }
+    }
+    memset(s->rootfs->data, 0xee, ROOTFS_LEN);
+    s->boot->unreadable_off = 0;
+    scan.skip = skip;
+    unsigned calls = s->bench->seam.calls;
+    assert_ok(scan_slot(&scan, s->t.differs, NULL, &e));
+    const uint32_t expected[] = {2, 5, 6};
+    expect_differing(s, 3, expected);
+    assert_int_equal(s->bench->seam.calls, calls + 2 + 2); // syncs, and two places
+}
+
+static void a_few_chunks_are_scanned_by_themselves(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct scan scan = bench_scan(s->bench, &s->t);
+    memset(s->rootfs->data, 0xee, ROOTFS_LEN);
+    assert_ok(scan_chunks(&scan, 3, 2, s->t.differs, NULL, &e));
+    const uint32_t expected[] = {3, 4};
+    expect_differing(s, 2, expected);
+    assert_int_equal(s->rootfs->syncs, 0);
+}
+
+static void zeros_are_compared_to_the_last_byte(void **state)
+{
+    enum { LEN = 3 * 8192 };
+    static const uint32_t cuts[] = {8192, 0};
+    static const uint64_t places[] = {8192, 8193, 12288, 16383};
+    (void)state;
+    struct error e;
+    struct bench_target t;
+    uint8_t content[LEN];
+    fill_random(content, LEN, 5);
+    memset(content + 8192, 0, 8192);
+    struct bench *b = bench_new(LEN, 0);
+    struct image_recipe r = bench_recipe("2.0", 2);
+    r.cuts = cuts;
+    image_recipe_add(&r, "rootfs", content, LEN);
+    bench_serve(b, &r);
+    bench_open_target(b, &t);
+    memcpy(b->slots[SLOT_B][0].data, content, LEN);
+    struct scan scan = bench_scan(b, &t);
+    assert_ok(scan_slot(&scan, t.differs, NULL, &e));
+    assert_int_equal(chunk_set_size(t.differs), 0);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        b->slots[SLOT_B][0].data[places[i]] = 1;
+        assert_ok(scan_slot(&scan, t.differs, NULL, &e));
+        assert_true(chunk_set_size(t.differs) == 1 && chunk_set_has(t.differs, 1));
+        b->slots[SLOT_B][0].data[places[i]] = 0;
+    }
+    bench_close_target(&t);
+    bench_free(b);
+}
+
 static void a_sync_that_fails_is_an_error(void **state)
 {
     struct stage *s = *state;
@@ -176,6 +257,10 @@ int main(void)
         scan_test(a_chunk_of_another_partition_is_found_there),
         scan_test(held_heads_count_instead_of_those_on_the_medium),
         scan_test(what_cannot_be_read_differs),
+        scan_test(any_length_of_the_buffer_finds_the_same),
+        scan_test(what_is_skipped_is_not_read),
+        scan_test(a_few_chunks_are_scanned_by_themselves),
+        cmocka_unit_test(zeros_are_compared_to_the_last_byte),
         scan_test(a_sync_that_fails_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

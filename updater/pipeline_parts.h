@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the threads of the pipeline have in common: the chunks on their way, between the one that
+// takes them (pipeline.c), the lanes (pipeline_lane.c) and the workers (pipeline_worker.c).
+//
+// A job is added at the window's end, in target order, with its places in the rings; goes through
+// its states in any order beside the others; and is taken at the window's beginning.
+//
+//     WANTED --lane--> STORED --worker--> AT_WORK --> READY | FAILED
+//
+// A job whose chunk comes from a seed begins as STORED, one that the taker makes as READY.
+//
+// Invariants
+// 1. The window, and all of `struct pipeline` below `lock`, is touched under the lock only. A job's
+//    memory belongs to whoever moved it to its state: the lane that has its range while WANTED, the
+//    worker while AT_WORK.
+// 2. Only the taker adds and removes jobs, and calls the rings.
+#ifndef UPDATER_PIPELINE_PARTS_H
+#define UPDATER_PIPELINE_PARTS_H
+
+#include "format/codec.h"
+#include "updater/pipeline.h"
+#include "updater/range_queue.h"
+#include "updater/ring.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { PIPELINE_WINDOW = 128 };
+
+enum job_state { JOB_WANTED, JOB_STORED, JOB_AT_WORK, JOB_READY, JOB_FAILED };
+
+struct job {
+    uint32_t index;
+    enum job_state state;
+    enum piece_from from;
+    bool made;
+    struct chunk chunk;
+    uint8_t *stored, *raw;
+};
+
+struct lane {
+    struct pipeline *pipeline;
+    struct source *source;
+    bool first; // the source is not the lane's own, and its failure is for good
+    struct fetcher fetcher;
+    bool started; // there is a thread
+    pthread_t thread;
+    pthread_cond_t wake;
+    bool waits;
+    // Its range, while it has one.
+    bool busy;
+    struct fetch_range range;
+    // After a failure it lets others fetch so many ranges, each time twice as many.
+    uint64_t rest, rest_until;
+};
+
+struct worker {
+    struct pipeline *pipeline;
+    pthread_t thread;
+    struct hasher *hasher;
+    struct decoder *decoder;
+    // To read back with; NULL: it does not.
+    uint8_t *buf;
+    struct chunk_set *differs;
+};
+
+struct pipeline {
+    const struct chunk_table *table;
+    struct pipeline_options options;
+    struct source *source;
+    uint64_t payload_off;            // of the payload in the file
+    size_t lane_count, worker_count; // worker_count: threads that were started
+    struct lane lanes[PIPELINE_LANES_MAX];
+    struct worker workers[PIPELINE_WORKERS_MAX]; // the first one works without a thread, too
+    atomic_bool interrupted;                     // sources give up at once
+
+    // The taker's.
+    bool begun, running;
+    struct chunk_set *taken, *fetched, *copied;
+    const struct seeds *seeds;
+    uint32_t cursor; // the next chunk that may have to be added
+    struct ring stored, raw;
+    bool holds; // the window's first job was handed out
+
+    // Written before threads start, and by the first lane then.
+    uint32_t tried;
+    uint8_t *tried_stored; // NULL: none
+
+    pthread_mutex_t lock;
+    pthread_cond_t work; // a job is STORED, or something is to be read back
+    pthread_cond_t done; // the window's first job is READY, or all was read back, or a failure
+    struct job window[PIPELINE_WINDOW];
+    size_t first, count;
+    // What is to be read back: [check_next, check_end).
+    uint32_t check_next, check_end;
+    size_t checks; // under way
+    struct chunk_set *verified;
+    struct range_queue ranges;
+    uint64_t ranges_done;
+    bool stop;
+    bool failed; // for good, `error` says why
+    struct error error;
+};
+
+// The job of chunk `index`, NULL: it is not in the window. Under the lock.
+struct job *pipeline_find(struct pipeline *p, uint32_t index);
+// Something went wrong for good. Under the lock.
+void pipeline_fail(struct pipeline *p, uint32_t index, const struct error *e);
+
+void lane_init(struct lane *l, struct pipeline *p, struct source *source);
+void *lane_main(void *lane);
+// Fetches the chunk of `j`, with the first lane and in the caller's thread.
+MUST_CHECK enum err lane_fetch_alone(struct lane *l, const struct job *j, struct error *e);
+// Under the lock: there may be something to do for it.
+void lane_wake(struct lane *l);
+
+// What it has already stays.
+MUST_CHECK enum err worker_init(struct worker *w, struct pipeline *p, struct error *e);
+void worker_clear(struct worker *w);
+void *worker_main(void *worker);
+// Stored bytes, or what a seed has, to verified raw bytes. A seed that has something else is no
+// error: j->made says so.
+MUST_CHECK enum err worker_make(struct worker *w, struct job *j, struct error *e);
+
+enum { CHECK_BUF_SIZE = 64 * 1024 };
+// The room that a worker needs to read back.
+MUST_CHECK enum err check_init(struct worker *w, struct error *e);
+void check_clear(struct worker *w);
+// Under the lock, which is let go meanwhile: reads back a few chunks. False: there are none.
+bool check_some(struct worker *w);
+bool checks_are_done(const struct pipeline *p);
+
+// All threads, or none and an error.
+MUST_CHECK enum err threads_start(struct pipeline *p, struct error *e);
+// However they are: a source that is being waited for gives up.
+void threads_stop(struct pipeline *p);
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/pipeline_parts.h"
+
+#include "updater/decode.h"
+
+enum err worker_init(struct worker *w, struct pipeline *p, struct error *e)
+{
+    w->pipeline = p;
+    enum err err = w->hasher == NULL ? hasher_new(&w->hasher, e) : OK;
+    return err == OK && w->decoder == NULL ? decoder_new(&w->decoder, e) : err;
+}
+
+void worker_clear(struct worker *w)
+{
+    hasher_free(TAKE_PTR(w->hasher));
+    decoder_free(TAKE_PTR(w->decoder));
+    check_clear(w);
+}
+
+static enum err copy(struct worker *w, struct job *j, struct error *e)
+{
+    const struct seeds *seeds = w->pipeline->seeds;
+    struct seed_place place;
+    if (!seeds_find(seeds, j->index, &place)) {
+        return OK;
+    }
+    enum err err = seed_read(seeds, &place, j->raw, j->chunk.raw_len, e);
+    if (err == OK) {
+        err = chunk_check_raw(&j->chunk, j->raw, w->hasher, e);
+    }
+    j->made = err == OK;
+    return err == ERR_IO || err == ERR_FORMAT ? OK : err;
+}
+
+enum err worker_make(struct worker *w, struct job *j, struct error *e)
+{
+    if (j->from == PIECE_COPIED) {
+        return copy(w, j, e);
+    }
+    enum err err = decode_chunk(w->decoder, w->hasher, &j->chunk, j->stored, j->raw, e);
+    j->made = err == OK;
+    return err;
+}
+
+// The first in the window: it is the one that will be taken first.
+static struct job *next_job(struct pipeline *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        struct job *j = &p->window[(p->first + i) % PIPELINE_WINDOW];
+        if (j->state == JOB_STORED) {
+            return j;
+        }
+    }
+    return NULL;
+}
+
+static void work_on(struct worker *w, struct job *j)
+{
+    struct pipeline *p = w->pipeline;
+    struct error e;
+    j->state = JOB_AT_WORK;
+    pthread_mutex_unlock(&p->lock);
+    enum err err = worker_make(w, j, &e);
+    pthread_mutex_lock(&p->lock);
+    j->state = err == OK ? JOB_READY : JOB_FAILED;
+    if (err != OK) {
+        pipeline_fail(p, j->index, &e);
+    }
+    if (j == &p->window[p->first]) {
+        pthread_cond_signal(&p->done);
+    }
+}
+
+void *worker_main(void *worker)
+{
+    struct worker *w = worker;
+    struct pipeline *p = w->pipeline;
+    pthread_mutex_lock(&p->lock);
+    while (!p->stop) {
+        struct job *j = next_job(p);
+        if (j != NULL) {
+            work_on(w, j);
+        } else if (!check_some(w)) {
+            pthread_cond_wait(&p->work, &p->lock);
+        }
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
