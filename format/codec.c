@@ -4,9 +4,8 @@
 
 #include "format/codec.h"
 
-#include "base/cursor.h"
+#include "format/zstd_frame.h"
 
-#include <inttypes.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -173,62 +172,17 @@ static enum err decode_zlib(struct decoder *d, const uint8_t *stored, size_t sto
     return OK;
 }
 
-// RFC 8878, 3.1.1.1. The stable part of libzstd tells the content size, but neither the window nor
-// whether there is a dictionary field; these stand in the two bytes behind the magic number.
-static enum err check_zstd_descriptor(const uint8_t *stored, size_t stored_len, struct error *e)
+// The frame was checked.
+static enum err decode_frame(struct decoder *d, const uint8_t *stored, size_t stored_len,
+                             uint8_t *raw, size_t raw_len, struct error *e)
 {
-    struct cursor c = cursor_over(stored, stored_len);
-    uint32_t magic;
-    uint8_t descriptor;
-    uint8_t window;
-    if (!cursor_u32(&c, &magic) || magic != ZSTD_MAGICNUMBER) {
-        return fail(e, ERR_FORMAT, 0, "zstd chunk: it does not begin with a zstd frame");
+    size_t n = ZSTD_decompressDCtx(d->zstd, raw, raw_len, stored, stored_len);
+    if (ZSTD_isError(n) && ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation) {
+        return fail_memory(e);
     }
-    if (!cursor_u8(&c, &descriptor) || !cursor_u8(&c, &window)) {
-        return fail(e, ERR_FORMAT, 0, "zstd chunk: its header is cut short");
-    }
-    if ((descriptor & 0x03) != 0) {
-        return fail(e, ERR_FORMAT, 0, "zstd chunk: it needs a dictionary");
-    }
-    bool single_segment = (descriptor & 0x20) != 0;
-    if (single_segment) {
-        return OK; // no window byte: the window is the content, whose size is checked
-    }
-    uint64_t base = UINT64_C(1) << (10 + (window >> 3));
-    uint64_t size = base + base / 8 * (window & 7);
-    if (size > CHUNK_RAW_MAX) {
-        return fail(e, ERR_FORMAT, 0, "zstd chunk: its window is %" PRIu64 " bytes, at most %d",
-                    size, CHUNK_RAW_MAX);
-    }
-    return OK;
-}
-
-static enum err check_zstd_frame(const uint8_t *stored, size_t stored_len, size_t raw_len,
-                                 struct error *e)
-{
-    enum err err = check_zstd_descriptor(stored, stored_len, e);
-    if (err != OK) {
-        return err;
-    }
-    unsigned long long content = ZSTD_getFrameContentSize(stored, stored_len);
-    if (content == ZSTD_CONTENTSIZE_UNKNOWN) {
-        return fail(e, ERR_FORMAT, 0, "zstd chunk: the frame does not say its content size");
-    }
-    if (content == ZSTD_CONTENTSIZE_ERROR) {
-        return fail(e, ERR_FORMAT, 0, "zstd chunk: its frame header is damaged");
-    }
-    if (content != raw_len) {
-        return fail(e, ERR_FORMAT, 0, "zstd chunk: its content size is %llu bytes, expected %zu",
-                    content, raw_len);
-    }
-    size_t frame = ZSTD_findFrameCompressedSize(stored, stored_len);
-    if (ZSTD_isError(frame)) {
-        return fail(e, ERR_FORMAT, 0, "zstd chunk: its blocks do not end within its %zu bytes",
-                    stored_len);
-    }
-    if (frame != stored_len) {
-        return fail(e, ERR_FORMAT, 0, "zstd chunk: %zu bytes are left over behind it",
-                    stored_len - frame);
+    // libzstd compares the length with the content size, which is raw_len; believe it, but look.
+    if (ZSTD_isError(n) || n != raw_len) {
+        return fail(e, ERR_FORMAT, 0, "zstd chunk: damaged: %s", ZSTD_getErrorName(n));
     }
     return OK;
 }
@@ -236,16 +190,36 @@ static enum err check_zstd_frame(const uint8_t *stored, size_t stored_len, size_
 static enum err decode_zstd(struct decoder *d, const uint8_t *stored, size_t stored_len,
                             uint8_t *raw, size_t raw_len, struct error *e)
 {
-    enum err err = check_zstd_frame(stored, stored_len, raw_len, e);
+    enum err err = zstd_frame_check(stored, stored_len, raw_len, CHUNK_RAW_MAX, e);
+    return err == OK ? decode_frame(d, stored, stored_len, raw, raw_len, e) : err;
+}
+
+enum err decoder_run_delta(struct decoder *d, const uint8_t *window, size_t window_len,
+                           const uint8_t *stored, size_t stored_len, uint8_t *raw, size_t raw_len,
+                           struct error *e)
+{
+    if (raw_len < 1 || raw_len > CHUNK_RAW_MAX || stored_len > CHUNK_STORED_MAX || window_len < 1 ||
+        window_len > DELTA_WINDOW_MAX) {
+        return fail(e, ERR_INTERNAL, 0,
+                    "decoder: %zu bytes from %zu with a window of %zu are out of range", raw_len,
+                    stored_len, window_len);
+    }
+    enum err err = zstd_frame_check(stored, stored_len, raw_len, DELTA_FRAME_WINDOW_MAX, e);
     if (err != OK) {
         return err;
     }
-    size_t n = ZSTD_decompressDCtx(d->zstd, raw, raw_len, stored, stored_len);
-    // libzstd compares the length with the content size, which is raw_len; believe it, but look.
-    if (ZSTD_isError(n) || n != raw_len) {
-        return fail(e, ERR_FORMAT, 0, "zstd chunk: damaged: %s", ZSTD_getErrorName(n));
+    // As content and never as a dictionary of entropy tables, whatever its first bytes are.
+    if (ZSTD_isError(ZSTD_DCtx_refPrefix(d->zstd, window, window_len))) {
+        return fail_memory(e);
     }
-    return OK;
+    err = decode_frame(d, stored, stored_len, raw, raw_len, e);
+    // Also after a frame that was refused before the prefix was used up: the next one must not see
+    // it, and the caller's buffer is referred to, not copied.
+    size_t cleared = ZSTD_DCtx_refPrefix(d->zstd, NULL, 0);
+    if (err == OK && ZSTD_isError(cleared)) {
+        err = fail(e, ERR_INTERNAL, 0, "zstd decoder: %s", ZSTD_getErrorName(cleared));
+    }
+    return err;
 }
 
 enum err decoder_run(struct decoder *d, enum codec codec, const uint8_t *stored, size_t stored_len,

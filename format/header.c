@@ -10,8 +10,33 @@
 
 enum { MAGIC_SIZE = 8, CRC_OFFSET = HEADER_SIZE - 4, RESERVED_TAIL = 20 };
 
-// The high bit, both line ends and the DOS end-of-file catch transfers in text mode.
-static const uint8_t header_magic[MAGIC_SIZE] = {0x89, 'V', 'V', 'I', 0x0d, 0x0a, 0x1a, 0x0a};
+// What differs between the kinds of file. The high bit, both line ends and the DOS end-of-file of
+// the magic catch transfers in text mode.
+static const struct {
+    uint8_t magic[MAGIC_SIZE];
+    uint32_t record_size; // of its table
+    const char *word;
+    const char *not_one;
+} kinds[] = {
+    [FILE_IMAGE] = {{0x89, 'V', 'V', 'I', 0x0d, 0x0a, 0x1a, 0x0a}, 64, "image", "a .vvi image"},
+    [FILE_PACK] = {{0x89, 'V', 'V', 'D', 0x0d, 0x0a, 0x1a, 0x0a}, 48, "pack", "a .vvd delta pack"},
+};
+
+const char *file_kind_word(enum file_kind kind)
+{
+    return kinds[kind].word;
+}
+
+bool header_kind(const uint8_t bytes[HEADER_SIZE], enum file_kind *ret)
+{
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (memcmp(bytes, kinds[i].magic, MAGIC_SIZE) == 0) {
+            *ret = (enum file_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 // What the 128 bytes say before any of it is believed.
 struct header_fields {
@@ -36,14 +61,16 @@ static enum err check_sizes(const struct header *h, struct error *e)
                     "the signature area is %" PRIu32 " bytes, allowed are 0 to %d",
                     h->signature_area_size, SIGNATURE_AREA_MAX);
     }
-    if (h->table_size < TABLE_ALIGN || h->table_size > TABLE_MAX) {
-        return fail(e, ERR_FORMAT, 0, "the chunk table is %" PRIu32 " bytes, allowed are %d to %d",
-                    h->table_size, TABLE_ALIGN, TABLE_MAX);
-    }
-    if (h->table_size % TABLE_ALIGN != 0) {
+    uint32_t record = kinds[h->kind].record_size;
+    if (h->table_size < record || h->table_size > TABLE_MAX) {
         return fail(e, ERR_FORMAT, 0,
-                    "the chunk table of %" PRIu32 " bytes is not a multiple of %d", h->table_size,
-                    TABLE_ALIGN);
+                    "the chunk table is %" PRIu32 " bytes, allowed are %" PRIu32 " to %d",
+                    h->table_size, record, TABLE_MAX);
+    }
+    if (h->table_size % record != 0) {
+        return fail(e, ERR_FORMAT, 0,
+                    "the chunk table of %" PRIu32 " bytes is not a multiple of %" PRIu32,
+                    h->table_size, record);
     }
     return OK;
 }
@@ -144,16 +171,31 @@ static enum err check_layout(const struct header *h, struct error *e)
     return OK;
 }
 
-enum err header_parse(const uint8_t bytes[HEADER_SIZE], struct header *ret, struct error *e)
+static enum err check_magic(const uint8_t *bytes, enum file_kind expected, struct error *e)
 {
-    if (memcmp(bytes, header_magic, MAGIC_SIZE) != 0) {
-        return fail(e, ERR_FORMAT, 0, "header: not a .vvi image (the magic number is missing)");
+    enum file_kind kind;
+    const char *not_one = kinds[expected].not_one;
+    if (!header_kind(bytes, &kind)) {
+        return fail(e, ERR_FORMAT, 0, "header: not %s (the magic number is missing)", not_one);
     }
-    struct header_fields f = {0};
+    if (kind != expected) {
+        return fail(e, ERR_FORMAT, 0, "header: not %s but %s", not_one, kinds[kind].not_one);
+    }
+    return OK;
+}
+
+enum err header_parse_kind(const uint8_t bytes[HEADER_SIZE], enum file_kind kind,
+                           struct header *ret, struct error *e)
+{
+    enum err err = check_magic(bytes, kind, e);
+    if (err != OK) {
+        return err;
+    }
+    struct header_fields f = {.h = {.kind = kind}};
     bool fits = read_fields(bytes, &f);
     assert(fits);
     (void)fits;
-    enum err err = check_identity(bytes, &f, e);
+    err = check_identity(bytes, &f, e);
     if (err != OK) {
         return err;
     }
@@ -166,10 +208,15 @@ enum err header_parse(const uint8_t bytes[HEADER_SIZE], struct header *ret, stru
     return OK;
 }
 
+enum err header_parse(const uint8_t bytes[HEADER_SIZE], struct header *ret, struct error *e)
+{
+    return header_parse_kind(bytes, FILE_IMAGE, ret, e);
+}
+
 void header_write(const struct header *h, uint8_t ret_bytes[HEADER_SIZE])
 {
     struct out_cursor c = out_cursor_over(ret_bytes, HEADER_SIZE);
-    bool fits = put_bytes(&c, header_magic, MAGIC_SIZE) && put_u16(&c, FORMAT_MAJOR) &&
+    bool fits = put_bytes(&c, kinds[h->kind].magic, MAGIC_SIZE) && put_u16(&c, FORMAT_MAJOR) &&
                 put_u16(&c, h->format_minor) && put_u32(&c, HEADER_SIZE) && put_u32(&c, 0) &&
                 put_u32(&c, h->compat_flags) && put_u64(&c, h->file_size) &&
                 put_u32(&c, h->manifest_size) && put_u32(&c, h->signature_area_size) &&

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first 128 bytes of a .vvi image: where everything else stands.
-// Layout and rules: docs/image-format.md, "Header".
+// The first 128 bytes of a .vvi image or a .vvd delta pack: where everything else stands.
+// Layout and rules: docs/image-format.md, "Header"; docs/delta-pack.md says what differs in a pack.
 //
 // Invariants of a header that header_parse() accepted
 // 1. The sections stand in the order header, manifest, signature area, table, payload, each at its
@@ -25,11 +25,16 @@ enum {
     SIGNATURE_AREA_MAX = 65536,
     TABLE_ALIGN = 64,
     TABLE_MAX = 4 * 1024 * 1024,
+    TABLE_RECORDS_MAX = 65536,
     PAYLOAD_ALIGN = 4096,
     IMAGE_PREFIX_MAX = HEADER_SIZE + MANIFEST_MAX + SIGNATURE_AREA_MAX + TABLE_MAX + 2 * 4096,
 };
 
+// What a file is, by its magic.
+enum file_kind { FILE_IMAGE, FILE_PACK };
+
 struct header {
+    enum file_kind kind;
     uint16_t format_minor;
     uint32_t compat_flags;
     uint64_t file_size;
@@ -50,7 +55,15 @@ MUST_CHECK enum err header_lay_out(struct header *h, struct error *e);
 // "corrupt" (CRC, order, sizes), each with its own sentence.
 MUST_CHECK enum err header_parse(const uint8_t bytes[HEADER_SIZE], struct header *ret,
                                  struct error *e);
+// The same for either kind; a file of the other one is ERR_FORMAT and named.
+MUST_CHECK enum err header_parse_kind(const uint8_t bytes[HEADER_SIZE], enum file_kind kind,
+                                      struct header *ret, struct error *e);
 void header_write(const struct header *h, uint8_t ret_bytes[HEADER_SIZE]);
+
+// What the magic says; false when it is of no kind. Nothing else is looked at.
+MUST_CHECK bool header_kind(const uint8_t bytes[HEADER_SIZE], enum file_kind *ret);
+// "image" or "pack", for sentences.
+const char *file_kind_word(enum file_kind kind);
 
 // Bytes [0, signed_size) are what a signature covers.
 size_t header_signed_size(const struct header *h);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An image as far as it can be known without its payload: header, manifest, chunk table.
-// The one place where the order "hash, signature, then parse" stands.
+// The order "hash, signature, then parse" stands in format/container.h.
 //
 // Invariants
 // 1. A `struct image` exists only if the verifier accepted the signature over its header and
@@ -16,15 +16,9 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "format/chunk_table.h"
+#include "format/container.h"
 #include "format/header.h"
 #include "format/manifest.h"
-#include "format/signature_area.h"
-
-struct head_verifier {
-    // OK only if enough trusted signers signed `message`.
-    MUST_CHECK enum err (*verify)(const struct head_verifier *v, const uint8_t *message, size_t len,
-                                  const struct signature_list *signatures, struct error *e);
-};
 
 struct image {
     struct header header;

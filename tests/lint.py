@@ -31,6 +31,8 @@ SEAMS = {
     r"\bcurl_\w+\(": {"updater/source_http.c", "updater/http_transfer.c", "updater/http_url.c",
                       "updater/probe_request.c"},
     r"\bmanifest_parse\(": {"format/manifest.c", "format/manifest.h", "format/image.c"},
+    r"\bpack_manifest_parse\(": {"format/pack_manifest.c", "format/pack_manifest.h",
+                                 "format/pack.c"},
     r"CMS_NOVERIFY|CMS_NO_SIGNER_CERT_VERIFY|VERIFYPEER\s*,\s*0": set(),
 }
 DEVICE_SIDE = ("base", "format", "keys", "bootloader", "updater")

@@ -378,6 +378,81 @@ static void what_a_reader_refuses_is_not_laid_out(void **state)
     assert_int_equal(h.file_size, before.file_size);
 }
 
+// --- A delta pack's header ---
+
+static struct header small_pack(void)
+{
+    struct error e;
+    struct header h = small_header();
+    h.kind = FILE_PACK;
+    h.table_size = 480;
+    assert_ok(header_lay_out(&h, &e));
+    return h;
+}
+
+static void a_pack_differs_in_its_magic(void **state)
+{
+    (void)state;
+    struct error e;
+    static const uint8_t magic[] = {0x89, 0x56, 0x56, 0x44, 0x0d, 0x0a, 0x1a, 0x0a};
+    struct header h = small_pack();
+    struct header back = {0};
+    uint8_t bytes[HEADER_SIZE];
+    header_write(&h, bytes);
+    assert_memory_equal(bytes, magic, sizeof(magic));
+    assert_ok(header_parse_kind(bytes, FILE_PACK, &back, &e));
+    assert_memory_equal(&back, &h, sizeof(h));
+}
+
+static void a_file_of_the_other_kind_is_refused_and_named(void **state)
+{
+    (void)state;
+    struct error e;
+    struct header h = small_pack();
+    struct header back;
+    uint8_t bytes[HEADER_SIZE];
+    header_write(&h, bytes);
+    assert_fails(ERR_FORMAT, "not a .vvi image but a .vvd delta pack",
+                 header_parse(bytes, &back, &e));
+    small_bytes(bytes);
+    assert_fails(ERR_FORMAT, "not a .vvd delta pack but a .vvi image",
+                 header_parse_kind(bytes, FILE_PACK, &back, &e));
+    bytes[1] = 'W';
+    assert_fails(ERR_FORMAT, "not a .vvd delta pack (the magic number is missing)",
+                 header_parse_kind(bytes, FILE_PACK, &back, &e));
+}
+
+static void the_magic_says_what_a_file_is(void **state)
+{
+    (void)state;
+    struct header h = small_pack();
+    enum file_kind kind = FILE_IMAGE;
+    uint8_t bytes[HEADER_SIZE];
+    header_write(&h, bytes);
+    assert_true(header_kind(bytes, &kind));
+    assert_int_equal(kind, FILE_PACK);
+    assert_string_equal(file_kind_word(kind), "pack");
+    small_bytes(bytes);
+    assert_true(header_kind(bytes, &kind));
+    assert_int_equal(kind, FILE_IMAGE);
+    assert_string_equal(file_kind_word(kind), "image");
+    bytes[7]++;
+    assert_false(header_kind(bytes, &kind));
+}
+
+static void a_pack_table_is_made_of_48_byte_records(void **state)
+{
+    (void)state;
+    struct error e;
+    struct header h = small_pack();
+    h.table_size = 48;
+    assert_ok(header_lay_out(&h, &e));
+    h.table_size = 64;
+    assert_fails(ERR_FORMAT, "64 bytes is not a multiple of 48", header_lay_out(&h, &e));
+    h.table_size = 0;
+    assert_fails(ERR_FORMAT, "0 bytes, allowed are 48 to 4194304", header_lay_out(&h, &e));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +482,10 @@ int main(void)
         cmocka_unit_test(a_payload_size_that_overflows_is_refused),
         cmocka_unit_test(a_file_size_other_than_the_end_of_the_payload_is_refused),
         cmocka_unit_test(what_a_reader_refuses_is_not_laid_out),
+        cmocka_unit_test(a_pack_differs_in_its_magic),
+        cmocka_unit_test(a_file_of_the_other_kind_is_refused_and_named),
+        cmocka_unit_test(the_magic_says_what_a_file_is),
+        cmocka_unit_test(a_pack_table_is_made_of_48_byte_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
