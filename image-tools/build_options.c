@@ -217,23 +217,6 @@ static enum err take_codec(const struct parsed *args, struct build_options *o, s
     return err;
 }
 
-static enum err take_size(const struct parsed *args, const char *option, uint64_t max,
-                          uint64_t *ret, struct error *e)
-{
-    const char *text = parsed_option(args, option);
-    if (text == NULL) {
-        return OK;
-    }
-    uint64_t value;
-    if (!parse_size(text, &value) || value > max) {
-        return fail(e, ERR_USAGE, 0,
-                    "--%s %s: must be a size (K, M for 1024, 1024^2) of at most %" PRIu64 " bytes",
-                    option, text, max);
-    }
-    *ret = value;
-    return OK;
-}
-
 static enum err take_cut(const struct parsed *args, struct build_options *o, struct error *e)
 {
     const char *text = parsed_option(args, "cut");
@@ -246,7 +229,7 @@ static enum err take_cut(const struct parsed *args, struct build_options *o, str
         return OK;
     }
     struct cutter c;
-    enum err err = take_size(args, "chunk-avg", CHUNK_RAW_MAX, &o->cut.average, e);
+    enum err err = tool_option_size(args, "chunk-avg", CHUNK_RAW_MAX, &o->cut.average, e);
     if (err == OK && cutter_init(&c, o->cut.rule, o->cut.average, e) != OK) {
         err = error_context(e, "--chunk-avg");
     }
@@ -259,7 +242,7 @@ static enum err take_rest(const struct parsed *args, struct build_options *o, st
     uint64_t reserve = BUILD_SIGNATURE_RESERVE;
     enum err err = tool_option_number(args, "jobs", 1, TOOL_JOBS_MAX, &jobs, e);
     if (err == OK) {
-        err = take_size(args, "sig-reserve", SIGNATURE_AREA_MAX, &reserve, e);
+        err = tool_option_size(args, "sig-reserve", SIGNATURE_AREA_MAX, &reserve, e);
     }
     o->output = parsed_option(args, "output");
     o->jobs = (unsigned)jobs;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/image_file.h"
 
-#include "base/cursor.h"
+#include "format/container.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -47,7 +47,11 @@ static enum err read_prefix(struct image_file *f, struct error *e)
     }
     enum err err = read_at(f->fd, bytes, sizeof(bytes), 0, e);
     if (err == OK) {
-        err = header_parse(bytes, &f->header, e);
+        enum file_kind kind;
+        if (!header_kind(bytes, &kind)) {
+            kind = FILE_IMAGE; // what is neither is called not an image
+        }
+        err = header_parse_kind(bytes, kind, &f->header, e);
     }
     if (err == OK) {
         err = check_length(f, e);
@@ -106,76 +110,63 @@ enum err image_file_read(const struct image_file *f, void *buf, size_t len, uint
 
 // --- Contents, unverified ---
 
-static enum err read_manifest(const struct image_file *f, struct hasher *hasher,
-                              struct manifest **ret, struct error *e)
+enum err image_file_check_kind(const struct image_file *f, enum file_kind kind, struct error *e)
 {
-    uint8_t digest[SHA256_SIZE];
-    const uint8_t *text = f->prefix + HEADER_SIZE;
-    enum err err = hasher_sha256(hasher, text, f->header.manifest_size, digest, e);
-    if (err == OK && memcmp(digest, f->header.manifest_sha256, SHA256_SIZE) != 0) {
-        err = fail(e, ERR_FORMAT, 0, "manifest: corrupt: its hash is not the one in the header");
+    if (f->header.kind == kind) {
+        return OK;
     }
+    return fail(e, ERR_FORMAT, 0, "%s: it is %s, not %s", f->path,
+                kind == FILE_IMAGE ? "a delta pack" : "an image",
+                kind == FILE_IMAGE ? "an image" : "a delta pack");
+}
+
+enum err image_file_check_head(const struct image_file *f, struct hasher *hasher,
+                               struct signature_list *ret, struct error *e)
+{
+    enum err err = container_check_manifest(&f->header, f->prefix + HEADER_SIZE, hasher, e);
     if (err == OK) {
-        err = manifest_parse(text, f->header.manifest_size, ret, e);
+        err = signature_area_parse(f->prefix + header_signed_size(&f->header),
+                                   f->header.signature_area_size, ret, e);
     }
     return err;
 }
 
-static enum err check_agreement(const struct header *h, const struct manifest *m, struct error *e)
+enum err image_file_copy_table(const struct image_file *f, uint8_t **ret, struct error *e)
 {
-    if (h->table_size != m->table_size || h->payload_size != m->payload_size) {
-        return fail(e, ERR_FORMAT, 0,
-                    "corrupt: header and manifest name different sizes of chunk "
-                    "table or payload");
-    }
-    return OK;
-}
-
-static enum err check_zeros(const struct image_file *f, uint64_t off, uint64_t end, struct error *e)
-{
-    struct cursor c = cursor_over(f->prefix + off, (size_t)(end - off));
-    if (!cursor_zeros(&c, cursor_left(&c))) {
-        return fail(e, ERR_FORMAT, 0,
-                    "corrupt: a byte between %" PRIu64 " and %" PRIu64 " is not zero", off, end);
-    }
-    return OK;
-}
-
-static enum err read_table(const struct image_file *f, const struct manifest *m,
-                           struct hasher *hasher, struct chunk_table **ret, struct error *e)
-{
-    const struct header *h = &f->header;
-    enum err err = check_zeros(f, header_head_size(h), h->table_offset, e);
-    if (err == OK) {
-        err = check_zeros(f, h->table_offset + h->table_size, h->payload_offset, e);
-    }
-    if (err != OK) {
-        return err;
-    }
-    uint8_t *bytes = malloc(h->table_size);
-    if (bytes == NULL) {
+    size_t head_size = header_head_size(&f->header);
+    size_t len = f->prefix_len - head_size;
+    CLEANUP(cleanup_free) uint8_t *rest = malloc(len);
+    if (rest == NULL) {
         return fail_memory(e);
     }
-    memcpy(bytes, f->prefix + h->table_offset, h->table_size);
-    return chunk_table_parse(bytes, h->table_size, m, hasher, ret, e);
+    memcpy(rest, f->prefix + head_size, len);
+    enum err err = container_move_table(&f->header, rest, len, e);
+    if (err == OK) {
+        *ret = TAKE_PTR(rest);
+    }
+    return err;
 }
 
 static enum err read_contents(const struct image_file *f, struct image_contents *c, struct error *e)
 {
+    const struct header *h = &f->header;
+    uint8_t *table = NULL;
     CLEANUP(cleanup_hasher) struct hasher *hasher = NULL;
     enum err err = hasher_new(&hasher, e);
     if (err == OK) {
-        err = read_manifest(f, hasher, &c->manifest, e);
+        err = image_file_check_head(f, hasher, &c->signatures, e);
     }
     if (err == OK) {
-        err = check_agreement(&f->header, c->manifest, e);
+        err = manifest_parse(f->prefix + HEADER_SIZE, h->manifest_size, &c->manifest, e);
     }
     if (err == OK) {
-        err = signature_area_parse(f->prefix + header_signed_size(&f->header),
-                                   f->header.signature_area_size, &c->signatures, e);
+        err = container_check_agreement(h, c->manifest->table_size, c->manifest->payload_size, e);
     }
     if (err == OK) {
-        err = read_table(f, c->manifest, hasher, &c->table, e);
+        err = image_file_copy_table(f, &table, e);
+    }
+    if (err == OK) {
+        err = chunk_table_parse(table, h->table_size, c->manifest, hasher, &c->table, e);
     }
     return err;
 }
@@ -184,7 +175,11 @@ enum err image_file_contents(const struct image_file *f, struct image_contents *
                              struct error *e)
 {
     struct image_contents c = {0};
-    enum err err = read_contents(f, &c, e);
+    enum err err = image_file_check_kind(f, FILE_IMAGE, e);
+    if (err != OK) {
+        return err;
+    }
+    err = read_contents(f, &c, e);
     if (err != OK) {
         image_contents_clear(&c);
         return error_context(e, "%s", f->path);

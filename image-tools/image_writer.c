@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "image-tools/chunk_index.h"
+#include "image-tools/container_file.h"
 #include "image-tools/cut_plan.h"
 #include "image-tools/output_file.h"
 
@@ -136,72 +137,38 @@ enum err image_writer_end_partition(struct image_writer *w, struct partition_inf
     return OK;
 }
 
-// Header and manifest, which end where the signature area begins; malloced.
-static enum err make_head(struct image_writer *w, struct manifest *m, struct header *h,
-                          uint8_t **ret, struct error *e)
+// Sets in `m` what the chunks made, and prints it; malloced.
+static enum err make_manifest(struct image_writer *w, struct manifest *m, char **ret,
+                              size_t *ret_len, struct error *e)
 {
-    CLEANUP(cleanup_free) char *text = NULL;
-    size_t text_len;
     m->table_records = w->totals.chunks;
     m->table_size = w->totals.chunks * CHUNK_RECORD_SIZE;
     m->payload_size = w->totals.payload_bytes;
     enum err err = hasher_sha256(w->hasher, w->table, m->table_size, m->table_sha256, e);
-    if (err == OK) {
-        err = manifest_write(m, &text, &text_len, e);
-    }
-    if (err == OK) {
-        // Names and partitions are counted: no manifest comes near 4 GiB. The limit of the format
-        // is checked by header_lay_out().
-        h->manifest_size = (uint32_t)text_len;
-        h->table_size = m->table_size;
-        h->payload_size = m->payload_size;
-        err = hasher_sha256(w->hasher, text, text_len, h->manifest_sha256, e);
-    }
-    if (err == OK) {
-        err = header_lay_out(h, e);
-    }
-    if (err != OK) {
-        return err;
-    }
-    uint8_t *head = malloc(header_signed_size(h));
-    if (head == NULL) {
-        return fail_memory(e);
-    }
-    header_write(h, head);
-    memcpy(head + HEADER_SIZE, text, text_len);
-    *ret = head;
-    return OK;
+    return err == OK ? manifest_write(m, ret, ret_len, e) : err;
 }
 
 enum err image_writer_finish(struct image_writer *w, struct manifest *m,
                              uint32_t signature_area_size, struct image_totals *ret,
                              struct error *e)
 {
-    CLEANUP(cleanup_output_file) struct output_file *out = NULL;
-    CLEANUP(cleanup_free) uint8_t *head = NULL;
-    struct header h = {.format_minor = FORMAT_MINOR, .signature_area_size = signature_area_size};
-    enum err err = make_head(w, m, &h, &head, e);
+    CLEANUP(cleanup_free) char *text = NULL;
+    size_t text_len = 0;
+    enum err err = make_manifest(w, m, &text, &text_len, e);
+    struct container_parts parts = {
+        .kind = FILE_IMAGE,
+        .manifest = text,
+        .manifest_len = text_len,
+        .table = w->table,
+        .table_size = m->table_size,
+        .payload_fd = w->payload_fd,
+        .payload_size = m->payload_size,
+        .signature_area_size = signature_area_size,
+    };
     if (err == OK) {
-        err = output_file_begin(w->path, OUTPUT_NAMELESS_IF_POSSIBLE, &out, e);
+        err = container_file_write(w->path, &parts, w->hasher, &w->totals.file_bytes, e);
     }
     if (err == OK) {
-        err = output_file_write(out, head, header_signed_size(&h), 0, e);
-    }
-    // Signature area and pads are what lies between: never written, they read as zeros.
-    if (err == OK) {
-        err = output_file_write(out, w->table, h.table_size, h.table_offset, e);
-    }
-    if (err == OK) {
-        err = output_file_copy(out, w->payload_fd, 0, h.payload_offset, h.payload_size, e);
-    }
-    if (err == OK) {
-        err = output_file_set_size(out, h.file_size, e);
-    }
-    if (err == OK) {
-        err = output_file_commit(out, e);
-    }
-    if (err == OK) {
-        w->totals.file_bytes = h.file_size;
         *ret = w->totals;
     }
     return err;

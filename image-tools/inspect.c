@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/parse.h"
 #include "format/codec.h"
+#include "image-tools/inspect_pack.h"
 #include "image-tools/tool.h"
 
 #include <inttypes.h>
@@ -87,7 +88,7 @@ static void print_section(FILE *out, const char *name, uint64_t off, uint64_t le
     fprintf(out, "  %-16s%14" PRIu64 "%14" PRIu64 "\n", name, off, len);
 }
 
-static void print_sections(FILE *out, const struct header *h)
+void inspect_print_sections(FILE *out, const struct header *h)
 {
     fprintf(out, "\n  %-16s%14s%14s\n", "section", "offset", "bytes");
     print_section(out, "header", 0, HEADER_SIZE);
@@ -124,20 +125,24 @@ static void print_partitions(FILE *out, const struct image_contents *c)
     print_sums(out, "all", total, &s, "");
 }
 
-void inspect_print_text(FILE *out, const struct image_file *f, const struct image_contents *c)
+void inspect_print_signatures(FILE *out, const struct signature_list *list)
 {
-    const struct signature_list *list = &c->signatures;
-    fprintf(out, "%-16s%s\n", "image", f->path);
-    fprintf(out, "%-16s%d.%u\n", "format", FORMAT_MAJOR, f->header.format_minor);
-    print_release(out, c->manifest);
-    print_sections(out, &f->header);
-    print_partitions(out, c);
     fprintf(out, "\nsignatures: %zu record%s, not checked (use vv-image verify)\n", list->count,
             list->count == 1 ? "" : "s");
     for (size_t i = 0; i < list->count; i++) {
         fprintf(out, "  %s, %" PRIu32 " bytes\n", signature_name(list->records[i].type),
                 list->records[i].len);
     }
+}
+
+void inspect_print_text(FILE *out, const struct image_file *f, const struct image_contents *c)
+{
+    fprintf(out, "%-16s%s\n", "image", f->path);
+    fprintf(out, "%-16s%d.%u\n", "format", FORMAT_MAJOR, f->header.format_minor);
+    print_release(out, c->manifest);
+    inspect_print_sections(out, &f->header);
+    print_partitions(out, c);
+    inspect_print_signatures(out, &c->signatures);
 }
 
 // --- JSON ---
@@ -180,7 +185,7 @@ static json_t *partitions_json(const struct image_contents *c)
     return TAKE_PTR(list);
 }
 
-static json_t *signatures_json(const struct signature_list *records)
+json_t *inspect_signatures_json(const struct signature_list *records)
 {
     CLEANUP(cleanup_json) json_t *list = json_array();
     for (size_t i = 0; i < records->count; i++) {
@@ -194,7 +199,7 @@ static json_t *signatures_json(const struct signature_list *records)
     return json_pack("{s:b, s:O}", "checked", 0, "records", list);
 }
 
-static json_t *header_json(const struct header *h)
+json_t *inspect_header_json(const struct header *h)
 {
     char manifest_sha256[SHA256_HEX_SIZE];
     hex_encode(h->manifest_sha256, SHA256_SIZE, manifest_sha256);
@@ -207,21 +212,15 @@ static json_t *header_json(const struct header *h)
                      "manifest_sha256", manifest_sha256);
 }
 
-enum err inspect_print_json(FILE *out, const struct image_file *f, const struct image_contents *c,
-                            struct error *e)
+enum err inspect_parse_manifest(const struct image_file *f, json_t **ret, struct error *e)
 {
-    // As it stands in the image, with keys this program does not know.
-    CLEANUP(cleanup_json) json_t *manifest = NULL;
     const char *text = (const char *)f->prefix + HEADER_SIZE;
-    enum err err = json_parse_canonical(text, f->header.manifest_size, &manifest, e);
-    if (err != OK) {
-        return error_context(e, "%s: manifest", f->path);
-    }
-    struct inspect_sums all = inspect_sum(c->table, 0, chunk_table_count(c->table));
-    CLEANUP(cleanup_json)
-    json_t *root = json_pack("{s:o, s:O, s:o, s:o, s:o}", "header", header_json(&f->header),
-                             "manifest", manifest, "partitions", partitions_json(c), "sums",
-                             sums_json(&all), "signatures", signatures_json(&c->signatures));
+    enum err err = json_parse_canonical(text, f->header.manifest_size, ret, e);
+    return err == OK ? OK : error_context(e, "%s: manifest", f->path);
+}
+
+enum err inspect_dump(FILE *out, const json_t *root, struct error *e)
+{
     if (root == NULL) {
         return fail_memory(e);
     }
@@ -231,19 +230,56 @@ enum err inspect_print_json(FILE *out, const struct image_file *f, const struct 
     return OK;
 }
 
-enum err verb_inspect(void *context, const struct parsed *args, struct error *e)
+enum err inspect_print_json(FILE *out, const struct image_file *f, const struct image_contents *c,
+                            struct error *e)
 {
-    struct tool *tool = context;
-    CLEANUP(cleanup_image_file) struct image_file *f = NULL;
-    CLEANUP(image_contents_clear) struct image_contents contents = {0};
-    enum err err = image_file_open(args->args[0], &f, e);
-    if (err == OK) {
-        err = image_file_contents(f, &contents, e);
+    CLEANUP(cleanup_json) json_t *manifest = NULL;
+    enum err err = inspect_parse_manifest(f, &manifest, e);
+    if (err != OK) {
+        return err;
     }
-    if (err == OK && parsed_option(args, "json") != NULL) {
+    struct inspect_sums all = inspect_sum(c->table, 0, chunk_table_count(c->table));
+    CLEANUP(cleanup_json)
+    json_t *root =
+        json_pack("{s:o, s:O, s:o, s:o, s:o}", "header", inspect_header_json(&f->header),
+                  "manifest", manifest, "partitions", partitions_json(c), "sums", sums_json(&all),
+                  "signatures", inspect_signatures_json(&c->signatures));
+    return inspect_dump(out, root, e);
+}
+
+static enum err run_image(struct tool *tool, const struct image_file *f, bool json, struct error *e)
+{
+    CLEANUP(image_contents_clear) struct image_contents contents = {0};
+    enum err err = image_file_contents(f, &contents, e);
+    if (err == OK && json) {
         err = inspect_print_json(tool->out, f, &contents, e);
     } else if (err == OK) {
         inspect_print_text(tool->out, f, &contents);
+    }
+    return err;
+}
+
+static enum err run_pack(struct tool *tool, const struct image_file *f, bool json, struct error *e)
+{
+    CLEANUP(pack_contents_clear) struct pack_contents contents = {0};
+    enum err err = pack_file_contents(f, &contents, e);
+    if (err == OK && json) {
+        err = inspect_pack_print_json(tool->out, f, &contents, e);
+    } else if (err == OK) {
+        inspect_pack_print_text(tool->out, f, &contents);
+    }
+    return err;
+}
+
+enum err verb_inspect(void *context, const struct parsed *args, struct error *e)
+{
+    struct tool *tool = context;
+    bool json = parsed_option(args, "json") != NULL;
+    CLEANUP(cleanup_image_file) struct image_file *f = NULL;
+    enum err err = image_file_open(args->args[0], &f, e);
+    if (err == OK) {
+        err =
+            f->header.kind == FILE_PACK ? run_pack(tool, f, json, e) : run_image(tool, f, json, e);
     }
     return err == OK ? tool_finish_output(tool, e) : err;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// vv-image: builds, signs, verifies and inspects .vvi images on a build host.
+// vv-image: builds, signs, verifies and inspects .vvi images, and delta packs between them, on a
+// build host.
 #include "base/version.h"
 #include "image-tools/build.h"
+#include "image-tools/delta.h"
 #include "image-tools/inspect.h"
 #include "image-tools/keygen.h"
 #include "image-tools/sign.h"
@@ -11,10 +13,12 @@
 static const struct command commands[] = {
     {"keygen", "DIR", 1, 1, "make a root and two signers under it", NULL, verb_keygen},
     {"build", "", 0, 0, "make an image out of partition images", build_option_specs, verb_build},
-    {"sign", "IMG", 1, 1, "add one signature to an image", sign_option_specs, verb_sign},
+    {"delta", "", 0, 0, "make a delta pack: what differs between two images", delta_option_specs,
+     verb_delta},
+    {"sign", "IMG", 1, 1, "add one signature to an image or a pack", sign_option_specs, verb_sign},
     {"verify", "IMG", 1, 1, "check everything: signatures, structure, every byte of the payload",
      verify_option_specs, verb_verify},
-    {"inspect", "IMG", 1, 1, "show what an image says; signatures are not checked",
+    {"inspect", "IMG", 1, 1, "show what an image or a pack says; signatures are not checked",
      inspect_option_specs, verb_inspect},
     {0},
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/sign.h"
 
-#include "image-tools/image_file.h"
 #include "image-tools/output_file.h"
+#include "image-tools/pack_file.h"
 #include "image-tools/tool.h"
 
 #include <string.h>
@@ -30,22 +30,52 @@ static enum err lock(const struct image_file *f, struct error *e)
     return OK;
 }
 
-static enum err check_signer(const struct image_contents *c, const struct signer *signer,
-                             struct error *e)
+// What of an image or a pack decides whether it may be signed.
+struct signable {
+    uint64_t created;
+    struct signature_list signatures;
+};
+
+// Reads all before the payload, so that nothing damaged is signed.
+static enum err read_signable(const struct image_file *f, struct signable *ret, struct error *e)
+{
+    CLEANUP(image_contents_clear) struct image_contents image = {0};
+    CLEANUP(pack_contents_clear) struct pack_contents pack = {0};
+    enum err err = OK;
+    switch (f->header.kind) {
+    case FILE_IMAGE:
+        err = image_file_contents(f, &image, e);
+        if (err == OK) {
+            *ret = (struct signable){image.manifest->created, image.signatures};
+        }
+        break;
+    case FILE_PACK:
+        err = pack_file_contents(f, &pack, e);
+        if (err == OK) {
+            *ret = (struct signable){pack.manifest->created, pack.signatures};
+        }
+        break;
+    }
+    return err;
+}
+
+static enum err check_signer(const struct image_file *f, const struct signable *s,
+                             const struct signer *signer, struct error *e)
 {
     char created[TOOL_TIME_SIZE];
     char ends[TOOL_TIME_SIZE];
     bool present;
-    if (c->manifest->created > signer_not_after(signer)) {
+    const char *word = file_kind_word(f->header.kind);
+    if (s->created > signer_not_after(signer)) {
         return fail(e, ERR_TRUST, 0,
-                    "the image was created at %s, after the certificate ends at %s: no device "
+                    "the %s was created at %s, after the certificate ends at %s: no device "
                     "would accept this signature",
-                    tool_format_time(c->manifest->created, created, sizeof(created)),
+                    word, tool_format_time(s->created, created, sizeof(created)),
                     tool_format_time(signer_not_after(signer), ends, sizeof(ends)));
     }
-    enum err err = signer_has_signed(signer, &c->signatures, &present, e);
+    enum err err = signer_has_signed(signer, &s->signatures, &present, e);
     if (err == OK && present) {
-        err = fail(e, ERR_TRUST, 0, "this key has signed the image already");
+        err = fail(e, ERR_TRUST, 0, "this key has signed the %s already", word);
     }
     return err;
 }
@@ -98,21 +128,21 @@ enum err sign_image(const char *path, const struct signer *signer, struct sign_r
                     struct error *e)
 {
     CLEANUP(cleanup_image_file) struct image_file *f = NULL;
-    CLEANUP(image_contents_clear) struct image_contents contents = {0};
+    struct signable signable = {0};
     struct sign_result result = {0};
     enum err err = image_file_open(path, &f, e);
     if (err == OK) {
         err = lock(f, e);
     }
     if (err == OK) {
-        err = image_file_contents(f, &contents, e);
+        err = read_signable(f, &signable, e);
     }
     if (err != OK) {
         return err;
     }
-    err = check_signer(&contents, signer, e);
+    err = check_signer(f, &signable, signer, e);
     if (err == OK) {
-        err = add_record(f, &contents.signatures, signer, &result, e);
+        err = add_record(f, &signable.signatures, signer, &result, e);
     }
     if (err != OK) {
         return error_context(e, "%s", path);

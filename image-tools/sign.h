@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `vv-image sign`: adds one signature to an image.
+// `vv-image sign`: adds one signature to an image or a delta pack; "image" below is either.
 //
 // Invariants
 // 1. After a cut at any point the path leads to the image without the signature or with it, whole.

@@ -55,6 +55,23 @@ enum err tool_option_number(const struct parsed *args, const char *name, uint64_
     return OK;
 }
 
+enum err tool_option_size(const struct parsed *args, const char *name, uint64_t max, uint64_t *ret,
+                          struct error *e)
+{
+    const char *text = parsed_option(args, name);
+    if (text == NULL) {
+        return OK;
+    }
+    uint64_t value;
+    if (!parse_size(text, &value) || value > max) {
+        return fail(e, ERR_USAGE, 0,
+                    "--%s %s: must be a size (K, M for 1024, 1024^2) of at most %" PRIu64 " bytes",
+                    name, text, max);
+    }
+    *ret = value;
+    return OK;
+}
+
 int tool_start_thread(pthread_t *ret, void *(*run)(void *), void *arg)
 {
     sigset_t all;

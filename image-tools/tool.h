@@ -37,6 +37,10 @@ unsigned tool_default_jobs(void);
 MUST_CHECK enum err tool_option_number(const struct parsed *args, const char *name, uint64_t min,
                                        uint64_t max, uint64_t *ret, struct error *e);
 
+// The same for a size of at most `max` bytes.
+MUST_CHECK enum err tool_option_size(const struct parsed *args, const char *name, uint64_t max,
+                                     uint64_t *ret, struct error *e);
+
 // A thread that takes no signals: they are for the one thread that can clean up. Returns what
 // pthread_create() returns.
 int tool_start_thread(pthread_t *ret, void *(*run)(void *), void *arg);

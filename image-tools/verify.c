@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/verify.h"
 
-#include "image-tools/image_file.h"
 #include "image-tools/payload_check.h"
 #include "image-tools/tool.h"
+#include "image-tools/verify_pack.h"
 
 #include <inttypes.h>
 
@@ -24,16 +24,16 @@ static enum err check_time(const struct manifest *m, uint64_t time_floor, struct
     return OK;
 }
 
-static enum err list_signers(const struct image *image, const struct verify_request *r,
-                             struct verify_result *ret, struct error *e)
+enum err verify_list_signers(const uint8_t *head, const struct header *h,
+                             const struct verify_request *r, struct signer_name *ret,
+                             size_t *ret_count, struct error *e)
 {
-    size_t signed_size = header_signed_size(&image->header);
+    size_t signed_size = header_signed_size(h);
     struct signature_list signatures;
-    enum err err = signature_area_parse(image->head + signed_size,
-                                        image->header.signature_area_size, &signatures, e);
+    enum err err = signature_area_parse(head + signed_size, h->signature_area_size, &signatures, e);
     if (err == OK) {
-        err = trust_list_signers(r->store, r->time_floor, image->head, signed_size, &signatures,
-                                 ret->signers, SIGNATURE_RECORDS_MAX, &ret->signer_count, e);
+        err = trust_list_signers(r->store, r->time_floor, head, signed_size, &signatures, ret,
+                                 SIGNATURE_RECORDS_MAX, ret_count, e);
     }
     return err;
 }
@@ -59,21 +59,18 @@ static enum err check_head(const struct image_file *f, const struct verify_reque
     return OK;
 }
 
-enum err verify_image(const char *path, const struct verify_request *r, struct progress *progress,
-                      struct verify_result *ret, struct error *e)
+enum err verify_image(const struct image_file *f, const struct verify_request *r,
+                      struct progress *progress, struct verify_result *ret, struct error *e)
 {
-    CLEANUP(cleanup_image_file) struct image_file *f = NULL;
     CLEANUP(cleanup_image) struct image *image = NULL;
     struct verify_result result = {0};
-    enum err err = image_file_open(path, &f, e);
-    if (err == OK) {
-        err = check_head(f, r, &image, e);
-    }
+    enum err err = check_head(f, r, &image, e);
     if (err == OK) {
         err = payload_check(f, image->table, r->jobs, progress, e);
     }
     if (err == OK) {
-        err = list_signers(image, r, &result, e);
+        err =
+            verify_list_signers(f->prefix, &f->header, r, result.signers, &result.signer_count, e);
     }
     if (err == OK) {
         result.file_bytes = f->header.file_size;
@@ -83,25 +80,58 @@ enum err verify_image(const char *path, const struct verify_request *r, struct p
     return err;
 }
 
-static void print_result(FILE *out, const struct verify_result *v)
+static void print_signers(FILE *out, const struct signer_name *signers, size_t count)
 {
-    const struct manifest *m = v->image->manifest;
-    fprintf(out,
-            "OK: product %s version %s (release %" PRIu64 "), %zu partition%s, %" PRIu64
-            " bytes, signed by ",
-            m->product, m->version, m->release_index, m->partition_count,
-            m->partition_count == 1 ? "" : "s", v->file_bytes);
-    for (size_t i = 0; i < v->signer_count; i++) {
-        fprintf(out, "%s%s", i > 0 ? " and " : "", v->signers[i].subject);
+    fputs("signed by ", out);
+    for (size_t i = 0; i < count; i++) {
+        fprintf(out, "%s%s", i > 0 ? " and " : "", signers[i].subject);
     }
     fputc('\n', out);
+}
+
+static enum err run_image(struct tool *tool, const struct image_file *f,
+                          const struct verify_request *r, struct error *e)
+{
+    struct verify_result v;
+    struct progress progress = tool_progress(tool);
+    enum err err = verify_image(f, r, &progress, &v, e);
+    if (err != OK) {
+        return err;
+    }
+    const struct manifest *m = v.image->manifest;
+    fprintf(tool->out,
+            "OK: product %s version %s (release %" PRIu64 "), %zu partition%s, %" PRIu64 " bytes, ",
+            m->product, m->version, m->release_index, m->partition_count,
+            m->partition_count == 1 ? "" : "s", v.file_bytes);
+    print_signers(tool->out, v.signers, v.signer_count);
+    image_free(v.image);
+    return OK;
+}
+
+static enum err run_pack(struct tool *tool, const struct image_file *f,
+                         const struct verify_request *r, struct error *e)
+{
+    struct verify_pack_result v;
+    enum err err = verify_pack(f, r, &v, e);
+    if (err != OK) {
+        return err;
+    }
+    const struct pack_manifest *m = v.pack->manifest;
+    fprintf(tool->out,
+            "OK: delta pack from release %" PRIu64 " to release %" PRIu64 ", %" PRIu32
+            " chunk%s, %" PRIu64 " bytes, ",
+            m->base.release_index, m->target.release_index, m->table_records,
+            m->table_records == 1 ? "" : "s", v.file_bytes);
+    print_signers(tool->out, v.signers, v.signer_count);
+    pack_free(v.pack);
+    return OK;
 }
 
 enum err verb_verify(void *context, const struct parsed *args, struct error *e)
 {
     struct tool *tool = context;
     CLEANUP(cleanup_trust_store) struct trust_store *store = NULL;
-    struct verify_result result;
+    CLEANUP(cleanup_image_file) struct image_file *f = NULL;
     uint64_t signers = 1;
     uint64_t jobs = tool_default_jobs();
     bool synchronised;
@@ -122,12 +152,10 @@ enum err verb_verify(void *context, const struct parsed *args, struct error *e)
         .time_floor = tool->clock->ops->wall_s(tool->clock, &synchronised),
         .jobs = (unsigned)jobs,
     };
-    struct progress progress = tool_progress(tool);
-    err = verify_image(args->args[0], &request, &progress, &result, e);
-    if (err != OK) {
-        return err;
+    err = image_file_open(args->args[0], &f, e);
+    if (err == OK) {
+        err = f->header.kind == FILE_PACK ? run_pack(tool, f, &request, e)
+                                          : run_image(tool, f, &request, e);
     }
-    print_result(tool->out, &result);
-    image_free(result.image);
-    return tool_finish_output(tool, e);
+    return err == OK ? tool_finish_output(tool, e) : err;
 }

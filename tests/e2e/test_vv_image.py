@@ -115,7 +115,7 @@ class Commands(Case):
 
     def test_every_command_has_help_on_stdout(self):
         overview = self.run_tool("--help").stdout
-        for verb in ("keygen", "build", "sign", "verify", "inspect"):
+        for verb in ("keygen", "build", "delta", "sign", "verify", "inspect"):
             self.assertIn(verb, overview)
             self.run_tool(verb, "--help", says=rf"\Ausage: vv-image {verb} ")
 

@@ -231,7 +231,7 @@ static void header_and_manifest_must_agree(void **state)
     struct image_recipe r = host_recipe(s.data);
     r.spoil_manifest = set_other_payload;
     host_write_image(s.path, &r);
-    refuse_contents(s.path, "different sizes");
+    refuse_contents(s.path, "image: the payload is");
 }
 
 #define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, setup, temp_dir_remove)

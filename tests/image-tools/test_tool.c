@@ -71,6 +71,38 @@ static void anything_but_a_number_in_range_is_refused_and_changes_nothing(void *
     }
 }
 
+static void a_size_is_taken_with_its_unit(void **state)
+{
+    (void)state;
+    struct error e;
+    char with[] = "2K";
+    char without[] = "4096";
+    struct parsed args = parse(with);
+    uint64_t n = 7;
+    assert_ok(tool_option_size(&args, "n", 4096, &n, &e));
+    assert_int_equal(n, 2048);
+    args = parse(without);
+    assert_ok(tool_option_size(&args, "n", 4096, &n, &e));
+    assert_int_equal(n, 4096);
+    args = parse(NULL);
+    assert_ok(tool_option_size(&args, "n", 4096, &n, &e));
+    assert_int_equal(n, 4096);
+}
+
+static void anything_but_a_size_up_to_its_limit_is_refused(void **state)
+{
+    (void)state;
+    struct error e;
+    char texts[][24] = {"4097", "5K", "", "-1", "1X"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct parsed args = parse(texts[i]);
+        uint64_t n = 7;
+        assert_fails(ERR_USAGE, "of at most 4096 bytes",
+                     tool_option_size(&args, "n", 4096, &n, &e));
+        assert_int_equal(n, 7);
+    }
+}
+
 static void output_that_a_full_device_does_not_take_is_an_error(void **state)
 {
     (void)state;
@@ -181,6 +213,8 @@ int main(void)
         cmocka_unit_test(a_number_in_range_is_taken),
         cmocka_unit_test(a_number_that_is_not_given_keeps_its_default),
         cmocka_unit_test(anything_but_a_number_in_range_is_refused_and_changes_nothing),
+        cmocka_unit_test(a_size_is_taken_with_its_unit),
+        cmocka_unit_test(anything_but_a_size_up_to_its_limit_is_refused),
         cmocka_unit_test(output_that_a_full_device_does_not_take_is_an_error),
         cmocka_unit_test(an_earlier_write_error_is_not_forgotten),
         cmocka_unit_test(output_that_arrived_is_fine),

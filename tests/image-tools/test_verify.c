@@ -85,7 +85,11 @@ static enum err verify(const struct sample *s, const struct verify_request *r, s
 {
     struct progress quiet = {.kind = PROGRESS_NONE};
     struct verify_result result = {0};
-    enum err err = verify_image(s->image, r, &quiet, &result, e);
+    CLEANUP(cleanup_image_file) struct image_file *f = NULL;
+    enum err err = image_file_open(s->image, &f, e);
+    if (err == OK) {
+        err = verify_image(f, r, &quiet, &result, e);
+    }
     image_free(result.image);
     return err;
 }
@@ -97,7 +101,9 @@ static void a_signed_image_is_accepted_and_its_signer_named(void **state)
     struct progress quiet = {.kind = PROGRESS_NONE};
     struct verify_result result = {0};
     struct stat st;
-    assert_ok(verify_image(s->image, &s->request, &quiet, &result, &e));
+    CLEANUP(cleanup_image_file) struct image_file *f = NULL;
+    assert_ok(image_file_open(s->image, &f, &e));
+    assert_ok(verify_image(f, &s->request, &quiet, &result, &e));
     assert_string_equal(result.image->manifest->version, "1.0.0");
     assert_int_equal(result.signer_count, 1);
     assert_contains(result.signers[0].subject, "Release signer");
