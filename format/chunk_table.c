@@ -7,15 +7,30 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { ZERO_BLOCK = 16384 };
+enum {
+    ZERO_BLOCK = 16384,
+    RAW_LEN_AT = SHA256_SIZE + STORED_HASH_SIZE + 8 + 4, // in a record
+};
 
 static const uint8_t zero_block[ZERO_BLOCK];
+
+// What the records in front of one add up to.
+struct mark {
+    uint64_t target_off;  // of the record, from the start of its partition
+    uint64_t payload_end; // of the stored bytes so far
+};
+
+// The longest table takes 4 MiB, and a device that installs has 16 for everything: what can be
+// added up from the records is kept for one in MARK_RECORDS of them only.
+enum { MARK_RECORDS = 64 };
 
 struct chunk_table {
     uint8_t *bytes;
     uint32_t count;
-    uint64_t *target_off; // of each record, from the start of its partition
-    uint32_t *origin;     // the earlier record each one repeats, or itself
+    struct mark *marks; // of the records 0, MARK_RECORDS, 2 * MARK_RECORDS, ...
+    uint8_t *repeats;   // a bit for each record: it repeats an earlier one
+    size_t partition_count;
+    uint32_t firsts[MANIFEST_PARTITIONS_MAX]; // the first record of each partition
 };
 
 // --- One record ---
@@ -111,11 +126,6 @@ void chunk_record_write(const struct chunk *c, uint8_t ret_bytes[CHUNK_RECORD_SI
 struct walk {
     struct hasher *hasher;
     uint64_t running_end; // of stored data
-    // Records that brought stored bytes of their own, in order: their stored_off strictly
-    // increases, so that a repeated record is found by binary search and a hostile table costs
-    // n log n at most.
-    uint32_t *firsts;
-    uint32_t first_count;
     // Zero chunks mostly have one length; its hash is computed once.
     uint32_t zero_len;
     uint8_t zero_sha256[SHA256_SIZE];
@@ -135,6 +145,16 @@ static struct chunk accepted_record(const struct chunk_table *t, uint32_t index)
     (void)fits;
     c.codec = (enum codec)codec;
     return c;
+}
+
+static uint32_t raw_len_at(const struct chunk_table *t, uint32_t index)
+{
+    uint32_t len = 0;
+    struct cursor c = cursor_over(record_at(t, index) + RAW_LEN_AT, 3);
+    bool fits = cursor_u24(&c, &len);
+    assert(fits);
+    (void)fits;
+    return len;
 }
 
 static enum err hash_zeros(struct walk *w, uint32_t len, struct error *e)
@@ -167,47 +187,62 @@ static enum err check_zero(struct walk *w, const struct chunk *c, struct error *
     return OK;
 }
 
-// The record with stored bytes of its own at `stored_off`, or w->first_count.
-static uint32_t find_first(const struct chunk_table *t, const struct walk *w, uint64_t stored_off)
+static bool repeats(const struct chunk_table *t, uint32_t index)
+{
+    return (t->repeats[index / 8] & 1U << index % 8) != 0;
+}
+
+// The last mark of the first `count` at or before which the stored bytes at `stored_off` begin.
+static uint32_t find_mark(const struct chunk_table *t, uint32_t count, uint64_t stored_off)
 {
     uint32_t low = 0;
-    uint32_t high = w->first_count;
-    while (low < high) {
+    uint32_t high = count;
+    while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        uint64_t off = accepted_record(t, w->firsts[middle]).stored_off;
-        if (off == stored_off) {
-            return middle;
-        }
-        if (off < stored_off) {
-            low = middle + 1;
+        if (t->marks[middle].payload_end <= stored_off) {
+            low = middle;
         } else {
             high = middle;
         }
     }
-    return w->first_count;
+    return low;
+}
+
+// The record in front of `end` with stored bytes of its own at `stored_off`, or `end`. Stored
+// offsets of such records strictly increase, so that a mark is found by binary search and a hostile
+// table costs n log n at most.
+static uint32_t find_owner(const struct chunk_table *t, uint32_t end, uint64_t stored_off)
+{
+    if (end == 0) {
+        return end;
+    }
+    uint32_t i = find_mark(t, (end - 1) / MARK_RECORDS + 1, stored_off) * MARK_RECORDS;
+    for (uint32_t n = 0; n < MARK_RECORDS && i < end; n++, i++) {
+        struct chunk c = accepted_record(t, i);
+        if (c.stored_off == stored_off && c.codec != CODEC_ZERO && !repeats(t, i)) {
+            return i;
+        }
+    }
+    return end;
 }
 
 // Invariant 2: new data continues the payload, anything else repeats a whole earlier record.
 static enum err place(struct chunk_table *t, struct walk *w, uint32_t index, const struct chunk *c,
                       struct error *e)
 {
-    t->origin[index] = index;
     if (c->stored_off == w->running_end) {
-        if (c->codec != CODEC_ZERO) {
-            w->firsts[w->first_count++] = index;
-            w->running_end += c->stored_len; // 2^16 records of 2^20 + 64 bytes: no overflow
-        }
+        w->running_end += c->stored_len; // 2^16 records of 2^20 + 64 bytes: no overflow
         return OK;
     }
-    uint32_t first = c->codec == CODEC_ZERO ? w->first_count : find_first(t, w, c->stored_off);
-    if (first == w->first_count ||
-        memcmp(record_at(t, index), record_at(t, w->firsts[first]), CHUNK_RECORD_SIZE) != 0) {
+    uint32_t first = c->codec == CODEC_ZERO ? index : find_owner(t, index, c->stored_off);
+    if (first == index ||
+        memcmp(record_at(t, index), record_at(t, first), CHUNK_RECORD_SIZE) != 0) {
         return fail(e, ERR_FORMAT, 0,
                     "stored offset %" PRIu64 " neither continues the payload at %" PRIu64
                     " nor repeats an earlier record",
                     c->stored_off, w->running_end);
     }
-    t->origin[index] = w->firsts[first];
+    t->repeats[index / 8] |= (uint8_t)(1U << index % 8);
     return OK;
 }
 
@@ -215,6 +250,9 @@ static enum err walk_record(struct chunk_table *t, struct walk *w, uint32_t inde
                             uint64_t *target_off, struct error *e)
 {
     struct chunk c;
+    if (index % MARK_RECORDS == 0) {
+        t->marks[index / MARK_RECORDS] = (struct mark){*target_off, w->running_end};
+    }
     enum err err = chunk_record_parse(record_at(t, index), &c, e);
     if (err == OK && c.codec == CODEC_ZERO) {
         err = check_zero(w, &c, e);
@@ -225,7 +263,6 @@ static enum err walk_record(struct chunk_table *t, struct walk *w, uint32_t inde
     if (err != OK) {
         return error_context(e, "record %" PRIu32, index);
     }
-    t->target_off[index] = *target_off;
     *target_off += c.raw_len;
     return OK;
 }
@@ -273,12 +310,10 @@ static enum err walk_partition(struct chunk_table *t, struct walk *w,
 static enum err walk_table(struct chunk_table *t, const struct manifest *m, struct hasher *hasher,
                            struct error *e)
 {
-    CLEANUP(cleanup_free) uint32_t *firsts = calloc(t->count, sizeof(*firsts));
-    if (firsts == NULL) {
-        return fail_memory(e);
-    }
-    struct walk w = {.hasher = hasher, .firsts = firsts};
+    struct walk w = {.hasher = hasher};
+    t->partition_count = m->partition_count;
     for (size_t i = 0; i < m->partition_count; i++) {
+        t->firsts[i] = m->partitions[i].first;
         enum err err = walk_partition(t, &w, &m->partitions[i], e);
         if (err != OK) {
             return err;
@@ -310,9 +345,9 @@ static enum err index_table(struct chunk_table *t, const struct manifest *m, str
                             struct error *e)
 {
     t->count = m->table_records;
-    t->target_off = calloc(t->count, sizeof(*t->target_off));
-    t->origin = calloc(t->count, sizeof(*t->origin));
-    if (t->target_off == NULL || t->origin == NULL) {
+    t->marks = calloc(t->count / MARK_RECORDS + 1, sizeof(*t->marks));
+    t->repeats = calloc(t->count / 8 + 1, 1);
+    if (t->marks == NULL || t->repeats == NULL) {
         return fail_memory(e);
     }
     return walk_table(t, m, hasher, e);
@@ -346,8 +381,8 @@ void chunk_table_free(struct chunk_table *t)
         return;
     }
     free(t->bytes);
-    free(t->target_off);
-    free(t->origin);
+    free(t->marks);
+    free(t->repeats);
     free(t);
 }
 
@@ -361,15 +396,33 @@ const uint8_t *chunk_table_bytes(const struct chunk_table *t)
     return t->bytes;
 }
 
+// From the nearest record in front of it whose offset is known: a mark, or the first one of a
+// partition.
+static uint64_t target_off(const struct chunk_table *t, uint32_t index)
+{
+    uint32_t from = index / MARK_RECORDS * MARK_RECORDS;
+    uint64_t off = t->marks[from / MARK_RECORDS].target_off;
+    for (size_t i = 0; i < t->partition_count; i++) {
+        if (t->firsts[i] > from && t->firsts[i] <= index) {
+            from = t->firsts[i];
+            off = 0;
+        }
+    }
+    for (; from < index; from++) {
+        off += raw_len_at(t, from);
+    }
+    return off;
+}
+
 struct chunk chunk_table_get(const struct chunk_table *t, uint32_t index, uint64_t *ret_target_off)
 {
     if (ret_target_off != NULL) {
-        *ret_target_off = t->target_off[index];
+        *ret_target_off = target_off(t, index);
     }
     return accepted_record(t, index);
 }
 
 uint32_t chunk_table_origin(const struct chunk_table *t, uint32_t index)
 {
-    return t->origin[index];
+    return repeats(t, index) ? find_owner(t, index, accepted_record(t, index).stored_off) : index;
 }

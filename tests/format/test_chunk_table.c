@@ -372,6 +372,50 @@ static void a_full_table_finds_all_its_repetitions(void **state)
     chunk_table_free(t);
 }
 
+// Long enough for what is kept of some records only, and with partitions that end anywhere.
+static void offsets_and_origins_are_known_of_every_record(void **state)
+{
+    struct sheet *s = *state;
+    static const uint32_t counts[] = {1, 63, 64, 200, 65, 129, 1};
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g"};
+    uint64_t *offs = calloc(1000, sizeof *offs);
+    uint32_t *origins = calloc(1000, sizeof *origins);
+    assert_non_null(offs);
+    assert_non_null(origins);
+    for (size_t p = 0; p < 7; p++) {
+        uint64_t off = 0;
+        for (uint32_t n = 0; n < counts[p]; n++) {
+            uint32_t i = s->count;
+            uint32_t other = i * 7919 % (i + 1); // any record up to this one
+            offs[i] = off;
+            origins[i] = i;
+            if (i > 0 && i % 3 == 1 && other < i && s->chunks[other].codec != CODEC_ZERO) {
+                repeat(s, other);
+                origins[i] = origins[other];
+            } else if (i % 5 == 2 || (i > 100 && i < 180)) {
+                add(s, CODEC_ZERO, 4096 * (1 + i % 3), 0);
+            } else {
+                add(s, CODEC_ZSTD, 1000 + i, 10 + i);
+            }
+            off += s->chunks[i].raw_len;
+        }
+        end_partition(s, names[p]);
+    }
+    struct chunk_table *t = accepts(s);
+    uint32_t repeated = 0;
+    for (uint32_t i = s->count; i-- > 0;) {
+        uint64_t off;
+        (void)chunk_table_get(t, i, &off);
+        assert_int_equal(off, offs[i]);
+        assert_int_equal(chunk_table_origin(t, i), origins[i]);
+        repeated += origins[i] != i;
+    }
+    assert_true(repeated > 50);
+    chunk_table_free(t);
+    free(offs);
+    free(origins);
+}
+
 static void offsets_beyond_four_gib_are_kept(void **state)
 {
     struct sheet *s = *state;
@@ -409,6 +453,7 @@ int main(void)
         on_sheet(a_list_of_hashes_other_than_the_manifests_is_refused),
         on_sheet(a_payload_of_another_size_is_refused),
         on_sheet(an_image_of_zeros_needs_no_payload),
+        on_sheet(offsets_and_origins_are_known_of_every_record),
         on_sheet(a_full_table_finds_all_its_repetitions),
         on_sheet(offsets_beyond_four_gib_are_kept),
     };
