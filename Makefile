@@ -149,7 +149,7 @@ DEVICE_LIBS := $(foreach r,updater bootloader keys format base,$(call archive,$(
 HOST_LIBS   := $(foreach r,image-tools keys format base,$(call archive,$(r)))
 
 $(BUILD)/vv-update: $(BUILD)/updater/main.o $(DEVICE_LIBS)
-	$(call link,-lubootenv)
+	$(call link,-lubootenv -Wl$(comma)--export-dynamic-symbol=_gnutls_global_init_skip)
 $(BUILD)/vv-image: $(BUILD)/image-tools/main.o $(HOST_LIBS)
 	$(call link)
 $(BUILD)/vv-bootsim: $(BUILD)/bootloader/bootsim.o $(call archive,bootloader) $(call archive,base)

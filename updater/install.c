@@ -111,6 +111,7 @@ enum err install_run(struct device *d, struct source *source, const struct insta
         .target = other_slot(d->running),
     };
     in.report.slot = in.target;
+    // cppcheck-suppress autoVariables ; install_clear() takes it back
     source->budget = &in.budget;
     enum err err = run_in_order(&in, e);
     if (err != OK) {

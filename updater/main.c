@@ -7,6 +7,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+// Where libcurl was built with rtmp and ldap it brings GnuTLS along, which we never use: OpenSSL does
+// TLS. It asks the program by this name whether it is to leave out setting itself up at the start
+// (GNUTLS_SKIP_GLOBAL_INIT of gnutls.h), which takes 700 KiB of memory.
+int _gnutls_global_init_skip(void);
+int _gnutls_global_init_skip(void)
+{
+    return 1;
+}
+
 static const struct option_spec common_options[] = {
     {.name = "config",
      .letter = 'c',
