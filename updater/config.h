@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "bootloader/boot_state.h"
 #include "format/manifest.h"
+#include "updater/priority.h"
 #include "updater/source_http.h"
 
 #include <limits.h>
@@ -94,6 +95,8 @@ struct config {
     uint64_t byte_budget; // over the network for one release; 0: no limit
     unsigned connections; // ranges that are read at the same time
     unsigned workers;     // threads that hash and decode; WORKERS_AUTO: see config_workers()
+    unsigned nice;        // of an install; 0: as it was started
+    struct io_priority io_priority;
     uint64_t confirm_deadline_ms, confirm_stable_ms;
     bool confirm_baseline;
     const char *confirm_require_unit; // NULL: none; else the last one of the checks is for it

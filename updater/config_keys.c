@@ -96,6 +96,10 @@ const struct key_spec config_keys[] = {
 
     {"install", "workers", config_read_workers, IN_CONFIG(workers), 0, CONFIG_WORKERS_MAX,
      .fallback = "auto", .allowed = "auto or a number from 0 to 8"},
+    {"install", "nice", config_read_number, IN_CONFIG(nice), 0, 19,
+     .fallback = "0", .allowed = "a number from 0 to 19"},
+    {"install", "io_priority", config_read_io_priority, IN_CONFIG(io_priority), 0, IO_LEVEL_MAX,
+     .fallback = "none", .allowed = "idle, best-effort, best-effort:0 to best-effort:7, or none"},
 
     {"confirm", "deadline", config_read_duration, IN_CONFIG(confirm_deadline_ms), 1,
      DURATION_MAX_MS, .fallback = "10min", .allowed = A_DURATION},

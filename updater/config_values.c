@@ -274,3 +274,30 @@ bool config_read_severity(void *field, const struct key_spec *spec, const char *
     *(bool *)field = i == 1;
     return true;
 }
+
+bool config_read_io_priority(void *field, const struct key_spec *spec, const char *value)
+{
+    static const char *const words[] = {"none", "idle", "best-effort", NULL};
+    static const enum io_class classes[] = {IO_CLASS_UNCHANGED, IO_CLASS_IDLE,
+                                            IO_CLASS_BEST_EFFORT};
+    char word[16];
+    size_t len = strcspn(value, ":");
+    uint64_t level;
+    if (len >= sizeof word) {
+        return false;
+    }
+    memcpy(word, value, len);
+    word[len] = '\0';
+    int i = word_index(words, word);
+    if (i < 0) {
+        return false;
+    }
+    bool levels = classes[i] == IO_CLASS_BEST_EFFORT;
+    level = levels ? IO_LEVEL_DEFAULT : 0;
+    if (value[len] == ':' &&
+        (!levels || !parse_u64(value + len + 1, &level) || !within(spec, level))) {
+        return false;
+    }
+    *(struct io_priority *)field = (struct io_priority){classes[i], (unsigned)level};
+    return true;
+}

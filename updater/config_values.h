@@ -43,6 +43,9 @@ bool config_read_expect(void *field, const struct key_spec *spec, const char *va
 // SIZE or a percentage, into a `struct free_space`.
 bool config_read_free_space(void *field, const struct key_spec *spec, const char *value);
 
+// none, idle, best-effort or best-effort:N, into a `struct io_priority`.
+bool config_read_io_priority(void *field, const struct key_spec *spec, const char *value);
+
 // One of a few words, into the enum or bool they stand for.
 bool config_read_loader_type(void *field, const struct key_spec *spec, const char *value);
 bool config_read_contract(void *field, const struct key_spec *spec, const char *value);

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-// Where libcurl was built with rtmp and ldap it brings GnuTLS along, which we never use: OpenSSL does
-// TLS. It asks the program by this name whether it is to leave out setting itself up at the start
+// Where libcurl was built with rtmp and ldap it brings GnuTLS along, which we never use: OpenSSL
+// does TLS. It asks the program by this name whether to leave out setting itself up at the start
 // (GNUTLS_SKIP_GLOBAL_INIT of gnutls.h), which takes 700 KiB of memory.
 int _gnutls_global_init_skip(void);
 int _gnutls_global_init_skip(void)

@@ -125,6 +125,8 @@ enum err verb_install(void *app, const struct parsed *args, struct error *e)
         err = open_source(d, args->args[0], &source, e);
     }
     if (err == OK) {
+        // Before any thread is started, which takes over what it finds.
+        priority_set(d->config->nice, d->config->io_priority, d->log);
         err = install_run(d, source, &options, &report, e);
     }
     if (err != OK) {

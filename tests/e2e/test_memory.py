@@ -92,7 +92,7 @@ class Memory(DeviceTest):
         self.assertEqual(records, 65536)
 
     @unittest.skipUnless(os.environ.get("VV_LARGE"),
-                         "the table of 4 GiB is as long, and this takes minutes; VV_LARGE=1 runs it")
+                         "the table of 4 GiB is as long; VV_LARGE=1 runs it")
     def test_sixteen_gib_with_the_longest_table_over_http(self):
         records = self.check_peak(16 * GIB, 512 << 10, "4K", LONGEST_TABLE_LIMIT_MIB)
         self.assertEqual(records, 65536)
@@ -101,7 +101,7 @@ class Memory(DeviceTest):
 
 
 class Cgroup:
-    """A memory cgroup without swap, of version 2 or 1; the test is skipped where none can be made."""
+    """A memory cgroup without swap, version 2 or 1; the test is skipped where none can be made."""
 
     def __init__(self, limit):
         unified = CGROUPS / "cgroup.controllers"

@@ -86,6 +86,8 @@ static void the_least_configuration_gets_all_documented_defaults(void **state)
     assert_int_equal(c->byte_budget, 0);
     assert_int_equal(c->connections, 4);
     assert_int_equal(c->workers, WORKERS_AUTO);
+    assert_int_equal(c->nice, 0);
+    assert_int_equal(c->io_priority.class, IO_CLASS_UNCHANGED);
     assert_int_equal(c->confirm_deadline_ms, 600000);
     assert_int_equal(c->confirm_stable_ms, 0);
     assert_int_equal(c->check_count, 0);

@@ -47,7 +47,8 @@ static void each_value_is_shown_with_its_origin(void **state)
     assert_contains(text, "\ncmdline_file=/proc/cmdline   # default\n");
     assert_contains(text, "\nlow_speed=1K/30s   # default\n");
     assert_contains(text, "\nconnections=4   # default\n");
-    assert_contains(text, "[install]\nworkers=auto   # default\n");
+    assert_contains(text, "[install]\nworkers=auto   # default\n"
+                          "nice=0   # default\nio_priority=none   # default\n");
     assert_contains(text, "[slot a]\nbootname=ONE   # one.conf:16\nbootvalue=2   # default\n"
                           "boot=/aa   # one.conf:15\nrootfs=/a   # one.conf:14\n");
     assert_contains(text, "[slot b]\nbootname=B   # default\nbootvalue=3   # default\n");

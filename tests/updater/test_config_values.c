@@ -100,6 +100,19 @@ static void each_key_takes_its_values_and_refuses_others(void **state)
         {"network", "connections", "0", false},
         {"network", "connections", "7", false},
         {"network", "connections", "auto", false},
+        {"install", "nice", "19", true},
+        {"install", "nice", "0", true},
+        {"install", "nice", "20", false},
+        {"install", "nice", "-5", false},
+        {"install", "io_priority", "none", true},
+        {"install", "io_priority", "idle", true},
+        {"install", "io_priority", "best-effort:0", true},
+        {"install", "io_priority", "best-effort:8", false},
+        {"install", "io_priority", "best-effort:", false},
+        {"install", "io_priority", "idle:1", false},
+        {"install", "io_priority", "realtime", false},
+        {"install", "io_priority", "", false},
+        {"install", "io_priority", "best-effort-or-so:1", false},
         {"install", "workers", "auto", true},
         {"install", "workers", "0", true},
         {"install", "workers", "8", true},
@@ -211,6 +224,13 @@ static void values_arrive_in_their_fields(void **state)
     assert_int_equal(field.config.http.low_speed_ms, 30000);
     assert_true(take("network", "connections", "6"));
     assert_int_equal(field.config.connections, 6);
+    assert_true(take("install", "io_priority", "best-effort:7"));
+    assert_int_equal(field.config.io_priority.class, IO_CLASS_BEST_EFFORT);
+    assert_int_equal(field.config.io_priority.level, 7);
+    assert_true(take("install", "io_priority", "best-effort"));
+    assert_int_equal(field.config.io_priority.level, IO_LEVEL_DEFAULT);
+    assert_true(take("install", "io_priority", "idle"));
+    assert_int_equal(field.config.io_priority.class, IO_CLASS_IDLE);
     assert_true(take("install", "workers", "3"));
     assert_int_equal(field.config.workers, 3);
     assert_true(take("install", "workers", "auto"));
