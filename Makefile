@@ -76,8 +76,9 @@ TEST_PROGRAMS := $(UNIT_TESTS) $(CRASH) $(CUTS)
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps host-deps check check-run unit e2e valgrind crash crash-run mutants \
-  mutants-run demo demo-run lint lint-run fuzz cov board board-run board-programs board-uboot \
-  check-board check-board-run check-board-slice check-board-slice-run board-cuts board-cuts-run \
+  mutants-run bench bench-run demo demo-run lint lint-run fuzz cov board board-run \
+  board-programs board-uboot check-board check-board-run check-board-slice \
+  check-board-slice-run board-cuts board-cuts-run \
   board-transcript check-scripts check-scripts-run check-recorded check-recorded-run \
   board-recorded install install-docs dist clean
 .DEFAULT_GOAL := all
@@ -104,6 +105,8 @@ help:
 	  'make check-scripts  the boot scripts in U-Boot against the model, state by state; and what' \
 	  '                of the tests of the board needs no board' \
 	  'make board-transcript  docs/board-transcript.txt: what the console shows of two updates' \
+	  'make bench      what updates take, beside other updaters; writes docs/benchmarks.md, which' \
+	  '                says what PARTS=, BENCH_SIZE=, PAIRS=, FS=, TOOLS=, ROUNDS= and VV= choose' \
 	  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
 	  'make host-deps  install the Debian packages that building and testing need' \
@@ -252,6 +255,20 @@ check-scripts: deps
 check-scripts-run: $(BINARIES)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_TESTS='test_boot_scripts.* $(BOARDLESS)' \
 	  python3 tests/run.py board
+
+# What updates take, of the programs in VV; inputs and what peers made of them lie in BENCH_CACHE.
+# PARTS: install delta chunks, or document, which only writes DOC again; no DOC, nothing is kept.
+VV          ?= $(abspath $(BUILD))
+BENCH_CACHE ?= $(CURDIR)/build/bench
+ROUNDS      ?= 5
+DOC         ?= docs/benchmarks.md
+bench:
+	$(Q).ci/deps bench
+	$(Q)$(MAKE) --no-print-directory bench-run
+bench-run: $(BINARIES)
+	$(Q)VV=$(VV) BENCH_CACHE=$(BENCH_CACHE) python3 tests/bench/main.py --parts='$(PARTS)' \
+	  --size='$(BENCH_SIZE)' --pairs='$(PAIRS)' --fs='$(FS)' --tools='$(TOOLS)' \
+	  --rounds=$(ROUNDS) --doc='$(DOC)'
 
 demo: host-deps
 	$(Q)$(MAKE) --no-print-directory demo-run

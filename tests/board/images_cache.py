@@ -57,18 +57,19 @@ def _lock(cache, name):
         yield
 
 
-def product(name, inputs, make, cache=CACHE):
+def product(name, inputs, make, cache=CACHE, label="board"):
     """The directory of a product; make(folder) fills it when it is not there yet. It may ask for
     other products, not for this one, and must not wait for something whose holder asks for this.
 
-    inputs is anything that JSON can say, and must hold all that make depends on.
+    inputs is anything that JSON can say, and must hold all that make depends on; label is what the
+    line that tells of it begins with.
     """
     text = json.dumps(inputs, sort_keys=True).encode()
     key = hashlib.sha256(text).hexdigest()[:KEY_DIGITS]
     folder = cache / f"{name}-{key}"
     if folder.exists():
         return folder
-    print(f"board: making {name}", flush=True)
+    print(f"{label}: making {name}", flush=True)
     with _lock(cache, name):
         if folder.exists():
             return folder
@@ -95,9 +96,10 @@ def run(*command, **more):
     environment = dict(os.environ, SOURCE_DATE_EPOCH=str(EPOCH), LC_ALL="C",
                        PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
     environment.update(more.pop("env", {}))
+    label = more.pop("label", "board")
     done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, env=environment, check=False, **more)
     if done.returncode != 0:
-        raise SystemExit(f"board: exit {done.returncode}: {' '.join(map(str, command))}\n"
+        raise SystemExit(f"{label}: exit {done.returncode}: {' '.join(map(str, command))}\n"
                          f"{done.stderr.decode(errors='replace')}")
     return done.stdout

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The document: medians, ratios and Markdown, out of what was measured."""
+
+import os
+import re
+import statistics
+import subprocess
+
+import peers
+import runs
+
+MIB = 1 << 20
+NOT_RUN = "*Not run yet.*"
+PACKAGES = ("rauc", "swupdate", "casync", "zchunk", "xdelta3", "zstd", "nginx-light", "e2fsprogs",
+            "erofs-utils", "squashfs-tools")
+
+
+def machine():
+    """The processor and how many cores are there; nothing else names the machine."""
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as stream:
+        model = cpu_model(stream.read())
+    with open("/proc/meminfo", encoding="ascii") as stream:
+        memory = int(re.search(r"^MemTotal:\s+(\d+) kB", stream.read(), re.M).group(1))
+    return {"cpu": model, "cores": os.cpu_count(), "memory_gib": round(memory / (1 << 20))}
+
+
+def cpu_model(text):
+    """The model in /proc/cpuinfo."""
+    found = re.search(r"^(?:model name|Model|Hardware)\s*:\s*(.+)$", text, re.M)
+    return found.group(1).strip() if found else "unknown processor"
+
+
+def tool_versions():
+    """{package: version} of those installed here."""
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Status}\n",
+                           *PACKAGES], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          check=False)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return {row[0]: row[1] for row in rows if len(row) == 3 and row[2] == "installed"}
+
+
+def median(runs_of_tool, key):
+    """The median of one figure over the rounds."""
+    return statistics.median(run[key] for run in runs_of_tool)
+
+
+def spread(values):
+    """`least-most` of some seconds."""
+    return f"{min(values):.2f}-{max(values):.2f}"
+
+
+def mib(count):
+    """Bytes, in MiB."""
+    return f"{count / MIB:.1f}"
+
+
+def markdown(head, rows, right_from=1):
+    """A table; numbers are to the right."""
+    ruler = ["---"] * right_from + ["---:"] * (len(head) - right_from)
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [head, ruler, *rows])
+
+
+def install_rows(found):
+    """The rows of one table of whole runs."""
+    base = found["rows"].get("ours")
+    base_wall = median(base, "wall_s") if base else None
+    rows = []
+    for name in peers.TOOLS:
+        of_tool = found["rows"].get(name)
+        if not of_tool:
+            continue
+        wall = median(of_tool, "wall_s")
+        rows.append([
+            name, f"{wall:.2f}", spread([run["wall_s"] for run in of_tool]),
+            f"{wall / base_wall:.2f}" if base_wall else "-",
+            f"{median(of_tool, 'cpu_s'):.2f}", f"{median(of_tool, 'rss_kib') / 1024:.1f}",
+            mib(median(of_tool, "fetched")), f"{median(of_tool, 'requests'):.0f}",
+            mib(median(of_tool, "written")) if found["loop"] else "-",
+            mib(median(of_tool, "read")) if found["loop"] else "-",
+            f"{median(of_tool, 'load'):.1f}"])
+    return rows
+
+
+INSTALL_HEAD = ["tool", "wall s", "least-most", "of ours", "CPU s", "peak RSS MiB", "fetched MiB",
+                "requests", "written MiB", "read MiB", "load"]
+
+
+def install_table(found):
+    """Whole runs, in Markdown."""
+    rounds = max((len(rows) for rows in found["rows"].values()), default=0)
+    lines = [f"Root `{found['size']}`, pair `{found['pair']}`, {found['file_system']} of "
+             f"{mib(found['image_bytes'])} MiB; rounds: {rounds}; {found['date']}, {found['vv']}.",
+             "", markdown(INSTALL_HEAD, install_rows(found))]
+    lines += ["", *[f"- `{name}` was not measured: {why}." for name, why in
+                    sorted(found["absent"].items())]] if found["absent"] else []
+    named = [name for name in peers.TOOLS if name not in found["rows"]
+             and name not in found["absent"]]
+    if named:
+        lines += ["", f"Not run: {', '.join(named)}."]
+    return "\n".join(lines)
+
+
+def delta_table(part):
+    """Bytes to download, in Markdown; one row for each pair and file system."""
+    columns = list(runs.DELTAS)
+    rows, reasons = [], set()
+    for found in sorted(part.values(), key=lambda f: (f["size"], f["pair"], f["file_system"])):
+        cells = found["cells"]
+        reasons |= {f"{column}: {cell}" for column, cell in cells.items() if isinstance(cell, str)}
+        numbers = [mib(cells[c]) if isinstance(cells.get(c), int) else "-" for c in columns]
+        rows.append([found["size"], found["pair"], found["file_system"], *numbers,
+                     ratio(cells, "ours", "zchunk"),
+                     ratio(cells, "ours, pack", "zstd --patch-from")])
+    head = ["root", "pair", "file system", *columns, "ours / zchunk", "pack / zstd"]
+    lines = [markdown(head, rows, 3)]
+    lines += ["", *[f"- {reason}." for reason in sorted(reasons)]] if reasons else []
+    return "\n".join(lines)
+
+
+def ratio(cells, ours, peer):
+    """One figure of ours to that of a peer, when there are both."""
+    if isinstance(cells.get(ours), int) and isinstance(cells.get(peer), int):
+        return f"{cells[ours] / cells[peer]:.2f}"
+    return "-"
+
+
+def chunk_table(part):
+    """Sizes of chunks, in Markdown."""
+    rows, reasons = [], []
+    for found in sorted(part.values(), key=lambda f: (f["size"], f["pair"], f["file_system"])):
+        for cell in found["cells"]:
+            which = [found["size"], found["pair"], found["file_system"], cell["average"]]
+            if "why" in cell:
+                reasons.append(f"- {' '.join(which)}: {cell['why'].strip()}")
+                continue
+            rows.append([*which, mib(cell["whole"]), mib(cell["download"]), cell["ranges"],
+                         f"{cell['table'] / 1024:.0f}", f"{cell['build_s']:.1f}"])
+    head = ["root", "pair", "file system", "average", "whole MiB", "download MiB", "ranges",
+            "table KiB", "build s"]
+    return "\n".join([markdown(head, rows, 4), *([""] + reasons if reasons else [])])
+
+
+def chunk_totals(part):
+    """[(average, bytes to download, ranges)] over all pairs and file systems that have all sizes;
+    the averages in the order of the table."""
+    whole = [found["cells"] for found in part.values()
+             if not any("why" in cell for cell in found["cells"])]
+    return [(cells[0]["average"], sum(cell["download"] for cell in cells),
+             sum(cell["ranges"] for cell in cells)) for cells in zip(*whole)]
+
+
+def chunk_words(part):
+    """What the table says in sum."""
+    totals = chunk_totals(part)
+    if not totals:
+        return ""
+    least = min(bytes_ for _, bytes_, _ in totals)
+    words = "; ".join(f"{average}: {mib(bytes_)} MiB ({bytes_ / least:.2f}) in {ranges} ranges"
+                      for average, bytes_, ranges in totals)
+    return f"All of them together: {words}."
+
+
+def legend():
+    """What each tool does in its run."""
+    return "\n".join(f"- `{name}`: {tool.does}." for name, tool in peers.TOOLS.items())
+
+
+def document(results):
+    """docs/benchmarks.md."""
+    host, tools = results["machine"], results["tools"]
+    installs = results.get("install", {})
+    return "\n".join([
+        HEAD.format(cpu=host["cpu"], cores=host["cores"], memory=host["memory_gib"],
+                    tools=", ".join(f"{name} {tools[name]}" for name in tools)),
+        "## Whole runs\n", INSTALL_WORDS, legend(), "",
+        *([install_table(installs[key]) + "\n" for key in sorted(installs)] or [NOT_RUN + "\n"]),
+        "## Bytes to download\n", DELTA_WORDS,
+        delta_table(results["delta"]) if results.get("delta") else NOT_RUN, "",
+        "## Size of chunks\n", CHUNK_TEXT,
+        chunk_table(results["chunks"]) if results.get("chunks") else NOT_RUN, "",
+        chunk_words(results.get("chunks", {})),
+    ]).rstrip() + "\n"
+
+
+HEAD = """# Benchmarks
+
+Written by `make bench`; do not edit. Measured on: {cpu}, {cores} cores, {memory} GiB of memory.
+Tools: {tools}.
+
+Timings are those of one machine with a loop device on a local disk and a web server on loopback:
+ratios mean more than seconds. The column `load` is the load average when a run began: where it is
+above the number of cores, other work disturbed the run, and the least of its seconds says more than
+the median.
+
+```
+make bench                      # all of it; inputs and what the tools make of them are kept
+make bench PARTS=install TOOLS='ours swupdate' ROUNDS=9
+make bench PARTS='delta chunks' PAIRS=security FS='ext4 erofs' BENCH_SIZE=large
+make bench VV=/elsewhere/build/release DOC=     # other programs; nothing is written down
+```
+
+`PARTS` are install, delta, chunks, and document, which only writes this page again. `BENCH_SIZE` is
+large or small, see below; without it whole runs are made on the large root, the rest on the small
+one. `BENCH_CACHE` names a folder that several trees may share. Whole runs are of the pair
+`security` on ext4, or of the one pair and file system named.
+
+**Inputs.** Debian 12 (minbase, python3, nginx; `large`: ffmpeg, too), with fixed times, UUIDs and
+seeds. Pair `small`: the release pocket, and the same with a handful of packages from the security
+updates. `security`: all of the security updates. `kernel`: the release pocket with its kernel, and
+with the one of the security updates. ext4 has 1024 MiB (`large`) or 512 MiB, erofs is lz4hc with
+its defaults, squashfs is zstd in blocks of 128 KiB.
+"""
+INSTALL_WORDS = """Each tool in turn, round after round; medians. Before each run the target is
+filled with something else (no byte of zero in it), caches are dropped, and the file that the server
+sends is read into memory; local files are not. Afterwards the target is compared with the image.
+CPU is user and system time of all processes of the tool, not of the server or the kernel's threads.
+Peak RSS is the largest sum of peaks of processes alive at the same time, pages they share counted
+in each. Requests and bytes are counted in the server's log, bytes written and read by the block
+device. Whole images are compressed with zstd -3. RAUC's streaming is not measured: it needs NBD.
+"""
+DELTA_WORDS = """MiB that a device with the older image downloads. `ours` is what its chunks leave
+to fetch, head and table included, with the defaults of `vv-image build`: counted in chunk tables,
+not installed. `zstd --patch-from` is `-19 --ultra --long=31`, xdelta3 `-9 -S djw` with the whole
+image as window; patches hold for one older version each.
+"""
+CHUNK_TEXT = """What the average of `vv-image build --chunk-avg` costs and brings. Ranges are runs
+of the payload that a device with the older image lacks.
+"""
