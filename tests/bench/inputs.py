@@ -17,7 +17,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "board"))
 import images_cache  # pylint: disable=wrong-import-position
-from images_cache import EPOCH, ROOT  # pylint: disable=wrong-import-position
+from images_cache import EPOCH, ROOT, file_hash  # pylint: disable=wrong-import-position
 
 MIB = 1 << 20
 CACHE = pathlib.Path(os.environ.get("BENCH_CACHE") or ROOT / "build/bench").resolve()
@@ -93,7 +93,7 @@ def _archive_state(suites):
     for line in text.splitlines():
         suite, path = line.split(" ", 1)
         if suite in suites and os.path.exists(path):
-            state[suite] = images_cache.file_hash(path)
+            state[suite] = file_hash(path)
     return state
 
 

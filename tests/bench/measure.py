@@ -223,19 +223,13 @@ class Target:
             return 0, 0
         return parse_block_stat(_read(f"/sys/block/{self.loop}/stat"))
 
-    def fill(self, image=None):
-        """Gives it content: of an image, else such as no image has, and without zeros. The rest
-        behind an image stays."""
+    def fill(self):
+        """Gives it content such as no image has, and without zeros."""
         block = bytes((at * 167 + at // 251) % 255 + 1 for at in range(1 << 16)) * 64
         fd = os.open(self.device, os.O_WRONLY)
         try:
             at = 0
-            if image:
-                with open(image, "rb") as stream:
-                    while part := stream.read(4 * MIB):
-                        os.pwrite(fd, part, at)
-                        at += len(part)
-            while not image and at < self.size:
+            while at < self.size:
                 at += os.pwrite(fd, block[:min(len(block), self.size - at)], at)
             os.fsync(fd)
         finally:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each tool makes of a pair of images for its devices, kept by content: signed images,
-bundles, stores, patches. How long it took is kept beside it."""
+bundles, stores, patches. What it took is kept beside it."""
 
 import functools
 import hashlib
@@ -8,14 +8,13 @@ import json
 import os
 import pathlib
 import random
+import resource
 import shutil
 import tempfile
-import time
 
-import images_cache
 import inputs
 
-VV = pathlib.Path(os.environ.get("VV") or images_cache.ROOT / "build/release").resolve()
+VV = pathlib.Path(os.environ.get("VV") or inputs.ROOT / "build/release").resolve()
 INSTALL_LEVEL = 3   # of zstd, for all that install a whole image
 PATCH_LEVEL = 19
 SLOT_LINK = inputs.CACHE / "slot"  # stands in SWUpdate's description; leads to the target
@@ -55,18 +54,26 @@ def low(*command):
     return ["nice", "-n", "19", *command]
 
 
+def children_cpu():
+    """Seconds of processor that all children took which have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def timed(name, given, make):
-    """A product that also says how long it took: seconds in took.json."""
+    """A product that also says how much processor time it took, in cpu.json: it is the same
+    beside other work, more or less."""
     def make_timed(work):
-        began = time.monotonic()
+        began = children_cpu()
         make(work)
-        (work / "took.json").write_text(json.dumps(time.monotonic() - began))
+        (work / "cpu.json").write_text(json.dumps(children_cpu() - began))
     return inputs.product(name, given, make_timed)
 
 
-def took(folder):
-    """Seconds that the product took to make."""
-    return json.loads((folder / "took.json").read_text())
+def cpu_of(folder):
+    """Seconds of processor that the product took to make."""
+    path = folder / "cpu.json"
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 @functools.cache
@@ -145,7 +152,7 @@ def swu(image):
     def make(work):
         os.link(compressed / "rootfs.img.zst", work / "rootfs.img.zst")
         (work / "sw-description").write_text(DESCRIPTION.format(
-            device=SLOT_LINK, sha256=images_cache.file_hash(work / "rootfs.img.zst")))
+            device=SLOT_LINK, sha256=inputs.file_hash(work / "rootfs.img.zst")))
         inputs.run("openssl", "cms", "-sign", "-in", work / "sw-description", "-out",
                    work / "sw-description.sig", "-signer", peer_keys() / "peer.pem", "-inkey",
                    peer_keys() / "peer.key", "-outform", "DER", "-nosmimecap", "-binary")

@@ -116,6 +116,12 @@ def _ours(old, new):
     return tables[1].head_bytes + formats.missing(*tables)[0]
 
 
+def _pack(old, new):
+    if not products.vv_has_delta():
+        return NO_DELTA
+    return (products.vv_pack(old, new) / "delta.vvd").stat().st_size
+
+
 def _casync(old, new):
     have = set(formats.parse_caibx((products.casync(old) / "image.caibx").read_bytes()))
     index = (products.casync(new) / "image.caibx").read_bytes()
@@ -131,47 +137,45 @@ def _zchunk(old, new):
     return formats.parse_zck_delta(text)[0]
 
 
-# {column: (programs, what counts the bytes)}
+# {column: (tool, programs, what counts the bytes)}
 DELTAS = {
-    "whole (ours)": ((), lambda old, new: (products.vvi(new) / "image.vvi").stat().st_size),
-    "whole (zstd -3)": ((), lambda old, new: (products.zst(new) / "rootfs.img.zst").stat().st_size),
-    "ours": ((), _ours),
-    "ours, pack": ((), None),
-    "casync": (("casync",), _casync),
-    "zchunk": (("zck", "zck_delta_size"), _zchunk),
-    "xdelta3": (("xdelta3",), lambda old, new: (
+    "whole (ours)": ("ours", (), lambda old, new: (
+        products.vvi(new) / "image.vvi").stat().st_size),
+    "whole (zstd -3)": ("curl-zstd-dd", (), lambda old, new: (
+        products.zst(new) / "rootfs.img.zst").stat().st_size),
+    "ours": ("ours", (), _ours),
+    "ours, pack": ("ours", (), _pack),
+    "casync": ("casync", ("casync",), _casync),
+    "zchunk": ("zchunk", ("zck", "zck_delta_size"), _zchunk),
+    "xdelta3": ("xdelta3", ("xdelta3",), lambda old, new: (
         products.xdelta(old, new) / "patch.xdelta").stat().st_size),
-    "zstd --patch-from": ((), lambda old, new: (
+    "zstd --patch-from": ("zstd-patch", (), lambda old, new: (
         products.zstd_patch(old, new) / "patch.zst").stat().st_size),
 }
 
 
 def delta_bytes(column, old, new):
     """Bytes, or why there are none."""
-    programs, count = DELTAS[column]
+    _, programs, count = DELTAS[column]
     missing = next((name for name in programs if not shutil.which(name)), None)
-    if missing:
-        return f"{missing} is not installed"
-    if count is None:
-        return NO_DELTA if not products.vv_has_delta() else (
-            products.vv_pack(old, new) / "delta.vvd").stat().st_size
-    return count(old, new)
+    return f"{missing} is not installed" if missing else count(old, new)
 
 
-def delta(size, pair, file_system, columns):
+def delta(size, pair, file_system, tools):
     """{column: bytes or why not} of one pair and file system."""
     old, new = inputs.images(size, pair, file_system)
     cells = {}
-    for column in columns:
-        cells[column] = delta_bytes(column, old, new)
-        say(f"{pair} {file_system} {column}: {cells[column]}")
+    for column, (tool, _, _) in DELTAS.items():
+        if tool in tools:
+            cells[column] = delta_bytes(column, old, new)
+            say(f"{pair} {file_system} {column}: {cells[column]}")
     return cells
 
 
 # --- sizes of chunks --------------------------------------------------------------------------
 
 def chunk_sizes(size, pair, file_system):
-    """[{average, whole, download, ranges, table, build_s} or {average, why}]."""
+    """[{average, whole, download, ranges, table, build_cpu_s} or {average, why}]."""
     images = inputs.images(size, pair, file_system)
     found = []
     for average in CHUNK_SIZES:
@@ -184,7 +188,7 @@ def chunk_sizes(size, pair, file_system):
         missing, ranges = formats.missing(old, new)
         found.append({"average": average, "whole": new.file_bytes,
                       "download": missing + new.head_bytes, "ranges": ranges,
-                      "table": new.table_bytes, "build_s": products.took(folders[1])})
+                      "table": new.table_bytes, "build_cpu_s": products.cpu_of(folders[1])})
         say(f"{pair} {file_system} chunks of {average}: {found[-1]['download']} bytes in "
             f"{ranges} ranges")
     return found

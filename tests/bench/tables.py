@@ -104,6 +104,8 @@ def delta_table(part):
     """Bytes to download, in Markdown; one row for each pair and file system."""
     columns = list(runs.DELTAS)
     rows, reasons = [], set()
+    if any(set(columns) - set(found["cells"]) for found in part.values()):
+        reasons.add("`-` without a reason below was not run")
     for found in sorted(part.values(), key=lambda f: (f["size"], f["pair"], f["file_system"])):
         cells = found["cells"]
         reasons |= {f"{column}: {cell}" for column, cell in cells.items() if isinstance(cell, str)}
@@ -133,10 +135,11 @@ def chunk_table(part):
             if "why" in cell:
                 reasons.append(f"- {' '.join(which)}: {cell['why'].strip()}")
                 continue
+            seconds = cell.get("build_cpu_s")
             rows.append([*which, mib(cell["whole"]), mib(cell["download"]), cell["ranges"],
-                         f"{cell['table'] / 1024:.0f}", f"{cell['build_s']:.1f}"])
+                         f"{cell['table'] / 1024:.0f}", f"{seconds:.1f}" if seconds else "-"])
     head = ["root", "pair", "file system", "average", "whole MiB", "download MiB", "ranges",
-            "table KiB", "build s"]
+            "table KiB", "build CPU s"]
     return "\n".join([markdown(head, rows, 4), *([""] + reasons if reasons else [])])
 
 

@@ -79,7 +79,8 @@ class Counting(DeviceTest):
         image = self.folder / "image"
         image.write_bytes(fixtures.content(1 * MIB, 3))
         self.assertFalse(target.holds(image))
-        target.fill(image)
+        with open(target.file, "r+b") as stream:
+            stream.write(image.read_bytes())
         self.assertTrue(target.holds(image))
 
 
