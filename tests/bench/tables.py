@@ -227,5 +227,21 @@ not installed. `zstd --patch-from` is `-19 --ultra --long=31`, xdelta3 `-9 -S dj
 image as window; patches hold for one older version each.
 """
 CHUNK_TEXT = """What the average of `vv-image build --chunk-avg` costs and brings. Ranges are runs
-of the payload that a device with the older image lacks.
+of the payload that a device with the older image lacks; the table, 64 bytes a chunk, is part of
+every download.
+
+The choice these figures speak for is 32K, where the default was 64K when they were made. Smaller
+chunks bring less of what did not change along, until the table outweighs that: from 64K to 32K a
+point release on ext4 gets 8 % smaller and on erofs 15 %, an update of six packages on ext4 6 %. One
+step more, to 16K, takes another 3 % and 17 % off the point releases, but adds 6 % to the small
+update, which is the commonest. It also doubles the table again, which is fetched and kept in memory
+when nothing changed, too, makes a whole image 5 % larger than with 64K (32K: 2 %), and ends at
+1 GiB, where a table is full; 32K reaches to 2 GiB before `vv-image build` takes the next size by
+itself. 128K costs 11 % to 26 % more to download than 64K and saves nothing that is scarce: ranges
+that touch are asked for together, and even 16K leaves few of them.
+
+On squashfs, run with the default only, nothing is found again: what follows a file that grew moves
+by bytes there, and cuts are made on blocks of 4096. Without a pack such an image is fetched whole;
+casync and zchunk, which cut anywhere, find two thirds of it and more. Not in the table, not run:
+the pair `kernel`, and `small` on erofs.
 """
