@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import sys
 import time
 
@@ -135,6 +136,8 @@ def main(given):
     if not (products.VV / "vv-update").exists():
         raise SystemExit(f"bench: {products.VV}/vv-update is not there: make builds it")
     measure.adopt_orphans()
+    # Loop devices and servers are given back when it is ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if "install" in options.parts:
         run_install(options)
     if "delta" in options.parts:

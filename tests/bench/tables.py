@@ -6,6 +6,7 @@ import re
 import statistics
 import subprocess
 
+import inputs
 import peers
 import runs
 
@@ -116,7 +117,16 @@ def delta_table(part):
     head = ["root", "pair", "file system", *columns, "ours / zchunk", "pack / zstd"]
     lines = [markdown(head, rows, 3)]
     lines += ["", *[f"- {reason}." for reason in sorted(reasons)]] if reasons else []
-    return "\n".join(lines)
+    return "\n".join([*lines, "", not_run(part)]).rstrip()
+
+
+def not_run(part):
+    """A sentence that names the pairs and file systems that a table lacks, of roots it has."""
+    have = {(found["size"], found["pair"], found["file_system"]) for found in part.values()}
+    lacking = [f"{size} {pair} {file_system}" for size in sorted({size for size, _, _ in have})
+               for pair in inputs.PAIRS for file_system in inputs.FILE_SYSTEMS
+               if (size, pair, file_system) not in have]
+    return f"Not run: {', '.join(lacking)}." if lacking else ""
 
 
 def ratio(cells, ours, peer):
@@ -140,7 +150,8 @@ def chunk_table(part):
                          f"{cell['table'] / 1024:.0f}", f"{seconds:.1f}" if seconds else "-"])
     head = ["root", "pair", "file system", "average", "whole MiB", "download MiB", "ranges",
             "table KiB", "build CPU s"]
-    return "\n".join([markdown(head, rows, 4), *([""] + reasons if reasons else [])])
+    lines = [markdown(head, rows, 4), *([""] + reasons if reasons else []), "", not_run(part)]
+    return "\n".join(lines).rstrip()
 
 
 def chunk_totals(part):
@@ -242,6 +253,5 @@ that touch are asked for together, and even 16K leaves few of them.
 
 On squashfs, run with the default only, nothing is found again: what follows a file that grew moves
 by bytes there, and cuts are made on blocks of 4096. Without a pack such an image is fetched whole;
-casync and zchunk, which cut anywhere, find two thirds of it and more. Not in the table, not run:
-the pair `kernel`, and `small` on erofs.
+casync and zchunk, which cut anywhere, find two thirds of it and more.
 """

@@ -200,6 +200,8 @@ class Tables(unittest.TestCase):
         text = tables.delta_table(part)
         self.assertIn("| 0.70 | - |", text)
         self.assertIn("- ours, pack: no packs yet.", text)
+        self.assertRegex(text, "Not run: small small ext4, .*small kernel erofs")
+        self.assertNotIn("small kernel ext4,", text)
 
     def test_totals_of_chunk_sizes_leave_out_what_has_not_all_of_them(self):
         def cells(*downloads):
