@@ -7,7 +7,8 @@ import re
 import struct
 
 VVI_MAGIC = b"\x89VVI\r\n\x1a\n"
-RECORD, ZERO_CODEC = 64, 3
+VVD_MAGIC = b"\x89VVD\r\n\x1a\n"
+RECORD, PACK_RECORD, ZERO_CODEC = 64, 48, 3
 CAIBX_HEAD, CAIBX_ITEM = 64, 40
 
 
@@ -55,12 +56,34 @@ def read_vvi(path):
         return parse_vvi(stream)
 
 
-def missing(old, new):
+def parse_pack(stream):
+    """(bytes of the whole pack, {number of a chunk it brings}); it is laid out like an image."""
+    head = stream.read(128)
+    if head[:8] != VVD_MAGIC:
+        raise ValueError("not a pack")
+    (file_size,) = struct.unpack_from("<Q", head, 24)
+    table_offset, table_size = struct.unpack_from("<QI", head, 40)
+    stream.seek(table_offset)
+    text = stream.read(table_size)
+    return file_size, {struct.unpack_from("<I", text, at)[0]
+                       for at in range(0, table_size, PACK_RECORD)}
+
+
+def read_pack(path):
+    """The same of a file."""
+    with open(path, "rb") as stream:
+        return parse_pack(stream)
+
+
+def missing(old, new, brought=frozenset()):
     """(bytes, ranges) of the payload that a device with the chunks of `old` has to fetch; runs
-    that touch are one range. The head is not counted."""
+    that touch are one range. The head is not counted, nor are chunks that something else brings,
+    which are named by their numbers."""
     have = {chunk.raw_hash for chunk in old.chunks}
     total, ranges, end, last = 0, 0, None, -1
-    for chunk in new.chunks:
+    for number, chunk in enumerate(new.chunks):
+        if number in brought:
+            continue
         if chunk.codec == ZERO_CODEC or chunk.stored_off <= last or chunk.raw_hash in have:
             continue  # zeros, what an earlier chunk brought, what is there
         last = chunk.stored_off

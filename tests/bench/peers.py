@@ -16,6 +16,7 @@ os.environ.setdefault("VV_BIN", str(products.VV))
 import virtual_device  # pylint: disable=wrong-import-position
 import web_server  # pylint: disable=wrong-import-position
 
+NO_PACKS = "vv-image makes no packs yet"
 LEVEL = ("--level", str(products.INSTALL_LEVEL))
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -75,8 +76,9 @@ class Tool:
     local = False   # begins with a file of the device's own, not with one of the server's
 
     def absent(self):
-        """The program that is not there, or nothing."""
-        return next((name for name in self.programs if not shutil.which(name)), "")
+        """Why it cannot be measured here, or nothing."""
+        return next((f"{name} is not installed" for name in self.programs
+                     if not shutil.which(name)), "")
 
     def make(self, old, new):
         """The files of the products; the first is what the device begins with."""
@@ -121,6 +123,18 @@ class OursUpdate(Ours):
 
     does = "as ours; the running slot holds the older image"
     update = True
+
+
+class OursPack(OursUpdate):
+    """The same with a delta pack beside the image."""
+
+    does = "as ours-update, with a delta pack beside the image"
+
+    def absent(self):
+        return "" if products.vv_has_delta() else NO_PACKS
+
+    def make(self, old, new):
+        return [products.vv_pack(old, new, *LEVEL) / "image.vvi"]
 
 
 class Dd(Tool):
@@ -297,6 +311,6 @@ class ZstdPatch(Tool):
 
 TOOLS = {
     "ours": Ours(), "rauc": Rauc(), "swupdate": SwUpdate(), "curl-zstd-dd": CurlZstdDd(),
-    "dd": Dd(), "ours-update": OursUpdate(), "casync": Casync(), "zchunk": Zchunk(),
-    "xdelta3": Xdelta(), "zstd-patch": ZstdPatch(),
+    "dd": Dd(), "ours-update": OursUpdate(), "ours-pack": OursPack(), "casync": Casync(),
+    "zchunk": Zchunk(), "xdelta3": Xdelta(), "zstd-patch": ZstdPatch(),
 }

@@ -18,6 +18,7 @@ VV = pathlib.Path(os.environ.get("VV") or inputs.ROOT / "build/release").resolve
 INSTALL_LEVEL = 3   # of zstd, for all that install a whole image
 PATCH_LEVEL = 19
 SLOT_LINK = inputs.CACHE / "slot"  # stands in SWUpdate's description; leads to the target
+PACK_NAME = "image.vvi.from-1.vvd"  # the older image has index 1, see vvi()
 COMPATIBLE = "vv-bench"
 DESCRIPTION = """software =
 {{
@@ -107,20 +108,45 @@ def vv_build(output, image, index, *options):
                "--partition", f"rootfs={image}", *options)
 
 
+def sample_content(changed=0):
+    """Some megabytes, a few bytes of which may be others."""
+    rng = random.Random(7)
+    parts = [rng.randbytes(96 << 10), bytes(1 << 20), b"a line of a text\n" * 40000]
+    content = bytearray(b"".join(parts[rng.randrange(3)] for _ in range(24)))
+    for _ in range(changed):
+        content[rng.randrange(len(content))] = 1
+    return content
+
+
 @functools.cache
 def vv_image_kind():
     """Tells versions of vv-image apart that make different images: a hash over what it makes of a
     few megabytes. Its own hash would change with every commit."""
-    with tempfile.TemporaryDirectory(prefix="vv-bench-") as folder:
-        content = pathlib.Path(folder) / "content"
-        rng = random.Random(7)
-        parts = [rng.randbytes(96 << 10), bytes(1 << 20), b"a line of a text\n" * 40000]
-        content.write_bytes(b"".join(parts[rng.randrange(3)] for _ in range(24)))
-        digest = hashlib.sha256()
+    digest = hashlib.sha256()
+    with tempfile.TemporaryDirectory(prefix="vv-bench-") as name:
+        folder = pathlib.Path(name)
+        (folder / "content").write_bytes(sample_content())
         for options in ([], ["--chunk-avg", "16K"], ["--level", "3"]):
-            vv_build(f"{folder}/out.vvi", content, 1, *options)
-            digest.update(pathlib.Path(f"{folder}/out.vvi").read_bytes())
+            vv_build(folder / "out.vvi", folder / "content", 1, *options)
+            digest.update((folder / "out.vvi").read_bytes())
     return digest.hexdigest()[:8]
+
+
+@functools.cache
+def vv_pack_kind():
+    """The same for packs."""
+    with tempfile.TemporaryDirectory(prefix="vv-bench-") as name:
+        folder = pathlib.Path(name)
+        for index, changed in ((1, 0), (2, 9)):
+            (folder / "content").write_bytes(sample_content(changed))
+            vv_build(folder / f"{index}.vvi", folder / "content", index)
+        vv_delta(folder / "1.vvi", folder / "2.vvi", folder / "pack")
+        return hashlib.sha256((folder / "pack").read_bytes()).hexdigest()[:8]
+
+
+def vv_delta(old, new, pack):
+    """Makes an unsigned pack."""
+    inputs.run(*low(VV / "vv-image"), "delta", "--base", old, "--new", new, "-o", pack)
 
 
 def vvi(image, *options):
@@ -219,10 +245,16 @@ def vv_has_delta():
     return "\n  delta " in inputs.run(VV / "vv-image", "--help").decode()
 
 
-def vv_pack(old, new):
-    """The folder with delta.vvd, a pack that brings the older image to the newer one."""
+def vv_pack(old, new, *options):
+    """The folder with image.vvi and, where devices look for it, the pack from the older image."""
+    images = [vvi(image, *options) / "image.vvi" for image in (old, new)]
+    label = "".join(options).replace("--", "-") or "-default"
+
     def make(work):
-        inputs.run(*low(VV / "vv-image"), "delta", "-o", work / "delta.vvd",
-                   vvi(old) / "image.vvi", vvi(new) / "image.vvi")
-    return timed(f"vvd-{vv_image_kind()}-{new.name()}",
-                 {"old": vvi(old).name, "new": vvi(new).name}, make)
+        pack = work / PACK_NAME
+        vv_delta(*images, pack)
+        inputs.run(VV / "vv-image", "sign", pack, "--cert", vv_keys() / "release.pem", "--key",
+                   vv_keys() / "release.key")
+        shutil.copyfile(images[1], work / "image.vvi")
+    return timed(f"vvd-{vv_pack_kind()}-{new.name()}{label}",
+                 {"images": [image.parent.name for image in images]}, make)

@@ -14,7 +14,6 @@ import peers
 import products
 
 CHUNK_SIZES = ("16K", "32K", "64K", "128K", "256K")
-NO_DELTA = "vv-image makes no packs yet"
 
 
 def say(text):
@@ -75,9 +74,9 @@ def make_products(names, images):
     files, absent = {}, {}
     for name in names:
         tool = peers.TOOLS[name]
-        missing = tool.absent()
-        if missing:
-            absent[name] = f"{missing} is not installed"
+        why = tool.absent()
+        if why:
+            absent[name] = why
         else:
             files[name] = tool.make(*images)
     return files, absent
@@ -118,8 +117,10 @@ def _ours(old, new):
 
 def _pack(old, new):
     if not products.vv_has_delta():
-        return NO_DELTA
-    return (products.vv_pack(old, new) / "delta.vvd").stat().st_size
+        return peers.NO_PACKS
+    size, brought = formats.read_pack(products.vv_pack(old, new) / products.PACK_NAME)
+    tables = [formats.read_vvi(products.vvi(image) / "image.vvi") for image in (old, new)]
+    return tables[1].head_bytes + size + formats.missing(*tables, brought)[0]
 
 
 def _casync(old, new):

@@ -118,9 +118,22 @@ class Formats(DeviceTest):
         self.assertEqual(ranges, 2)
         self.assertEqual(formats.missing(new, new), (0, 0))
 
+    def test_what_a_pack_brings_is_not_missing(self):
+        a, b, c = (hashlib.sha256(bytes([n])).digest() * 2048 for n in range(3))
+        old, new = self.image("old", [a]), self.image("new", [b, a, c])
+        self.assertEqual(formats.missing(old, new, {0})[0], new.chunks[2].stored_len)
+        pack = bytearray(128 + 2 * 48)
+        pack[:8] = formats.VVD_MAGIC
+        struct.pack_into("<Q", pack, 24, len(pack))
+        struct.pack_into("<QI", pack, 40, 128, 2 * 48)
+        struct.pack_into("<I", pack, 128, 0)
+        struct.pack_into("<I", pack, 128 + 48, 2)
+        self.assertEqual(formats.parse_pack(io.BytesIO(pack)), (len(pack), {0, 2}))
+
     def test_what_is_no_image_is_told(self):
-        with self.assertRaises(ValueError):
-            formats.parse_vvi(io.BytesIO(bytes(200)))
+        for parse in (formats.parse_vvi, formats.parse_pack):
+            with self.assertRaises(ValueError):
+                parse(io.BytesIO(bytes(200)))
 
     def test_the_index_of_casync_ends_at_its_tail(self):
         ids = [bytes([n]) * 32 for n in (1, 2)]
