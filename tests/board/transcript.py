@@ -27,7 +27,7 @@ SAID = r"^(U-Boot 20\S+(?= )|(?:Booting|vv-board: release \S+ in) slot \w(?=\n))
 SAID_MAX = 9
 NOISE = ((r"(?m)^ *(check|search|copy and download|download|verify) +\[.*\n?", ""),
          (r", \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", ""),
-         (r"\b\d+(\.\d+)? m?s\b", "... s"))
+         (r"\b(\d+ min )?\d+(\.\d+)? m?s\b", "... s"))
 
 
 class Story:

@@ -23,6 +23,8 @@ LINES = (
      "boots again", ".", " Slot %s boots next."),
     ("%s (release %lu) is in slot %s: %s fetched, %s copied, %s written, %s in place already. "
      "%s",),
+    ("Waiting for the health checks, %s at most", "%s%s is %s%s%s%s", "%s."),
+    ("Watchdog: %s.",),
     ("Last result: %s", " %s", " in slot %s", "%s%s%s."),
     ("%-*s  %-*s  %-8s  %-9s  %5u  %s",),
     ("not healthy: %s",),
@@ -31,7 +33,7 @@ LINES = (
 )
 # These stand in some line, in the place of a %s.
 INSIDE = ("It boots next, on trial.", "an unknown release", "rolled back", "release %s in slot %s",
-          "check %s: %s", "%s is %s old", "HTTP %ld", '{"status":"ok","version":"$VERSION"}',
+          "check %s: %s", "%s is %s old", "HTTP %ld", "ours", "starting", '{"status":"ok","version":"$VERSION"}',
           '{"status":"error","version":"$VERSION","detail":"no model"}')
 # Whole strings: what the tables are made of.
 WORDS = ("SLOT", "STATE", "VERSION", "RELEASE", "BOOTS LEFT", "good", "bad", "trial", "unknown",
