@@ -241,17 +241,17 @@ CHUNK_TEXT = """What the average of `vv-image build --chunk-avg` costs and bring
 of the payload that a device with the older image lacks; the table, 64 bytes a chunk, is part of
 every download.
 
-The choice these figures speak for is 32K, where the default was 64K when they were made. Smaller
-chunks bring less of what did not change along, until the table outweighs that: from 64K to 32K a
-point release on ext4 gets 8 % smaller and on erofs 15 %, an update of six packages on ext4 6 %. One
-step more, to 16K, takes another 3 % and 17 % off the point releases, but adds 6 % to the small
-update, which is the commonest. It also doubles the table again, which is fetched and kept in memory
-when nothing changed, too, makes a whole image 5 % larger than with 64K (32K: 2 %), and ends at
-1 GiB, where a table is full; 32K reaches to 2 GiB before `vv-image build` takes the next size by
-itself. 128K costs 11 % to 26 % more to download than 64K and saves nothing that is scarce: ranges
-that touch are asked for together, and even 16K leaves few of them.
+Smaller chunks bring less of what did not change along, until the table outweighs that: from 64K to
+32K a point release on ext4 gets 8 % smaller and on erofs 15 %, an update of six packages on ext4 6 %.
+One step more, to 16K, takes another 3 % and 17 % off the point releases, but adds 6 % to the small
+update, which is the commonest. Each step doubles the table, which is fetched and kept in memory even
+when nothing changed: 0.8 MiB more at 1 GiB from 64K to 32K. 128K costs 11 % to 26 % more to download
+than 64K and saves nothing that is scarce.
 
-On squashfs, run with the default only, nothing is found again: what follows a file that grew moves
-by bytes there, and cuts are made on blocks of 4096. Without a pack such an image is fetched whole;
-casync and zchunk, which cut anywhere, find two thirds of it and more.
+The default is 64K: memory at 1 GiB is above its target already, and where the last tenth of a
+download counts a delta pack takes more than that off it, with any size of chunk. `--chunk-avg 32K` is
+the better choice where there are no packs and memory is no concern.
+
+A squashfs is cut between any two bytes (`--cut auto`), because what follows a file that grew moves by
+bytes there.
 """
