@@ -91,8 +91,8 @@ static size_t blocks(size_t bytes)
 }
 
 // Where in data[0..limit) the first run of zero blocks begins that lies there with its first
-// ZERO_RUN_BLOCKS blocks; else `limit`. Blocks are those of the partition, of which data[0] is byte `at`. A
-// piece of a block at `limit` counts only if it is the partition's last.
+// ZERO_RUN_BLOCKS blocks; else `limit`. Blocks are those of the partition, of which data[0] is byte
+// `at`. A piece of a block at `limit` counts only if it is the partition's last.
 static size_t zero_run_ahead(uint64_t at, const uint8_t *data, size_t limit, bool at_end)
 {
     size_t off = (size_t)(-at % BLOCK_SIZE);

@@ -30,8 +30,9 @@ struct cut_request {
 };
 
 // One cutter per input, of which there are 1 to MANIFEST_PARTITIONS_MAX. Counts the chunks of all
-// inputs, which means reading them once unless as many of the shortest would fit. ERR_USAGE when the
-// requested average gives too many records (it names the one that fits), ERR_FORMAT when none fits.
+// inputs, which means reading them once unless as many of the shortest would fit. ERR_USAGE when
+// the requested average gives too many records (it names the one that fits), ERR_FORMAT when none
+// fits.
 MUST_CHECK enum err cut_plan_choose(const struct cut_request *r, struct input_file *const *inputs,
                                     size_t count, struct cutter ret[], struct error *e);
 

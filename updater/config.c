@@ -50,5 +50,6 @@ unsigned config_workers(const struct config *c, unsigned cpus)
     if (cpus <= 1) {
         return 0;
     }
-    return cpus < CONFIG_WORKERS_AUTO_MAX ? cpus : CONFIG_WORKERS_AUTO_MAX;
+    // One more, because one or another of them waits for the medium.
+    return cpus + 1 < CONFIG_WORKERS_AUTO_MAX ? cpus + 1 : CONFIG_WORKERS_AUTO_MAX;
 }

@@ -116,7 +116,7 @@ MUST_CHECK enum err config_load_at(const char *path, const struct config_places 
 void config_free(struct config *c);
 DEFINE_CLEANUP(config, struct config *, config_free)
 
-// How many threads are to hash and decode: as configured; "auto" is one for each of the `cpus` that
+// How many threads are to hash and decode: as configured; "auto" is one more than the `cpus` that
 // this process may run on, CONFIG_WORKERS_AUTO_MAX at most. 0: all is done in one thread, which is
 // what "auto" means on a device with one CPU.
 unsigned config_workers(const struct config *c, unsigned cpus);

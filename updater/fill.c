@@ -34,11 +34,17 @@ static struct job job_for(const struct fill *f, uint32_t index)
     return j;
 }
 
-// Into `raw`; `*ret_done` is false when the bytes there are not those of the chunk (any more).
-static enum err copy_from_target(struct fill *f, const struct job *j, uint8_t *raw, bool *ret_done,
-                                 struct error *e)
+// Into `raw`; `*ret_done` is false when the bytes there are not those of the chunk (any more), or not
+// yet.
+static enum err copy_from_target(const struct pass *p, const struct job *j, uint8_t *raw,
+                                 bool *ret_done, struct error *e)
 {
+    struct fill *f = p->fill;
     struct job from = job_for(f, chunk_table_origin(f->table, j->index));
+    *ret_done = false;
+    if (chunk_set_has(p->missed, from.index)) {
+        return OK;
+    }
     enum err err = writer_read(f->writer, from.part, from.off, raw, j->chunk.raw_len, e);
     if (err == OK) {
         err = chunk_check_raw(&j->chunk, raw, f->device->hasher, e);
@@ -57,7 +63,7 @@ static enum err fill_chunk(struct pass *p, const struct job *j, struct error *e)
     enum err err = pipeline_take(f->pipeline, j->index, &piece, e);
     bool done = piece.made;
     if (err == OK && piece.from == PIECE_TAKERS) {
-        err = copy_from_target(f, j, piece.raw, &done, e);
+        err = copy_from_target(p, j, piece.raw, &done, e);
     }
     if (err != OK) {
         return err;
@@ -67,9 +73,9 @@ static enum err fill_chunk(struct pass *p, const struct job *j, struct error *e)
         chunk_set_add(p->missed, j->index);
         return OK;
     }
-    bool fetched = piece.from == PIECE_FETCHED;
-    f->copied_bytes += fetched ? 0 : j->chunk.raw_len;
-    progress_add(&f->device->progress, fetched ? j->chunk.stored_len : j->chunk.raw_len);
+    bool copied = piece.fetched_len == 0;
+    f->copied_bytes += copied ? j->chunk.raw_len : 0;
+    progress_add(&f->device->progress, copied ? j->chunk.raw_len : piece.fetched_len);
     return writer_put(f->writer, j->part, j->off, piece.raw, j->chunk.raw_len, e);
 }
 
@@ -122,14 +128,18 @@ static enum piece_from place_of(const struct pass *p, uint32_t index)
 {
     const struct fill *f = p->fill;
     struct seed_place place;
+    struct pack_record record;
     if (p->copies == COPY_NONE) {
         return PIECE_FETCHED;
     }
     if (chunk_table_origin(f->table, index) != index) {
         return PIECE_TAKERS;
     }
-    bool seeded = p->copies == COPY_ALL && seeds_find(f->seeds, index, &place);
-    return seeded ? PIECE_COPIED : PIECE_FETCHED;
+    if (p->copies == COPY_ALL && seeds_find(f->seeds, index, &place)) {
+        return PIECE_COPIED;
+    }
+    bool packed = p->copies == COPY_ALL && deltas_find(f->deltas, index, &record);
+    return packed ? PIECE_DELTA : PIECE_FETCHED;
 }
 
 static void begin(const struct pass *p)
@@ -141,7 +151,7 @@ static void begin(const struct pass *p)
             pipeline_want(f->pipeline, i, place_of(p, i));
         }
     }
-    pipeline_begin(f->pipeline, f->seeds);
+    pipeline_begin(f->pipeline, f->seeds, f->deltas);
 }
 
 static enum err fill_in_order(struct pass *p, struct error *e)
@@ -164,7 +174,8 @@ static enum err fill_in_order(struct pass *p, struct error *e)
         }
     }
     enum err err = writer_sync(f->writer, e);
-    if (err == OK) {
+    // With another pass to come it would be read back once more.
+    if (err == OK && chunk_set_size(p->missed) == 0) {
         pipeline_synced(f->pipeline, chunk_table_count(f->table));
     }
     return err;
@@ -175,8 +186,13 @@ static enum err run_pass(struct pass *p, struct error *e)
     if (!pipeline_has_begun(p->fill->pipeline)) {
         begin(p);
     }
+    struct pipeline *pipeline = p->fill->pipeline;
     enum err err = fill_in_order(p, e);
-    pipeline_end(p->fill->pipeline);
+    pipeline_end(pipeline);
+    if (pipeline_lost_deltas(pipeline) != NULL) {
+        log_warn(p->fill->device->log, "the delta pack is no longer used: %s",
+                 pipeline_lost_deltas(pipeline));
+    }
     return err;
 }
 

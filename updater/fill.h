@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Step 6: every chunk that differs into the target slot, from the nearest place that has it:
 // zeros from nowhere, a repeated chunk from where the target has it already, one that stands
-// elsewhere on the device from there, the rest from the source.
+// elsewhere on the device from there, what a delta pack brings from it, the rest from the source.
 //
 // Invariants
 // 1. Whatever the place, what is written was hashed where it is written from.
@@ -26,6 +26,7 @@ struct fill {
     struct pipeline *pipeline;
     struct writer *writer;
     const struct seeds *seeds;        // NULL: there are none
+    const struct deltas *deltas;      // NULL: there is no pack
     uint64_t copied_bytes;            // that did not come from the source
     const struct byte_budget *budget; // what was fetched stands in the journal with the mark
 };

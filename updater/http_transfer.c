@@ -3,6 +3,7 @@
 
 #include "base/parse.h"
 #include "base/version.h"
+#include "updater/http_options.h"
 #include "updater/http_rate.h"
 #include "updater/http_speed.h"
 
@@ -112,40 +113,6 @@ static int on_connected(void *context, char *remote_ip, char *local_ip, int remo
 
 #define SET(t, option, value) (curl_easy_setopt((t)->easy, (option), (value)) == CURLE_OK)
 
-// A broken path is found here and not at the first handshake.
-static MUST_CHECK enum err check_path(const char *key, const char *path, bool *ret_is_dir,
-                                      struct error *e)
-{
-    struct stat st;
-    if (path == NULL) {
-        return OK;
-    }
-    CLEANUP(cleanup_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        return fail(e, ERR_CONFIG, errno, "[network] %s: %s", key, path);
-    }
-    *ret_is_dir = S_ISDIR(st.st_mode);
-    return OK;
-}
-
-static MUST_CHECK enum err check_paths(struct http_transfer *t, struct error *e)
-{
-    bool cert_is_dir = false;
-    bool key_is_dir = false;
-    enum err r = check_path("ca", t->options->ca, &t->ca_is_dir, e);
-    if (r == OK) {
-        r = check_path("client_cert", t->options->client_cert, &cert_is_dir, e);
-    }
-    if (r == OK) {
-        r = check_path("client_key", t->options->client_key, &key_is_dir, e);
-    }
-    if (r == OK && (cert_is_dir || key_is_dir)) {
-        r = fail(e, ERR_CONFIG, 0, "[network] %s: is a directory",
-                 cert_is_dir ? "client_cert" : "client_key");
-    }
-    return r;
-}
-
 static MUST_CHECK bool set_tls(struct http_transfer *t)
 {
     const struct http_options *o = t->options;
@@ -198,7 +165,7 @@ enum err http_transfer_open(const struct http_options *options, bool show_certif
     t->rate = options->rate != NULL ? options->rate : &t->own_rate;
     t->show_certificate = show_certificate;
     t->clock = clock;
-    enum err r = check_paths(t, e);
+    enum err r = http_options_check(options, &t->ca_is_dir, e);
     if (r != OK) {
         return r;
     }

@@ -22,7 +22,7 @@ static MUST_CHECK bool copy_part(CURLU *u, CURLUPart part, unsigned flags, char 
         return true;
     }
     *ret = strdup(text);
-    if (part == CURLUPART_PASSWORD) {
+    if (part == CURLUPART_PASSWORD || part == CURLUPART_URL) {
         explicit_bzero(text, strlen(text));
     }
     curl_free(text);
@@ -139,6 +139,29 @@ enum err http_url_parse(const char *text, struct http_url **ret, struct error *e
         return fail(e, ERR_USAGE, 0, "the URL is neither http nor https");
     }
     return from_parts(u, secure, ret, e);
+}
+
+enum err http_url_beside(const char *text, const char *suffix, char **ret, struct error *e)
+{
+    CLEANUP(cleanup_curlu) CURLU *u = curl_url();
+    CLEANUP(cleanup_free) char *path = NULL;
+    CLEANUP(cleanup_free) char *longer = NULL;
+    if (u == NULL) {
+        return fail_memory(e);
+    }
+    if (curl_url_set(u, CURLUPART_URL, text, 0) != CURLUE_OK ||
+        !copy_part(u, CURLUPART_PATH, 0, &path) || path == NULL) {
+        return fail(e, ERR_USAGE, 0, "the URL cannot be understood");
+    }
+    if (asprintf(&longer, "%s%s", path, suffix) < 0) {
+        longer = NULL;
+        return fail_memory(e);
+    }
+    if (curl_url_set(u, CURLUPART_PATH, longer, 0) != CURLUE_OK ||
+        !copy_part(u, CURLUPART_URL, 0, ret) || *ret == NULL) {
+        return fail_memory(e);
+    }
+    return OK;
 }
 
 enum err http_url_redirect(const struct http_url *from, const char *location, struct http_url **ret,

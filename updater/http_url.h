@@ -30,6 +30,11 @@ MUST_CHECK enum err http_url_parse(const char *text, struct http_url **ret, stru
 MUST_CHECK enum err http_url_redirect(const struct http_url *from, const char *location,
                                       struct http_url **ret, struct error *e);
 
+// The URL `text` with `suffix` behind its path; its query stays. `*ret` is malloced. Errors of
+// http_url_parse().
+MUST_CHECK enum err http_url_beside(const char *text, const char *suffix, char **ret,
+                                    struct error *e);
+
 // Same scheme, host and port: credentials for one may be shown to the other.
 bool http_url_same_origin(const struct http_url *a, const struct http_url *b);
 

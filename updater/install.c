@@ -70,7 +70,7 @@ static enum err run_in_order(struct install *in, struct error *e)
 static void name_image(const struct install *in, struct error *e)
 {
     bool about_image = e->code == ERR_FORMAT || e->code == ERR_TRUST || e->code == ERR_TOO_LARGE;
-    if (about_image && strncmp(e->msg, in->source->name, strlen(in->source->name)) != 0) {
+    if (about_image && strstr(e->msg, in->source->name) == NULL) {
         (void)error_context(e, "%s", in->source->name);
     }
 }
@@ -100,6 +100,13 @@ static void record_failure(struct install *in, const struct error *first)
     }
 }
 
+static uint64_t fetched_bytes(const struct install *in)
+{
+    uint64_t sum = in->source->fetched_bytes + in->source->others_fetched_bytes;
+    bool pack = in->plan != NULL && in->plan->deltas != NULL;
+    return sum + (pack ? in->plan->deltas->source->fetched_bytes : 0);
+}
+
 enum err install_run(struct device *d, struct source *source, const struct install_options *options,
                      struct install_report *ret, struct error *e)
 {
@@ -119,7 +126,7 @@ enum err install_run(struct device *d, struct source *source, const struct insta
         record_failure(&in, e);
         return err;
     }
-    in.report.fetched_bytes = source->fetched_bytes + source->others_fetched_bytes;
+    in.report.fetched_bytes = fetched_bytes(&in);
     *ret = in.report;
     return OK;
 }

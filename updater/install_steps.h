@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The steps of an install, one function each; install.c puts them in order. The numbers are those
+// The steps of an install, one function each; install.c puts them in order. Those of step 2 are in
+// install_plan.c. The numbers are those
 // of docs/crash-safety.md, "Order of operations".
 //
 // Invariants
@@ -37,6 +38,11 @@ struct install {
 };
 
 void install_clear(struct install *in);
+
+// What several steps work with. `heads` may be NULL.
+struct scan install_scan(struct install *in, const char *step, const struct heads *heads);
+struct fill install_fill(struct install *in);
+bool install_same_release(const struct release_id *a, const struct release_id *b);
 
 MUST_CHECK enum err step_check_state(struct install *in, struct error *e);        // 1
 MUST_CHECK enum err step_check_running(struct install *in, struct error *e);      // 1

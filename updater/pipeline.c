@@ -42,6 +42,17 @@ static enum err make_rings(struct pipeline *p, struct error *e)
     return err;
 }
 
+static enum err make_sets(struct pipeline *p, struct error *e)
+{
+    struct chunk_set **const sets[] = {&p->taken, &p->fetched, &p->copied, &p->patched,
+                                       &p->verified};
+    enum err err = OK;
+    for (size_t i = 0; err == OK && i < sizeof sets / sizeof sets[0]; i++) {
+        err = chunk_set_new(chunk_table_count(p->table), sets[i], e);
+    }
+    return err;
+}
+
 enum err pipeline_new(struct source *source, const struct image *image,
                       const struct pipeline_options *options, struct pipeline **ret,
                       struct error *e)
@@ -55,6 +66,7 @@ enum err pipeline_new(struct source *source, const struct image *image,
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->work, NULL);
     pthread_cond_init(&made->done, NULL);
+    pthread_cond_init(&made->delta_lane.wake, NULL);
     for (size_t i = 0; i < PIPELINE_LANES_MAX; i++) {
         pthread_cond_init(&made->lanes[i].wake, NULL);
     }
@@ -62,19 +74,11 @@ enum err pipeline_new(struct source *source, const struct image *image,
     p->table = image->table;
     p->options = *options;
     p->source = source;
-    p->payload_off = image->header.payload_offset;
-    lane_init(&p->lanes[0], p, source);
+    p->image_map.table = image->table;
+    p->image_map.payload_off = image->header.payload_offset;
+    lane_init(&p->lanes[0], p, source, LANE_FIRST);
     p->lane_count = 1;
-    enum err err = chunk_set_new(chunk_table_count(p->table), &p->taken, e);
-    if (err == OK) {
-        err = chunk_set_new(chunk_table_count(p->table), &p->fetched, e);
-    }
-    if (err == OK) {
-        err = chunk_set_new(chunk_table_count(p->table), &p->copied, e);
-    }
-    if (err == OK) {
-        err = chunk_set_new(chunk_table_count(p->table), &p->verified, e);
-    }
+    enum err err = make_sets(p, e);
     if (err == OK) {
         err = make_rings(p, e);
     }
@@ -101,12 +105,14 @@ void pipeline_free(struct pipeline *p)
     chunk_set_free(p->taken);
     chunk_set_free(p->fetched);
     chunk_set_free(p->copied);
+    chunk_set_free(p->patched);
     chunk_set_free(p->verified);
     ring_clear(&p->raw);
     ring_clear(&p->stored);
     for (size_t i = 0; i < PIPELINE_LANES_MAX; i++) {
         pthread_cond_destroy(&p->lanes[i].wake);
     }
+    pthread_cond_destroy(&p->delta_lane.wake);
     pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->work);
     pthread_mutex_destroy(&p->lock);
@@ -123,19 +129,51 @@ void pipeline_want(struct pipeline *p, uint32_t index, enum piece_from from)
 {
     assert(!p->begun);
     chunk_set_add(p->taken, index);
-    if (from != PIECE_TAKERS) {
-        chunk_set_add(from == PIECE_FETCHED ? p->fetched : p->copied, index);
+    if (from == PIECE_FETCHED) {
+        chunk_set_add(p->fetched, index);
+    } else if (from == PIECE_DELTA) {
+        chunk_set_add(p->patched, index);
+    } else if (from == PIECE_COPIED) {
+        chunk_set_add(p->copied, index);
     }
 }
 
-void pipeline_begin(struct pipeline *p, const struct seeds *seeds)
+// The longest ranges, so that those of all lanes and what the ring holds are no more than allowed.
+static uint64_t range_max(const struct pipeline *p)
+{
+    if (p->options.workers == 0) {
+        return FETCH_IN_FLIGHT_MAX / (p->deltas != NULL ? 2u : 1u);
+    }
+    size_t lanes = p->options.lanes + (p->deltas != NULL ? 1 : 0);
+    return (FETCH_IN_FLIGHT_MAX - p->stored.size) / lanes;
+}
+
+static void begin_deltas(struct pipeline *p, const struct deltas *deltas)
+{
+    p->deltas = chunk_set_size(p->patched) > 0 ? deltas : NULL;
+    p->deltas_lost = p->base_taken = false;
+    p->lost_why[0] = '\0';
+    p->deltas_made = p->deltas_wrong = 0;
+    if (p->deltas == NULL) {
+        lane_init(&p->delta_lane, p, NULL, LANE_DELTA);
+        return;
+    }
+    p->pack_map =
+        (struct fetch_map){p->table, deltas->pack->table, deltas->pack->header.payload_offset};
+    p->delta_ranges = range_queue_begin(&p->pack_map, p->patched, range_max(p));
+    lane_init(&p->delta_lane, p, deltas->source, LANE_DELTA);
+    p->base = malloc(DELTA_WINDOW_MAX);
+    p->deltas_lost = p->base == NULL || p->without_deltas;
+}
+
+void pipeline_begin(struct pipeline *p, const struct seeds *seeds, const struct deltas *deltas)
 {
     assert(!p->begun);
     p->seeds = seeds;
-    bool threads = p->options.workers > 0;
-    size_t left = FETCH_IN_FLIGHT_MAX - (threads ? p->stored.size : 0);
+    begin_deltas(p, deltas);
     p->cursor = 0;
-    p->ranges = range_queue_begin(p->table, p->fetched, left / (threads ? p->options.lanes : 1));
+    p->enough = 0;
+    p->ranges = range_queue_begin(&p->image_map, p->fetched, range_max(p));
     p->ranges_done = 0;
     p->check_next = p->check_end = 0;
     chunk_set_clear(p->verified);
@@ -157,9 +195,9 @@ enum err pipeline_try_first(struct pipeline *p, struct error *e)
     }
     struct job j = {.index = l->range.index, .raw = p->raw.bytes, .stored = p->stored.bytes};
     j.chunk = chunk_table_get(p->table, j.index, NULL);
-    enum err err = fetcher_begin(&l->fetcher, p->table, &l->range, e);
+    enum err err = fetcher_begin(&l->fetcher, &l->range, e);
     if (err == OK) {
-        err = fetcher_read(&l->fetcher, &j.chunk, j.stored, e);
+        err = fetcher_read(&l->fetcher, j.index, j.stored, e);
     }
     if (err == OK) {
         err = worker_make(&p->workers[0], &j, e);
@@ -184,7 +222,7 @@ static void release_first(struct pipeline *p)
         return;
     }
     if (j->stored != NULL) {
-        ring_give_back(&p->stored, j->stored, j->chunk.stored_len);
+        ring_give_back(&p->stored, j->stored, j->stored_len);
     }
     ring_give_back(&p->raw, j->raw, j->chunk.raw_len);
     p->first = (p->first + 1) % PIPELINE_WINDOW;
@@ -198,7 +236,8 @@ void pipeline_end(struct pipeline *p)
         threads_stop(p);
     }
     fetcher_drop(&p->lanes[0].fetcher);
-    p->lanes[0].busy = false;
+    fetcher_drop(&p->delta_lane.fetcher);
+    p->lanes[0].busy = p->delta_lane.busy = false;
     free(TAKE_PTR(p->tried_stored));
     while (p->count > 0) {
         p->holds = true;
@@ -207,6 +246,9 @@ void pipeline_end(struct pipeline *p)
     chunk_set_clear(p->taken);
     chunk_set_clear(p->fetched);
     chunk_set_clear(p->copied);
+    chunk_set_clear(p->patched);
+    free(TAKE_PTR(p->base));
+    p->without_deltas = p->without_deltas || p->deltas_lost;
     p->begun = false;
 }
 
@@ -245,6 +287,11 @@ static struct job job_for(const struct pipeline *p, uint32_t index)
     if (chunk_set_has(p->fetched, index)) {
         j.from = PIECE_FETCHED;
         j.state = JOB_WANTED;
+        j.stored_len = j.chunk.stored_len;
+    } else if (chunk_set_has(p->patched, index)) {
+        j.from = PIECE_DELTA;
+        j.state = p->deltas_lost ? JOB_READY : JOB_WANTED;
+        j.stored_len = fetch_place(&p->pack_map, index).len;
     } else if (chunk_set_has(p->copied, index)) {
         j.from = PIECE_COPIED;
         j.state = JOB_STORED;
@@ -254,31 +301,35 @@ static struct job job_for(const struct pipeline *p, uint32_t index)
 
 static bool find_places(struct pipeline *p, struct job *j)
 {
-    bool stored = j->from == PIECE_FETCHED;
+    bool stored = j->stored_len > 0;
     if (!ring_has_room(&p->raw, j->chunk.raw_len) ||
-        (stored && !ring_has_room(&p->stored, j->chunk.stored_len))) {
+        (stored && !ring_has_room(&p->stored, j->stored_len))) {
         return false;
     }
     j->raw = ring_take(&p->raw, j->chunk.raw_len);
-    j->stored = stored ? ring_take(&p->stored, j->chunk.stored_len) : NULL;
+    j->stored = stored ? ring_take(&p->stored, j->stored_len) : NULL;
     return true;
 }
 
-// As many as there is room for; without threads one is enough.
+// As many as there is room for, but not before half of them are gone: threads are woken for several
+// and not for each. Without threads one is enough.
 static void add_jobs(struct pipeline *p)
 {
     size_t most = p->running ? PIPELINE_WINDOW : 1;
     uint32_t end = chunk_table_count(p->table);
+    if (p->count > p->enough) {
+        return;
+    }
     while (p->count < most) {
         while (p->cursor < end && !chunk_set_has(p->taken, p->cursor)) {
             p->cursor++;
         }
         if (p->cursor == end) {
-            return;
+            break;
         }
         struct job j = job_for(p, p->cursor);
         if (!find_places(p, &j)) {
-            return;
+            break;
         }
         if (j.state == JOB_STORED) {
             pthread_cond_signal(&p->work);
@@ -287,23 +338,44 @@ static void add_jobs(struct pipeline *p)
         p->count++;
         p->cursor++;
     }
+    p->enough = p->count / 2;
+}
+
+// As the first lane does: the pack may have the one connection that a server grants.
+static enum err fetch_alone(struct pipeline *p, const struct job *j, struct error *e)
+{
+    enum err err = lane_fetch_alone(&p->lanes[0], j, e);
+    if (err == OK || p->deltas == NULL || p->deltas_lost) {
+        return err;
+    }
+    fetcher_drop(&p->delta_lane.fetcher);
+    lane_lose_deltas(p, "the image cannot be read beside it");
+    return lane_fetch_alone(&p->lanes[0], j, e);
 }
 
 static enum err make_without_threads(struct pipeline *p, struct job *j, struct error *e)
 {
     enum err err = OK;
     if (j->from == PIECE_FETCHED) {
-        err = lane_fetch_alone(&p->lanes[0], j, e);
+        err = fetch_alone(p, j, e);
+    } else if (j->state == JOB_WANTED) {
+        struct error why;
+        if (lane_fetch_alone(&p->delta_lane, j, &why) != OK) {
+            lane_lose_deltas(p, why.msg);
+        }
     }
-    if (err == OK && j->from != PIECE_TAKERS) {
+    bool lost = j->from == PIECE_DELTA && p->deltas_lost;
+    if (err == OK && j->from != PIECE_TAKERS && !lost) {
         err = worker_make(&p->workers[0], j, e);
+    }
+    if (err == OK && j->from == PIECE_DELTA && !lost) {
+        worker_count_delta(p, j);
     }
     return err == OK ? OK : error_context(e, "chunk %" PRIu32, j->index);
 }
 
 static enum err take_from_threads(struct pipeline *p, struct error *e)
 {
-    const struct job *j = &p->window[p->first];
     enum err err = OK;
     pthread_mutex_lock(&p->lock);
     release_first(p);
@@ -311,7 +383,8 @@ static enum err take_from_threads(struct pipeline *p, struct error *e)
     for (size_t i = 0; i < p->lane_count; i++) {
         lane_wake(&p->lanes[i]);
     }
-    j = &p->window[p->first];
+    lane_wake(&p->delta_lane);
+    const struct job *j = &p->window[p->first];
     while (j->state != JOB_READY && !p->failed) {
         pthread_cond_wait(&p->done, &p->lock);
     }
@@ -344,6 +417,11 @@ enum err pipeline_take(struct pipeline *p, uint32_t index, struct piece *ret, st
     const struct job *j = &p->window[p->first];
     assert(p->count > 0 && j->index == index);
     p->holds = true;
-    *ret = (struct piece){.raw = j->raw, .from = j->from, .made = j->made};
+    *ret = (struct piece){j->raw, j->from, j->stored_len, j->made};
     return OK;
+}
+
+const char *pipeline_lost_deltas(const struct pipeline *p)
+{
+    return p->lost_why[0] != '\0' ? p->lost_why : NULL;
 }

@@ -10,7 +10,8 @@
 // A job whose chunk comes from a seed begins as STORED, one that the taker makes as READY.
 //
 // Invariants
-// 1. The window, and all of `struct pipeline` below `lock`, is touched under the lock only. A job's
+// 1. While threads run, the window, and all of `struct pipeline` below `lock`, is touched under the
+//    lock only. A job's
 //    memory belongs to whoever moved it to its state: the lane that has its range while WANTED, the
 //    worker while AT_WORK.
 // 2. Only the taker adds and removes jobs, and calls the rings.
@@ -35,18 +36,28 @@ struct job {
     enum piece_from from;
     bool made;
     struct chunk chunk;
+    uint32_t stored_len; // bytes to be fetched
     uint8_t *stored, *raw;
+};
+
+enum lane_kind {
+    LANE_FIRST, // the source is not the lane's own, and its failure is for good
+    LANE_OTHER, // hands its range back
+    LANE_DELTA, // of the pack; its failure ends it
 };
 
 struct lane {
     struct pipeline *pipeline;
     struct source *source;
-    bool first; // the source is not the lane's own, and its failure is for good
+    enum lane_kind kind;
+    struct range_queue *ranges;
     struct fetcher fetcher;
     bool started; // there is a thread
     pthread_t thread;
     pthread_cond_t wake;
     bool waits;
+    bool fetching; // without the lock, for the job of its range's next chunk
+    bool ended;    // LANE_DELTA: it uses its source no more
     // Its range, while it has one.
     bool busy;
     struct fetch_range range;
@@ -68,17 +79,23 @@ struct pipeline {
     const struct chunk_table *table;
     struct pipeline_options options;
     struct source *source;
-    uint64_t payload_off;            // of the payload in the file
+    struct fetch_map image_map, pack_map;
     size_t lane_count, worker_count; // worker_count: threads that were started
     struct lane lanes[PIPELINE_LANES_MAX];
+    struct lane delta_lane;                      // its source is NULL when there is no pack
     struct worker workers[PIPELINE_WORKERS_MAX]; // the first one works without a thread, too
-    atomic_bool interrupted;                     // sources give up at once
+    // Sources give up at once: all of them, that of the pack.
+    atomic_bool interrupted, deltas_interrupted;
+    bool without_deltas; // they were lost once
 
     // The taker's.
     bool begun, running;
-    struct chunk_set *taken, *fetched, *copied;
+    struct chunk_set *taken, *fetched, *copied, *patched;
     const struct seeds *seeds;
+    const struct deltas *deltas;
+    uint8_t *base;   // window of the base, DELTA_WINDOW_MAX bytes; NULL: there are no deltas
     uint32_t cursor; // the next chunk that may have to be added
+    size_t enough;   // jobs in the window that keep threads busy
     struct ring stored, raw;
     bool holds; // the window's first job was handed out
 
@@ -95,8 +112,12 @@ struct pipeline {
     uint32_t check_next, check_end;
     size_t checks; // under way
     struct chunk_set *verified;
-    struct range_queue ranges;
+    struct range_queue ranges, delta_ranges;
     uint64_t ranges_done;
+    bool base_taken;  // by a worker
+    bool deltas_lost; // they are fetched from the image; `lost_why` says why
+    char lost_why[160];
+    uint32_t deltas_made, deltas_wrong;
     bool stop;
     bool failed; // for good, `error` says why
     struct error error;
@@ -107,22 +128,26 @@ struct job *pipeline_find(struct pipeline *p, uint32_t index);
 // Something went wrong for good. Under the lock.
 void pipeline_fail(struct pipeline *p, uint32_t index, const struct error *e);
 
-void lane_init(struct lane *l, struct pipeline *p, struct source *source);
+void lane_init(struct lane *l, struct pipeline *p, struct source *source, enum lane_kind kind);
 void *lane_main(void *lane);
-// Fetches the chunk of `j`, with the first lane and in the caller's thread.
+// Fetches the chunk of `j` in the caller's thread.
 MUST_CHECK enum err lane_fetch_alone(struct lane *l, const struct job *j, struct error *e);
 // Under the lock: there may be something to do for it.
 void lane_wake(struct lane *l);
+// Under the lock: no deltas come any more.
+void lane_lose_deltas(struct pipeline *p, const char *why);
 
 // What it has already stays.
 MUST_CHECK enum err worker_init(struct worker *w, struct pipeline *p, struct error *e);
 void worker_clear(struct worker *w);
 void *worker_main(void *worker);
-// Stored bytes, or what a seed has, to verified raw bytes. A seed that has something else is no
-// error: j->made says so.
+// Stored bytes, or what a seed has, to verified raw bytes. A seed that has something else, and a
+// delta that does not lead there, is no error: j->made says so.
 MUST_CHECK enum err worker_make(struct worker *w, struct job *j, struct error *e);
+// Under the lock, after a delta: so many that are wrong, and none that is right, are the last.
+void worker_count_delta(struct pipeline *p, const struct job *j);
 
-enum { CHECK_BUF_SIZE = 64 * 1024 };
+enum { CHECK_BUF_SIZE = 128 * 1024 };
 // The room that a worker needs to read back.
 MUST_CHECK enum err check_init(struct worker *w, struct error *e);
 void check_clear(struct worker *w);

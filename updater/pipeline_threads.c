@@ -29,7 +29,7 @@ static void open_lanes(struct pipeline *p)
         if (source_clone(p->source, &p->interrupted, &other, &ignored) != OK) {
             return;
         }
-        lane_init(&p->lanes[p->lane_count], p, other);
+        lane_init(&p->lanes[p->lane_count], p, other, LANE_OTHER);
         p->lane_count++;
     }
 }
@@ -38,6 +38,7 @@ static void open_lanes(struct pipeline *p)
 static void close_lanes(struct pipeline *p)
 {
     for (size_t i = 1; i < p->lane_count; i++) {
+        fetcher_drop(&p->lanes[i].fetcher); // so that all that came is counted
         struct source *other = TAKE_PTR(p->lanes[i].source);
         p->source->others_fetched_bytes += other->fetched_bytes;
         p->source->others_requests += other->requests;
@@ -45,6 +46,9 @@ static void close_lanes(struct pipeline *p)
     }
     p->lane_count = 1;
     source_watch(p->source, NULL);
+    if (p->deltas != NULL) {
+        source_watch(p->deltas->source, NULL);
+    }
 }
 
 static enum err fail_thread(int sys, struct error *e)
@@ -71,6 +75,7 @@ static enum err start_workers(struct pipeline *p, const pthread_attr_t *attribut
     return OK;
 }
 
+// Under the lock: a lane that runs already sees what was started.
 static enum err start_lanes(struct pipeline *p, const pthread_attr_t *attributes, struct error *e)
 {
     for (size_t i = 0; i < p->lane_count; i++) {
@@ -79,6 +84,13 @@ static enum err start_lanes(struct pipeline *p, const pthread_attr_t *attributes
         l->started = sys == 0;
         if (i == 0 && sys != 0) {
             return fail_thread(sys, e);
+        }
+    }
+    struct lane *l = &p->delta_lane;
+    if (p->deltas != NULL && !p->deltas_lost) {
+        l->started = pthread_create(&l->thread, attributes, lane_main, l) == 0;
+        if (!l->started) {
+            lane_lose_deltas(p, "a thread could not be started");
         }
     }
     return OK;
@@ -93,7 +105,9 @@ static enum err start_all(struct pipeline *p, struct error *e)
     int sys = pthread_attr_setstacksize(&attributes, STACK_BYTES);
     enum err err = sys == 0 ? start_workers(p, &attributes, e) : fail_thread(sys, e);
     if (err == OK) {
+        pthread_mutex_lock(&p->lock);
         err = start_lanes(p, &attributes, e);
+        pthread_mutex_unlock(&p->lock);
     }
     pthread_attr_destroy(&attributes);
     return err;
@@ -105,6 +119,9 @@ enum err threads_start(struct pipeline *p, struct error *e)
     sigset_t all;
     sigset_t before;
     source_watch(p->source, &p->interrupted);
+    if (p->deltas != NULL) {
+        source_watch(p->deltas->source, &p->deltas_interrupted);
+    }
     open_lanes(p);
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
@@ -126,11 +143,21 @@ static void tell_to_stop(struct pipeline *p)
     }
     p->stop = true;
     atomic_store(&p->interrupted, true);
+    atomic_store(&p->deltas_interrupted, true);
     pthread_cond_broadcast(&p->work);
     for (size_t i = 0; i < p->lane_count; i++) {
         pthread_cond_signal(&p->lanes[i].wake);
     }
+    pthread_cond_signal(&p->delta_lane.wake);
     pthread_mutex_unlock(&p->lock);
+}
+
+static void join(struct lane *l)
+{
+    if (l->started) {
+        pthread_join(l->thread, NULL);
+        l->started = false;
+    }
 }
 
 void threads_stop(struct pipeline *p)
@@ -140,12 +167,11 @@ void threads_stop(struct pipeline *p)
         pthread_join(p->workers[p->worker_count - 1].thread, NULL);
     }
     for (size_t i = 0; i < p->lane_count; i++) {
-        if (p->lanes[i].started) {
-            pthread_join(p->lanes[i].thread, NULL);
-            p->lanes[i].started = false;
-        }
+        join(&p->lanes[i]);
     }
+    join(&p->delta_lane);
     close_lanes(p);
     atomic_store(&p->interrupted, false);
+    atomic_store(&p->deltas_interrupted, false);
     p->running = false;
 }

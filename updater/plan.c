@@ -16,18 +16,21 @@ void plan_free(struct plan *p)
 {
     if (p != NULL) {
         chunk_set_free(p->differs);
+        deltas_free(p->deltas);
         seeds_free(p->seeds);
         free(p);
     }
 }
 
 uint64_t plan_fetch_bytes(const struct chunk_set *differs, const struct seeds *seeds,
-                          const struct chunk_table *table)
+                          const struct deltas *deltas, const struct chunk_table *table)
 {
+    struct pack_record r;
     uint64_t sum = 0;
     for (uint32_t i = 0; i < chunk_table_count(table); i++) {
         if (plan_fetches(differs, seeds, table, i)) {
-            sum += chunk_table_get(table, i, NULL).stored_len;
+            sum += deltas_find(deltas, i, &r) ? r.stored_len
+                                              : chunk_table_get(table, i, NULL).stored_len;
         }
     }
     return sum;
@@ -35,7 +38,7 @@ uint64_t plan_fetch_bytes(const struct chunk_set *differs, const struct seeds *s
 
 static void count_bytes(struct plan *p, const struct chunk_table *table)
 {
-    p->fetch_bytes = plan_fetch_bytes(p->differs, p->seeds, table);
+    p->fetch_bytes = plan_fetch_bytes(p->differs, p->seeds, p->deltas, table);
     p->copy_bytes = p->zero_bytes = p->write_bytes = p->reused_bytes = 0;
     for (uint32_t i = 0; i < chunk_table_count(table); i++) {
         struct chunk c = chunk_table_get(table, i, NULL);
@@ -132,6 +135,12 @@ static enum err look(const struct scan *scan, bool look_at_all, struct plan *p, 
         chunk_set_add(p->differs, i);
     }
     return OK;
+}
+
+void plan_add_deltas(struct plan *p, const struct chunk_table *table, struct deltas *deltas)
+{
+    p->deltas = deltas;
+    count_bytes(p, table);
 }
 
 enum err plan_make(const struct scan *scan, bool look_at_all, struct plan **ret, struct error *e)

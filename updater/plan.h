@@ -11,13 +11,15 @@
 #define UPDATER_PLAN_H
 
 #include "updater/chunk_set.h"
+#include "updater/deltas.h"
 #include "updater/scan.h"
 #include "updater/seeds.h"
 
 struct plan {
     struct chunk_set *differs;
     struct seeds *seeds;       // NULL until plan_add_seeds()
-    uint64_t fetch_bytes;      // stored bytes to fetch
+    struct deltas *deltas;     // NULL: there is no pack
+    uint64_t fetch_bytes;      // stored bytes to fetch, of the image and the pack
     uint64_t copy_bytes;       // raw bytes the device has elsewhere
     uint64_t zero_bytes;       // raw bytes of zeros
     uint64_t write_bytes;      // raw bytes to write: all that differ but the zeros
@@ -37,6 +39,9 @@ MUST_CHECK enum err plan_make(const struct scan *scan, bool look_at_all, struct 
                               struct error *e);
 // What the device has elsewhere is not fetched. Takes ownership of `seeds`.
 void plan_add_seeds(struct plan *p, const struct chunk_table *table, struct seeds *seeds);
+// What the pack has is fetched from it. Takes ownership of `deltas`; after the seeds, which it is
+// based on.
+void plan_add_deltas(struct plan *p, const struct chunk_table *table, struct deltas *deltas);
 
 // Whether the stored bytes of a chunk that differs must come from the source: it is neither zeros
 // nor the repetition of an earlier chunk, which is in the target by the time it is needed, nor does
@@ -45,6 +50,6 @@ bool plan_fetches(const struct chunk_set *differs, const struct seeds *seeds,
                   const struct chunk_table *table, uint32_t index);
 // Their sum. Bytes that several chunks share count once.
 uint64_t plan_fetch_bytes(const struct chunk_set *differs, const struct seeds *seeds,
-                          const struct chunk_table *table);
+                          const struct deltas *deltas, const struct chunk_table *table);
 
 #endif

@@ -4,10 +4,10 @@
 #include <assert.h>
 #include <string.h>
 
-struct range_queue range_queue_begin(const struct chunk_table *table,
-                                     const struct chunk_set *wanted, uint64_t max_len)
+struct range_queue range_queue_begin(const struct fetch_map *map, const struct chunk_set *wanted,
+                                     uint64_t max_len)
 {
-    return (struct range_queue){.table = table, .wanted = wanted, .max_len = max_len};
+    return (struct range_queue){.map = map, .wanted = wanted, .max_len = max_len};
 }
 
 // Those given back were cut before: they come before all that is not cut yet.
@@ -20,16 +20,16 @@ static void take_given_back(struct range_queue *q, struct fetch_range *ret)
 
 static bool cut(struct range_queue *q, struct fetch_range *ret)
 {
-    uint32_t count = chunk_table_count(q->table);
+    uint32_t count = chunk_table_count(q->map->table);
     while (q->next < count && !chunk_set_has(q->wanted, q->next)) {
         q->next++;
     }
     if (q->next == count) {
         return false;
     }
-    *ret = fetch_range_at(q->table, q->next, q->wanted, q->max_len);
+    *ret = fetch_range_at(q->map, q->next, q->wanted, q->max_len);
     struct fetch_range last = *ret;
-    while (fetch_range_advance(&last, q->table, q->wanted)) {
+    while (fetch_range_advance(&last, q->map, q->wanted)) {
     }
     q->next = last.index + 1;
     return true;

@@ -13,7 +13,7 @@
 enum { RANGES_GIVEN_BACK_MAX = 8 };
 
 struct range_queue {
-    const struct chunk_table *table;
+    const struct fetch_map *map;
     const struct chunk_set *wanted;
     uint64_t max_len;
     uint32_t next; // no wanted chunk before it is still to be cut
@@ -21,9 +21,9 @@ struct range_queue {
     struct fetch_range given_back[RANGES_GIVEN_BACK_MAX]; // in order
 };
 
-// `table` and `wanted` outlive it and do not change.
-struct range_queue range_queue_begin(const struct chunk_table *table,
-                                     const struct chunk_set *wanted, uint64_t max_len);
+// `map` and `wanted` outlive it and do not change.
+struct range_queue range_queue_begin(const struct fetch_map *map, const struct chunk_set *wanted,
+                                     uint64_t max_len);
 // False: none is left now.
 bool range_queue_take(struct range_queue *q, struct fetch_range *ret);
 // What is left of a range; at most RANGES_GIVEN_BACK_MAX are in it at a time.

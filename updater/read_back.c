@@ -33,7 +33,7 @@ enum err read_back(const struct scan *scan, struct fill *fill, struct chunk_set 
             return fail_bad(scan, differs, e);
         }
         progress_begin(scan->progress, "download",
-                       plan_fetch_bytes(differs, fill->seeds, scan->table));
+                       plan_fetch_bytes(differs, fill->seeds, fill->deltas, scan->table));
         err = fill_chunks(fill, differs, e);
         progress_end(scan->progress);
         if (err != OK) {

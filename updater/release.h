@@ -10,6 +10,7 @@
 #define UPDATER_RELEASE_H
 
 #include "format/image.h"
+#include "format/pack.h"
 #include "updater/device.h"
 #include "updater/source.h"
 
@@ -24,6 +25,17 @@ MUST_CHECK enum err release_fetch_head(struct device *d, struct source *source, 
 // with the source, which goes on with it when the payload is asked for.
 MUST_CHECK enum err release_fetch_table(struct device *d, struct source *source,
                                         struct image *image, struct error *e);
+
+struct pack_order {
+    const struct image *target; // with its table
+    const struct image *base;   // its head
+    uint64_t most_bytes;        // for head and table
+};
+// A delta pack, head and table. Signed like an image; ERR_FORMAT when it is for others,
+// ERR_TOO_LARGE when it is more than ordered.
+MUST_CHECK enum err release_fetch_pack(struct device *d, struct source *source,
+                                       const struct pack_order *order, struct pack **ret,
+                                       struct error *e);
 
 // When the first of the certificates that signed it ends: seconds since 1970.
 MUST_CHECK enum err release_signer_not_after(struct device *d, const struct image *image,

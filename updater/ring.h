@@ -27,7 +27,7 @@ struct ring {
 MUST_CHECK enum err ring_init(struct ring *r, size_t size, struct error *e);
 void ring_clear(struct ring *r);
 
-// Whether there is room for `len` (> 0) bytes, or will be only when something was given back.
+// Whether there is room for `len` (> 0) bytes now.
 bool ring_has_room(const struct ring *r, size_t len);
 // NULL: there is none.
 uint8_t *ring_take(struct ring *r, size_t len);

@@ -46,6 +46,7 @@ static struct seed_place place_of(uint64_t seed)
 
 struct seeds {
     const struct slot *target;
+    struct image *running_release;
     struct blk *running[MANIFEST_PARTITIONS_MAX]; // by position in the target; NULL: not there
     uint32_t count;
     uint64_t *all; // pack()ed, in the order of the table
@@ -215,7 +216,8 @@ static bool take_record(struct gathering *g, int index, enum seed_slot slot)
 {
     struct error e;
     struct device *d = g->search->device;
-    const struct slot_record_walk walk = {take_recorded, g};
+    CLEANUP(cleanup_image) struct image *head = NULL;
+    const struct slot_record_walk walk = {take_recorded, g, &head};
     struct image_trust trust;
     g->slot = slot;
     enum err err = device_trust(d, &trust, &e);
@@ -233,6 +235,8 @@ static bool take_record(struct gathering *g, int index, enum seed_slot slot)
     }
     if (!believed) {
         forget(g->seeds, slot);
+    } else if (slot == SEED_RUNNING) {
+        g->seeds->running_release = TAKE_PTR(head);
     }
     return believed;
 }
@@ -380,6 +384,7 @@ void seeds_free(struct seeds *s)
             blk_close(s->running[part]);
         }
     }
+    image_free(s->running_release);
     free(s->all);
     free(s);
 }
@@ -392,6 +397,17 @@ bool seeds_find(const struct seeds *s, uint32_t index, struct seed_place *ret)
     }
     *ret = place_of(*seed);
     return true;
+}
+
+const struct image *seeds_running_release(const struct seeds *s)
+{
+    return s == NULL ? NULL : s->running_release;
+}
+
+struct blk *seeds_running_blk(const struct seeds *s, const char *partition)
+{
+    size_t part = part_named(s->target, partition);
+    return part < s->target->count ? s->running[part] : NULL;
 }
 
 enum err seed_read(const struct seeds *s, const struct seed_place *place, void *buf, size_t len,

@@ -49,6 +49,11 @@ DEFINE_CLEANUP(seeds, struct seeds *, seeds_free)
 
 // Where chunk `index` of the image may stand. False: nowhere. `s` may be NULL: no seeds.
 MUST_CHECK bool seeds_find(const struct seeds *s, uint32_t index, struct seed_place *ret);
+// What the running slot holds by its record, as far as that is believed: the head of its image,
+// without the table. NULL: not known.
+const struct image *seeds_running_release(const struct seeds *s);
+// The device of a partition of the running slot, by its name; NULL: it has none that can be read.
+struct blk *seeds_running_blk(const struct seeds *s, const char *partition);
 // Reads `len` bytes from there; unverified.
 MUST_CHECK enum err seed_read(const struct seeds *s, const struct seed_place *place, void *buf,
                               size_t len, struct error *e);

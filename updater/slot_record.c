@@ -235,6 +235,9 @@ enum err slot_record_walk(struct state_store *s, const char *slot_name,
     } else if (err != OK) {
         err = error_context(e, "slot %s: its stored record", slot_name);
     }
+    if (err == OK && walk->ret_head != NULL) {
+        *walk->ret_head = TAKE_PTR(w.image);
+    }
     image_free(w.image);
     free(w.head);
     return err;

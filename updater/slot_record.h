@@ -45,6 +45,8 @@ struct slot_record_walk {
     void (*each)(void *context, const struct partition_info *info, uint64_t off,
                  const struct chunk *c);
     void *context;
+    // The head, without its table, when all of the record was right; NULL: it is not wanted.
+    struct image **ret_head;
 };
 // As slot_record_load().
 MUST_CHECK enum err slot_record_walk(struct state_store *s, const char *slot_name,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/source.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 enum err source_start(struct source *s, uint64_t off_bytes, uint64_t len_bytes, struct error *e)
@@ -25,6 +26,14 @@ enum err source_clone(struct source *s, const atomic_bool *interrupted, struct s
         return fail(e, ERR_NOT_NOW, 0, "%s: is read from one place at a time", s->name);
     }
     return s->ops->clone(s, interrupted, ret, e);
+}
+
+enum err source_beside(struct source *s, const char *suffix, struct source **ret, struct error *e)
+{
+    if (s->ops->beside == NULL) {
+        return fail(e, ERR_IO, ENOENT, "%s: has no files beside it", s->name);
+    }
+    return s->ops->beside(s, suffix, ret, e);
 }
 
 void source_watch(struct source *s, const atomic_bool *interrupted)

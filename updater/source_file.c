@@ -109,12 +109,29 @@ static void file_close(struct source *s)
     free(f);
 }
 
+static MUST_CHECK enum err file_beside(struct source *s, const char *suffix, struct source **ret,
+                                       struct error *e)
+{
+    CLEANUP(cleanup_free) char *path = NULL;
+    if (asprintf(&path, "%s%s", file_of(s)->path, suffix) < 0) {
+        path = NULL;
+        return fail_memory(e);
+    }
+    struct stat st;
+    // Nobody named it: what is no file is not even opened.
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        return fail(e, ERR_IO, ENOENT, "%s", path);
+    }
+    return source_file_open(path, ret, e);
+}
+
 static const struct source_ops file_ops = {
     .start = file_start,
     .read = file_read,
     .expect_size = file_expect_size,
     .cancel = file_cancel,
     .close = file_close,
+    .beside = file_beside,
 };
 
 enum err source_file_open(const char *path, struct source **ret, struct error *e)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "updater/source_http.h"
+#include "updater/source_http_parts.h"
 
 #include "base/checked.h"
 #include "base/parse.h"
@@ -17,36 +17,6 @@ enum {
     GAP_MAX_BYTES = 64 * 1024, // read and dropped rather than asked for anew
     DROP_PIECE_BYTES = 16 * 1024,
 };
-
-// The answer under way and the range wanted are two things: the answer may begin before the range,
-// end before it, or go on behind it.
-struct source_http {
-    struct source base;
-    struct http_options options;
-    struct http_rate rate;
-    char *url; // with its credentials, for clones
-    const struct clock *clock;
-    struct http_exchange *exchange;
-
-    uint64_t pos; // of the next byte to hand out
-    uint64_t end; // of the range wanted
-    uint64_t expected_size;
-
-    bool answering;
-    bool whole; // a 200: the file from its beginning
-    uint64_t answer_pos;
-    uint64_t answer_end; // SOURCE_SIZE_UNKNOWN: it ends when it ends
-
-    uint64_t wasted_bytes;
-    struct http_retry retry;
-    bool may_retry; // the failure of the last step is worth another try
-    uint64_t retry_after_ms;
-};
-
-static struct source_http *http_of(struct source *s)
-{
-    return (struct source_http *)s;
-}
 
 static const char *host_of(const struct source_http *s)
 {
@@ -175,8 +145,12 @@ static enum err refuse_status(struct source_http *s, const struct http_response 
     if (a->status == 429 || a->status == 503) {
         s->retry_after_ms = http_response_retry_after_ms(a, synchronised ? now_s : 0);
     }
-    return fail(e, ERR_NETWORK, 0, "the server %s answers %s", host_of(s),
-                http_status_text(a->status, status, sizeof status));
+    (void)fail(e, ERR_NETWORK, 0, "the server %s answers %s", host_of(s),
+               http_status_text(a->status, status, sizeof status));
+    // A store that does not let us list it answers 403 for what is not there, or 401.
+    bool none = a->status == 401 || a->status == 403 || a->status == 404 || a->status == 410;
+    e->sys = none ? ENOENT : 0;
+    return e->code;
 }
 
 static MUST_CHECK enum err judge(struct source_http *s, uint64_t first, uint64_t last,
@@ -460,32 +434,6 @@ static void http_close(struct source *source)
     curl_global_cleanup();
 }
 
-static MUST_CHECK enum err http_clone(struct source *source, const atomic_bool *interrupted,
-                                      struct source **ret, struct error *e)
-{
-    struct source_http *s = http_of(source);
-    if (s->whole) {
-        return fail(e, ERR_NOT_NOW, 0, "%s: is read over one connection", source->name);
-    }
-    struct http_options options = s->options;
-    options.retries = 0;
-    options.max_waste_bytes = 0;
-    options.interrupted = interrupted;
-    CLEANUP(cleanup_source) struct source *clone = NULL;
-    enum err r = source_http_open(s->url, &options, s->clock, s->retry.log, &clone, e);
-    if (r == OK) {
-        r = http_exchange_share_tag(s->exchange, http_of(clone)->exchange, e);
-    }
-    if (r != OK) {
-        return r;
-    }
-    clone->size_bytes = source->size_bytes;
-    clone->budget = source->budget;
-    http_of(clone)->expected_size = s->expected_size;
-    *ret = TAKE_PTR(clone);
-    return OK;
-}
-
 static void http_watch(struct source *source, const atomic_bool *interrupted)
 {
     struct source_http *s = http_of(source);
@@ -498,8 +446,9 @@ static const struct source_ops http_ops = {
     .expect_size = http_expect_size,
     .cancel = http_cancel,
     .close = http_close,
-    .clone = http_clone,
+    .clone = source_http_clone,
     .watch = http_watch,
+    .beside = source_http_beside,
 };
 
 bool source_http_is_url(const char *text)

@@ -82,7 +82,7 @@ void line_begin(struct line *s)
             pipeline_want(s->pipeline, i, line_is_fetched(i) ? PIECE_FETCHED : PIECE_TAKERS);
         }
     }
-    pipeline_begin(s->pipeline, NULL);
+    pipeline_begin(s->pipeline, NULL, NULL);
 }
 
 // Chunks from `*index` on, until one fails.

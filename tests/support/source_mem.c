@@ -4,7 +4,9 @@
 #include "tests/support/expect.h"
 #include "updater/byte_budget.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 
 static enum err mem_start(struct source *base, uint64_t off, uint64_t len, struct error *e)
 {
@@ -20,6 +22,9 @@ static enum err mem_start(struct source *base, uint64_t off, uint64_t len, struc
     s->range_count++;
     s->base.requests++;
     s->base.size_bytes = s->len;
+    if (off >= s->refuse_off) {
+        return fail(e, ERR_NETWORK, 0, "%s: refused", base->name);
+    }
     if (off >= s->len) {
         return fail(e, ERR_FORMAT, 0, "%s: the file ends at %zu", base->name, s->len);
     }
@@ -79,12 +84,25 @@ static void mem_close(struct source *base)
     (void)base;
 }
 
+static enum err mem_beside(struct source *base, const char *suffix, struct source **ret,
+                           struct error *e)
+{
+    struct source_mem *s = (struct source_mem *)base;
+    snprintf(s->suffix, sizeof s->suffix, "%s", suffix);
+    if (s->beside == NULL) {
+        return fail(e, ERR_NETWORK, ENOENT, "no such file");
+    }
+    *ret = &s->beside->base;
+    return OK;
+}
+
 static const struct source_ops mem_ops = {
     .start = mem_start,
     .read = mem_read,
     .expect_size = mem_expect_size,
     .cancel = mem_cancel,
     .close = mem_close,
+    .beside = mem_beside,
 };
 
 void source_mem_init(struct source_mem *s, const void *data, size_t len, struct seam_sim *seam)
@@ -96,5 +114,6 @@ void source_mem_init(struct source_mem *s, const void *data, size_t len, struct 
         .len = len,
         .flip_off = SOURCE_MEM_NOWHERE,
         .cut_off = UINT64_MAX,
+        .refuse_off = UINT64_MAX,
     };
 }

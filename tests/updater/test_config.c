@@ -165,15 +165,15 @@ static void the_sample_checks_of_the_services_are_good_ones(void **state)
     }
 }
 
-static void as_many_workers_as_configured_or_as_cpus_up_to_four(void **state)
+static void as_many_workers_as_configured_or_one_more_than_cpus_up_to_four(void **state)
 {
     static const struct {
         unsigned workers, cpus, count;
     } cases[] = {
         {WORKERS_AUTO, 0, 0},
         {WORKERS_AUTO, 1, 0},
-        {WORKERS_AUTO, 2, 2},
-        {WORKERS_AUTO, 3, 3},
+        {WORKERS_AUTO, 2, 3},
+        {WORKERS_AUTO, 3, 4},
         {WORKERS_AUTO, 4, 4},
         {WORKERS_AUTO, 5, 4},
         {WORKERS_AUTO, 64, 4},
@@ -207,7 +207,7 @@ int main(void)
         WITH_DIR(a_file_that_others_may_write_is_refused_for_root),
         WITH_DIR(the_sample_configuration_is_a_good_one),
         WITH_DIR(the_sample_checks_of_the_services_are_good_ones),
-        cmocka_unit_test(as_many_workers_as_configured_or_as_cpus_up_to_four),
+        cmocka_unit_test(as_many_workers_as_configured_or_one_more_than_cpus_up_to_four),
         cmocka_unit_test(freeing_nothing_does_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

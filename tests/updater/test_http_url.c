@@ -206,6 +206,23 @@ static void a_location_that_is_no_url_is_not_followed(void **state)
     assert_not_followed("http://h/a", "http://h:port/", "no URL");
 }
 
+static void expect_beside(const char *url, const char *expected)
+{
+    CLEANUP(cleanup_free) char *beside = NULL;
+    struct error e;
+    assert_ok(http_url_beside(url, ".from-1.vvd", &beside, &e));
+    assert_string_equal(beside, expected);
+}
+
+static void a_file_beside_has_the_same_login_and_query(void **state)
+{
+    (void)state;
+    expect_beside("http://h/a/b.vvi", "http://h/a/b.vvi.from-1.vvd");
+    expect_beside("https://u:p%40w@h:8443/b.vvi?sig=a%2Fb#x",
+                  "https://u:p%40w@h:8443/b.vvi.from-1.vvd?sig=a%2Fb#x");
+    expect_beside("http://h/my%20image.vvi", "http://h/my%20image.vvi.from-1.vvd");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -213,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_default_port_is_not_shown_but_belongs_to_the_origin),
         cmocka_unit_test(user_and_password_are_decoded_and_stand_in_no_text),
         cmocka_unit_test(a_name_holds_no_query),
+        cmocka_unit_test(a_file_beside_has_the_same_login_and_query),
         cmocka_unit_test(an_ipv6_host_keeps_its_brackets),
         cmocka_unit_test(a_url_of_another_scheme_is_refused),
         cmocka_unit_test(a_text_that_is_no_url_is_refused_without_repeating_it),

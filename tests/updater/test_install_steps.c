@@ -276,19 +276,6 @@ static void a_damaged_copy_of_the_environment_is_told(void **state)
     assert_contains(talk(b), "copies of the boot environment is damaged");
 }
 
-static void a_slot_with_bytes_that_cannot_be_read_is_mended(void **state)
-{
-    struct error e;
-    struct install_report report;
-    struct bench *b = *state;
-    struct image_recipe r = recipe("2.0", 2);
-    bench_serve(b, &r);
-    b->slots[SLOT_B][0].unreadable_off = 9000;
-    assert_ok(bench_install(b, &report, &e));
-    assert_contains(talk(b), "slot b: 20480 bytes cannot be read and will be written anew");
-    bench_expect_content(b, 0, content, LEN);
-}
-
 // --- records ---
 
 static void what_was_installed_is_kept_with_its_signed_head(void **state)
@@ -358,18 +345,6 @@ static void without_room_for_the_record_the_old_slot_is_not_given_up(void **stat
     b->state.room++;
     assert_ok(bench_install(b, &report, &e));
     assert_true(report.activated);
-}
-
-static void a_dry_run_asks_for_no_room(void **state)
-{
-    struct error e;
-    struct install_report report;
-    struct bench *b = *state;
-    struct image_recipe r = recipe("2.0", 2);
-    bench_serve(b, &r);
-    b->state.read_only = true;
-    b->options.dry_run = true;
-    assert_ok(bench_install(b, &report, &e));
 }
 
 // The journal has the slot as it is, so it stays as it is: a confirmed slot stays one.
@@ -484,12 +459,10 @@ int main(void)
         steps_test(time_is_the_floor_of_the_device),
         steps_test(an_image_from_after_its_signers_end_is_refused),
         steps_test(a_damaged_copy_of_the_environment_is_told),
-        steps_test(a_slot_with_bytes_that_cannot_be_read_is_mended),
         steps_test(what_was_installed_is_kept_with_its_signed_head),
         steps_test(a_failure_that_cannot_be_recorded_does_not_hide_the_first),
         steps_test(somebody_else_holding_a_lock_is_no_failure_to_record),
         steps_test(without_room_for_the_record_the_old_slot_is_not_given_up),
-        steps_test(a_dry_run_asks_for_no_room),
         steps_test(a_damaged_record_of_a_whole_slot_is_written_anew),
         steps_test(an_install_whose_end_could_not_be_recorded_is_recorded_by_the_next_run),
         steps_test(a_rejected_release_may_be_tried_again),

@@ -24,7 +24,7 @@ static void a_few_ranges_open_no_more_connections_than_there_are(void **state)
     line_open(s, 2, 6);
     pipeline_want(s->pipeline, 1, PIECE_FETCHED);
     pipeline_want(s->pipeline, 100, PIECE_FETCHED);
-    pipeline_begin(s->pipeline, NULL);
+    pipeline_begin(s->pipeline, NULL, NULL);
     assert_ok(pipeline_take(s->pipeline, 1, &piece, &e));
     assert_ok(pipeline_take(s->pipeline, 100, &piece, &e));
     assert_memory_equal(piece.raw, s->content + 100 * LINE_CHUNK, LINE_CHUNK);

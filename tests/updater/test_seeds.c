@@ -223,8 +223,8 @@ static void what_differs_and_has_a_seed_is_not_planned_to_be_fetched(void **stat
     letters_record(s->bench, SLOT_A, "ABC", "PQ");
     gather(s, "XCYC", "PQ");
     const struct chunk_table *table = s->t.image->table;
-    assert_int_equal(plan_fetch_bytes(s->t.differs, NULL, table), 5 * LETTER);
-    assert_int_equal(plan_fetch_bytes(s->t.differs, s->seeds, table), 2 * LETTER);
+    assert_int_equal(plan_fetch_bytes(s->t.differs, NULL, NULL, table), 5 * LETTER);
+    assert_int_equal(plan_fetch_bytes(s->t.differs, s->seeds, NULL, table), 2 * LETTER);
     assert_true(plan_fetches(s->t.differs, s->seeds, table, 0));
     assert_false(plan_fetches(s->t.differs, s->seeds, table, 1));
 }

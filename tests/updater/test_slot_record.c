@@ -205,7 +205,7 @@ static enum err walk(struct stage *s, uint32_t *ret_count, struct error *e)
 {
     struct image_trust trust;
     struct walked walked = {.stage = s};
-    const struct slot_record_walk how = {note, &walked};
+    const struct slot_record_walk how = {.each = note, .context = &walked};
     enum err err = device_trust(&s->bench->device, &trust, e);
     assert_int_equal(err, OK);
     err = slot_record_walk(s->bench->device.state, "b", &trust.verifier, s->bench->device.hasher,

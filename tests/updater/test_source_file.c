@@ -5,6 +5,9 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_data.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+
 enum { FILE_BYTES = 10000 };
 
 static uint8_t content[FILE_BYTES];
@@ -226,12 +229,46 @@ static void a_file_url_of_another_kind_is_refused(void **state)
     assert_false(source_file_is_url("files://image.vvi"));
 }
 
+static void a_file_beside_is_found_by_its_name(void **state)
+{
+    struct error e;
+    char path[256];
+    uint8_t byte = 0;
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    CLEANUP(cleanup_source) struct source *beside = NULL;
+    assert_int_equal(source_beside(s, ".vvd", &beside, &e), ERR_IO);
+    assert_int_equal(e.sys, ENOENT);
+    temp_dir_path(path, sizeof path, *state, "image.vvi.vvd");
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fputc('x', f), 'x');
+    assert_int_equal(fclose(f), 0);
+    assert_ok(source_beside(s, ".vvd", &beside, &e));
+    assert_ok(source_start(beside, 0, 1, &e));
+    assert_ok(source_read(beside, &byte, 1, &e));
+    assert_int_equal(byte, 'x');
+}
+
+static void what_is_no_file_is_none_beside(void **state)
+{
+    struct error e;
+    char path[256];
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    struct source *beside = NULL;
+    temp_dir_path(path, sizeof path, *state, "image.vvi.vvd");
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(source_beside(s, ".vvd", &beside, &e), ERR_IO);
+    assert_int_equal(e.sys, ENOENT);
+}
+
 int main(void)
 {
 #define DIR_TEST(f) cmocka_unit_test_setup_teardown(f, temp_dir_make, temp_dir_remove)
     static const struct CMUnitTest tests[] = {
         DIR_TEST(the_size_is_known_at_once_and_no_request_is_counted),
         DIR_TEST(a_range_is_read_in_pieces),
+        DIR_TEST(a_file_beside_is_found_by_its_name),
+        DIR_TEST(what_is_no_file_is_none_beside),
         DIR_TEST(ranges_may_go_back),
         DIR_TEST(a_range_that_reaches_past_the_end_gives_what_there_is),
         DIR_TEST(reading_past_the_end_is_an_error_and_never_short),

@@ -7,6 +7,7 @@
 #include "updater/byte_budget.h"
 #include "updater/http_rate.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,53 @@ static void nobody_waits_for_another_try_that_was_interrupted(void **state)
     assert_int_equal(r->clock.count, 0);
 }
 
+static struct source *beside(struct http_room *r)
+{
+    struct source *s = NULL;
+    struct error e;
+    assert_ok(source_beside(r->source, ".from-1.vvd", &s, &e));
+    return s;
+}
+
+static void that_a_file_beside_is_not_there_can_be_told(void **state)
+{
+    static const unsigned statuses[] = {401, 403, 404, 410};
+    struct http_room *r = *state;
+    struct error e;
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        char mode[32];
+        snprintf(mode, sizeof mode, "status=%u", statuses[i]);
+        serve_and_open(r, mode);
+        CLEANUP(cleanup_source) struct source *s = beside(r);
+        assert_int_equal(source_start(s, 0, 10, &e), ERR_NETWORK);
+        assert_int_equal(e.sys, ENOENT);
+        assert_contains(s->name, "/image.vvi.from-1.vvd");
+        source_close(TAKE_PTR(r->source));
+        bad_server_clear(&r->server);
+    }
+}
+
+static void nobody_is_waited_for_who_has_a_file_beside(void **state)
+{
+    struct http_room *r = *state;
+    struct error e;
+    serve_and_open(r, "status=503,retry-after=1");
+    CLEANUP(cleanup_source) struct source *s = beside(r);
+    assert_int_equal(source_start(s, 0, 10, &e), ERR_NETWORK);
+    assert_int_equal(e.sys, 0);
+    assert_int_equal(r->clock.count, 0);
+}
+
+static void a_loss_of_a_file_beside_is_made_good_once(void **state)
+{
+    struct http_room *r = *state;
+    struct error e;
+    serve_and_open(r, "silent,hang-up");
+    CLEANUP(cleanup_source) struct source *s = beside(r);
+    assert_int_equal(source_start(s, 0, 10, &e), ERR_NETWORK);
+    assert_int_equal(s->requests, 2);
+}
+
 #define ROOM_TEST(name) cmocka_unit_test_setup_teardown(name, http_room_make, http_room_remove)
 
 int main(void)
@@ -186,6 +234,9 @@ int main(void)
         ROOM_TEST(a_rate_limit_holds_for_both_connections_together),
         ROOM_TEST(a_budget_is_that_of_all_connections),
         ROOM_TEST(an_interrupted_read_gives_up_at_once),
+        ROOM_TEST(that_a_file_beside_is_not_there_can_be_told),
+        ROOM_TEST(nobody_is_waited_for_who_has_a_file_beside),
+        ROOM_TEST(a_loss_of_a_file_beside_is_made_good_once),
         ROOM_TEST(nobody_waits_for_another_try_that_was_interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
