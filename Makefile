@@ -19,7 +19,7 @@ BINDIR        ?= $(PREFIX)/bin
 MANDIR        ?= $(PREFIX)/share/man
 DOCDIR        ?= $(PREFIX)/share/doc/vv-update
 UNITDIR       ?= $(PREFIX)/lib/systemd/system
-VARIANT       := $(if $(SAN),san,release)
+VARIANT       := $(if $(filter thread,$(SAN)),tsan,$(if $(SAN),san,release))
 BUILD         ?= build/$(addsuffix /,$(TRIPLET))$(VARIANT)
 
 # mke2fs, debugfs and nginx stand where an ordinary user's PATH does not look.
@@ -32,7 +32,9 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wv
   -Wundef -Wcast-qual -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum \
   -Wimplicit-fallthrough -Wnull-dereference $(if $(WERROR),-Werror)
 HARDENING := -O2 -fPIE -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=3
-SANITIZE  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+# SAN=thread: for races between threads; else for memory and undefined behaviour.
+SANITIZE  := $(if $(filter thread,$(SAN)),-O1 -fsanitize=thread, \
+  -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined) \
   -fno-omit-frame-pointer
 
 # Asked when the first recipe needs it, not when the file is read: `deps` may have to install it.
@@ -75,8 +77,8 @@ CUTS         := $(BUILD)/tests/board/cuts
 TEST_PROGRAMS := $(UNIT_TESTS) $(CRASH) $(CUTS)
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: all help deps host-deps check check-run unit e2e valgrind crash crash-run mutants \
-  mutants-run bench bench-run demo demo-run lint lint-run fuzz cov board board-run \
+.PHONY: all help deps host-deps check check-run unit e2e valgrind tsan tsan-run crash crash-run \
+  mutants mutants-run bench bench-run demo demo-run lint lint-run fuzz cov board board-run \
   board-programs board-uboot check-board check-board-run check-board-slice \
   check-board-slice-run board-cuts board-cuts-run \
   board-transcript check-scripts check-scripts-run check-recorded check-recorded-run \
@@ -94,6 +96,7 @@ help:
 	  'make check      install what is missing, build, run all tests (SAN=1: under sanitizers)' \
 	  'make unit e2e   the two halves of check, nothing installed' \
 	  'make valgrind   the unit tests under valgrind' \
+	  'make tsan       those that start threads under ThreadSanitizer' \
 	  'make crash      the crash sweep: a million cuts and failures (check has a slice of it)' \
 	  'make mutants    planted bugs, each of which the crash sweep must catch' \
 	  'make lint       structure, format, static analysis, both compilers without warnings' \
@@ -185,6 +188,13 @@ unit: $(UNIT_TESTS)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py unit
 e2e: $(BINARIES)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py e2e
+# Those of the unit tests that start threads.
+THREADED := $(wildcard tests/updater/test_pipeline*.c tests/updater/test_fill_threads.c \
+  tests/updater/test_deltas.c tests/updater/test_source_http_clone.c tests/image-tools/test_*pool.c)
+tsan: host-deps
+	$(Q)$(MAKE) --no-print-directory tsan-run SAN=thread
+tsan-run: $(THREADED:%.c=$(BUILD)/%)
+	$(Q)VV_BIN=$(abspath $(BUILD)) python3 tests/run.py threads
 valgrind: $(UNIT_TESTS)
 	$(Q)VV_BIN=$(abspath $(BUILD)) python3 tests/run.py valgrind
 
