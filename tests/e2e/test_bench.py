@@ -225,6 +225,29 @@ class Tables(unittest.TestCase):
                                                             cells(0, 400)))}
         self.assertEqual(tables.chunk_totals(part), [("16K", 11, 2), ("32K", 22, 2)])
 
+    def test_a_target_is_met_missed_or_met_by_some(self):
+        self.assertEqual(tables.target_row("x", 0.5, [0.25]), ["x", 0.5, "0.25", "met"])
+        self.assertEqual(tables.target_row("x", 0.5, [0.75]), ["x", 0.5, "0.75", "missed"])
+        self.assertEqual(tables.target_row("x", 0.5, [0.75, 0.25]),
+                         ["x", 0.5, "0.25-0.75", "met by some"])
+        self.assertEqual(tables.target_row("x", 0.5, []), ["x", 0.5, "-", "not measured"])
+
+    def test_targets_are_ratios_of_medians_in_the_same_table(self):
+        def runs_of(*seconds):
+            return [{"wall_s": wall, "rss_kib": 15 * 1024} for wall in seconds]
+        results = {
+            "install": {"key": {"size": "large", "file_system": "ext4", "rows": {
+                "ours": runs_of(9, 2, 1), "swupdate": runs_of(4, 4, 4)}}},
+            "delta": {"a": {"cells": {"ours": 8, "zchunk": 10, "ours, pack": "not made"}}},
+        }
+        rows = {row[0]: row[1:] for row in tables.target_rows(results)}
+        self.assertEqual(rows["time of a whole install to swupdate (large, ext4)"],
+                         [0.7, "0.50", "met"])
+        self.assertEqual(rows["time of a whole install to rauc (large, ext4)"][1], "-")
+        self.assertEqual(rows["peak RSS of it in MiB"], [14, "15.00", "missed"])
+        self.assertEqual(rows["bytes of an update, ours to zchunk"], [0.7, "0.80", "missed"])
+        self.assertEqual(rows["bytes of an update, ours, pack to zstd --patch-from"][1], "-")
+
     def test_the_processor_is_named_by_its_model(self):
         self.assertEqual(tables.cpu_model("processor\t: 0\nmodel name\t: A CPU\n"), "A CPU")
 
