@@ -34,8 +34,8 @@ static struct job job_for(const struct fill *f, uint32_t index)
     return j;
 }
 
-// Into `raw`; `*ret_done` is false when the bytes there are not those of the chunk (any more), or not
-// yet.
+// Into `raw`; `*ret_done` is false when the bytes there are not those of the chunk, not any more or
+// not yet.
 static enum err copy_from_target(const struct pass *p, const struct job *j, uint8_t *raw,
                                  bool *ret_done, struct error *e)
 {

@@ -5,8 +5,8 @@
 
 #include "updater/source_http.h"
 
-// That `ca`, `client_cert` and `client_key` can be read, so that a broken path is found here and not
-// at the first handshake: ERR_CONFIG names the key. `ca` may be a directory.
+// That `ca`, `client_cert` and `client_key` can be read, so that a broken path is found here and
+// not at the first handshake: ERR_CONFIG names the key. `ca` may be a directory.
 MUST_CHECK enum err http_options_check(const struct http_options *options, bool *ret_ca_is_dir,
                                        struct error *e);
 

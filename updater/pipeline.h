@@ -16,8 +16,8 @@
 //    when their pack failed, and which are fetched instead, is a matter of time.
 // 2. A piece that is `made` was hashed where it stands.
 // 3. Memory is allocated by pipeline_new() and when threads start, and by nothing in between but
-//    the chunk that was tried, the window of a delta pack (512 KiB) and some 30 KiB for each delta in
-//    libzstd: two rings, whose size follows from the longest chunk of the image.
+//    the chunk that was tried, the window of a delta pack (512 KiB) and some 30 KiB for each delta
+//    in libzstd: two rings, whose size follows from the longest chunk of the image.
 // 4. At most FETCH_IN_FLIGHT_MAX bytes are asked for and not yet taken (or one chunk a lane, where
 //    chunks are that long).
 // 5. The first lane is the source itself, with its retries, and tells what is wrong with it. The
@@ -91,8 +91,8 @@ void pipeline_synced(struct pipeline *p, uint32_t end);
 // All was taken, or no more will be: stops the threads, after they have read back what there is.
 void pipeline_end(struct pipeline *p);
 
-// After pipeline_end(): why the deltas were given up since the last pipeline_begin(), once they were
-// for good. NULL: they were not.
+// After pipeline_end(): why the deltas were given up since the last pipeline_begin(), once they
+// were for good. NULL: they were not.
 const char *pipeline_lost_deltas(const struct pipeline *p);
 
 // Chunks that were read back since the last pipeline_begin() and are right. Good until the next.

@@ -33,7 +33,7 @@ static uint32_t count_next(const struct pipeline *p)
     end = end < p->check_end ? end : p->check_end;
     uint64_t bytes = 0;
     uint32_t i = p->check_next;
-    while (i < end && (bytes == 0 || bytes < CHECK_BYTES)) {
+    while (i < end && bytes < CHECK_BYTES) {
         bytes += chunk_table_get(p->table, i, NULL).raw_len;
         i++;
     }

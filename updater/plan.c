@@ -61,8 +61,8 @@ void plan_add_seeds(struct plan *p, const struct chunk_table *table, struct seed
 
 // --- whether it is worth looking ---
 
-// Bytes of the chunks that can be samples: zeros are everywhere, and heads are not in place while an
-// install is under way.
+// Bytes of the chunks that can be samples: zeros are everywhere, and heads are not in place while
+// an install is under way.
 static bool is_sample(const struct chunk_table *table, uint32_t index, uint32_t *ret_len)
 {
     uint64_t off;

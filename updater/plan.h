@@ -4,9 +4,10 @@
 // Invariants
 // 1. That a chunk is in place is decided by its hash and by nothing else: no journal, no hint.
 //    So an install that was cut short goes on where it was, even when every record of it is lost.
-// 2. A slot of which no sample has the hash it should have is taken to have nothing in place, unless
-//    an install of this image is known to have begun (`look_at_all`). Samples are PLAN_SAMPLE_GAP
-//    bytes apart at most: an install that wrote more than that is found again without any record.
+// 2. A slot of which no sample has the hash it should have is taken to have nothing in place,
+//    unless an install of this image is known to have begun (`look_at_all`). Samples are
+//    PLAN_SAMPLE_GAP bytes apart at most: an install that wrote more than that is found again
+//    without any record.
 #ifndef UPDATER_PLAN_H
 #define UPDATER_PLAN_H
 

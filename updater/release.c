@@ -88,7 +88,7 @@ enum err release_fetch_head(struct device *d, struct source *source, struct imag
                             struct error *e)
 {
     CLEANUP(cleanup_free) uint8_t *head = NULL;
-    size_t len;
+    size_t len = 0;
     struct image_trust trust;
     enum err err = read_head(source, FILE_IMAGE, &head, &len, e);
     if (err == OK) {
@@ -100,8 +100,8 @@ enum err release_fetch_head(struct device *d, struct source *source, struct imag
 enum err release_fetch_table(struct device *d, struct source *source, struct image *image,
                              struct error *e)
 {
-    uint8_t *rest;
-    size_t len;
+    uint8_t *rest = NULL;
+    size_t len = 0;
     enum err err = read_rest(source, &image->header, &rest, &len, e);
     return err == OK ? image_add_table(image, rest, len, d->hasher, e) : err;
 }
@@ -110,7 +110,7 @@ static enum err read_pack(struct device *d, struct source *source, struct pack *
                           struct error *e)
 {
     CLEANUP(cleanup_free) uint8_t *head = NULL;
-    size_t len;
+    size_t len = 0;
     struct image_trust trust;
     enum err err = read_head(source, FILE_PACK, &head, &len, e);
     if (err == OK) {
@@ -136,8 +136,8 @@ enum err release_fetch_pack(struct device *d, struct source *source, const struc
                             struct pack **ret, struct error *e)
 {
     CLEANUP(cleanup_pack) struct pack *pack = NULL;
-    uint8_t *rest;
-    size_t len;
+    uint8_t *rest = NULL;
+    size_t len = 0;
     enum err err = read_pack(d, source, &pack, e);
     if (err == OK) {
         err = check_order(pack, order, e);

@@ -94,8 +94,8 @@ static enum err read_window(const struct scan *s, size_t part, uint64_t off, siz
     return err;
 }
 
-// [off, end) of a partition, where chunk `first` begins at `off`. What comes behind the first window
-// is aligned.
+// [off, end) of a partition, where chunk `first` begins at `off`. What comes behind the first
+// window is aligned.
 static enum err scan_span(struct walk *w, size_t part, uint32_t first, uint64_t off, uint64_t end,
                           struct error *e)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads a slot and hashes every chunk of it against the chunk table. The plan, the read-back and the
-// check before a slot is activated are this one scan.
+// Reads a slot and hashes every chunk of it against the chunk table. The plan, the read-back and
+// the check before a slot is activated are this one scan.
 //
 // Invariants
 // 1. scan_slot() syncs first, so that what is hashed stands on the medium and not in a cache.

@@ -65,9 +65,9 @@ MUST_CHECK enum err source_clone(struct source *s, const atomic_bool *interrupte
 // From now on start() and read() give up soon after `*interrupted` became true, with ERR_NETWORK.
 // NULL: nobody interrupts any more.
 void source_watch(struct source *s, const atomic_bool *interrupted);
-// The file that stands beside this one, under its name with `suffix` behind it. It shares limits and
-// budget. Whether there is one may show only when it is read: ERR_IO or ERR_NETWORK with e->sys ==
-// ENOENT says that there is none.
+// The file that stands beside this one, under its name with `suffix` behind it. It shares limits
+// and budget. Whether there is one may show only when it is read: ERR_IO or ERR_NETWORK with
+// e->sys == ENOENT says that there is none.
 MUST_CHECK enum err source_beside(struct source *s, const char *suffix, struct source **ret,
                                   struct error *e);
 void source_cancel(struct source *s);

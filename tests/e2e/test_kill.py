@@ -16,6 +16,8 @@ import fixtures
 from fixtures import MIB, DeviceTest
 import web_server
 
+# Of several threads, which call comes first is a matter of time; what is written is the same.
+ONE_THREAD = "\n[install]\nworkers=0\n"
 TRACED = "openat,pread64,pwrite64,write,fdatasync,fsync,rename,fallocate"
 CALL = re.compile(r"^\d+ +(\w+)\((.*)$")
 
@@ -110,7 +112,7 @@ class Killed(DeviceTest):
     @unittest.skipIf(os.environ.get("VV_SAN"), "a sanitized program makes calls of its own")
     def test_killed_inside_each_step_it_ends_installed(self):
         image, part = fixtures.release(size=20 * MIB, seed=51)
-        whole = self.device("whole", slot_size=20 * MIB)
+        whole = self.device("whole", slot_size=20 * MIB, extra=ONE_THREAD)
         status, trace = self.traced(whole, image)
         self.assertEqual(status, 0)
         calls = steps_of(trace, whole.slot_file("b"))
@@ -122,7 +124,8 @@ class Killed(DeviceTest):
             chosen = {inside[0], inside[len(inside) // 3], inside[len(inside) // 2], inside[-1]}
             for name, ordinal, _ in sorted(chosen, key=inside.index):
                 with self.subTest(step=step, call=name, ordinal=ordinal):
-                    device = self.device(f"step-{step}-{name}-{ordinal}", slot_size=20 * MIB)
+                    device = self.device(f"step-{step}-{name}-{ordinal}", slot_size=20 * MIB,
+                                         extra=ONE_THREAD)
                     status, trace = self.traced(
                         device, image, "-e", f"inject={name}:signal=KILL:when={ordinal}")
                     self.assertIn(status, (-9, 137), "it was killed")

@@ -33,7 +33,8 @@ LINES = (
 )
 # These stand in some line, in the place of a %s.
 INSIDE = ("It boots next, on trial.", "an unknown release", "rolled back", "release %s in slot %s",
-          "check %s: %s", "%s is %s old", "HTTP %ld", "ours", "starting", '{"status":"ok","version":"$VERSION"}',
+          "check %s: %s", "%s is %s old", "HTTP %ld", "ours", "starting",
+          '{"status":"ok","version":"$VERSION"}',
           '{"status":"error","version":"$VERSION","detail":"no model"}')
 # Whole strings: what the tables are made of.
 WORDS = ("SLOT", "STATE", "VERSION", "RELEASE", "BOOTS LEFT", "good", "bad", "trial", "unknown",

@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-// Raw chunks, so that offsets in the payload are those in the content: 384 of 16 KiB, then the first
-// again, then one of 1 MiB.
+// Raw chunks, so that offsets in the payload are those in the content: 384 of 16 KiB, then the
+// first again, then one of 1 MiB.
 enum { KIB = 1024, MIB = 1024 * 1024, CHUNK = 16 * KIB, CHUNKS = 384, REPEAT = CHUNKS };
 enum { LEN = (CHUNKS + 1) * CHUNK + MIB };
 
