@@ -65,10 +65,10 @@ static enum err take_bytes(struct walk *w, const uint8_t *data, size_t len, bool
         }
         size_t n = w->chunk.raw_len - w->hashed;
         n = n < len ? n : len;
+        w->broken = w->broken || !readable;
         if (err == OK) {
             err = add_to_chunk(w, data, n, e);
         }
-        w->broken = w->broken || !readable;
         w->hashed += (uint32_t)n;
         data += n;
         len -= n;
