@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/hash.h"
 
-#include <openssl/err.h>
+#include "base/openssl.h"
+
 #include <openssl/evp.h>
 
 struct hasher {
     EVP_MD *md;
     EVP_MD_CTX *ctx;
 };
-
-// The first reason OpenSSL gives; its queue is emptied, so that no later error shows an old one.
-static enum err fail_openssl(struct error *e, const char *what)
-{
-    char reason[128];
-    ERR_error_string_n(ERR_get_error(), reason, sizeof reason);
-    ERR_clear_error();
-    return fail(e, ERR_INTERNAL, 0, "sha256: %s: %s", what, reason);
-}
 
 enum err hasher_new(struct hasher **ret_hasher, struct error *e)
 {
@@ -27,7 +19,7 @@ enum err hasher_new(struct hasher **ret_hasher, struct error *e)
     h->md = EVP_MD_fetch(NULL, "SHA256", NULL);
     h->ctx = EVP_MD_CTX_new();
     if (h->md == NULL || h->ctx == NULL) {
-        return fail_openssl(e, "fetch the algorithm");
+        return fail_openssl(e, "sha256: fetch the algorithm");
     }
     *ret_hasher = TAKE_PTR(h);
     return OK;
@@ -45,7 +37,7 @@ void hasher_free(struct hasher *h)
 enum err hasher_begin(struct hasher *h, struct error *e)
 {
     if (EVP_DigestInit_ex2(h->ctx, h->md, NULL) != 1) {
-        return fail_openssl(e, "begin");
+        return fail_openssl(e, "sha256: begin");
     }
     return OK;
 }
@@ -53,7 +45,7 @@ enum err hasher_begin(struct hasher *h, struct error *e)
 enum err hasher_add(struct hasher *h, const void *data, size_t len, struct error *e)
 {
     if (len > 0 && EVP_DigestUpdate(h->ctx, data, len) != 1) {
-        return fail_openssl(e, "add");
+        return fail_openssl(e, "sha256: add");
     }
     return OK;
 }
@@ -61,7 +53,7 @@ enum err hasher_add(struct hasher *h, const void *data, size_t len, struct error
 enum err hasher_end(struct hasher *h, uint8_t ret_digest[SHA256_SIZE], struct error *e)
 {
     if (EVP_DigestFinal_ex(h->ctx, ret_digest, NULL) != 1) {
-        return fail_openssl(e, "end");
+        return fail_openssl(e, "sha256: end");
     }
     return OK;
 }

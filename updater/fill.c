@@ -187,11 +187,14 @@ static enum err run_pass(struct pass *p, struct error *e)
         begin(p);
     }
     struct pipeline *pipeline = p->fill->pipeline;
+    struct log *log = p->fill->device->log;
     enum err err = fill_in_order(p, e);
     pipeline_end(pipeline);
+    if (pipeline_lost_threads(pipeline) != NULL) {
+        log_warn(log, "%s; the install goes on in one", pipeline_lost_threads(pipeline));
+    }
     if (pipeline_lost_deltas(pipeline) != NULL) {
-        log_warn(p->fill->device->log, "the delta pack is no longer used: %s",
-                 pipeline_lost_deltas(pipeline));
+        log_warn(log, "the delta pack is no longer used: %s", pipeline_lost_deltas(pipeline));
     }
     return err;
 }

@@ -83,6 +83,12 @@ enum err pipeline_new(struct source *source, const struct image *image,
         err = make_rings(p, e);
     }
     if (err == OK) {
+        err = fingerprint_key_make(&p->print_key, e);
+    }
+    if (err == OK) {
+        err = fingerprints_new(chunk_table_count(p->table), &p->prints, e);
+    }
+    if (err == OK) {
         err = worker_init(&p->workers[0], p, e);
     }
     if (err == OK) {
@@ -107,6 +113,7 @@ void pipeline_free(struct pipeline *p)
     chunk_set_free(p->copied);
     chunk_set_free(p->patched);
     chunk_set_free(p->verified);
+    fingerprints_free(p->prints);
     ring_clear(&p->raw);
     ring_clear(&p->stored);
     for (size_t i = 0; i < PIPELINE_LANES_MAX; i++) {
@@ -162,8 +169,11 @@ static void begin_deltas(struct pipeline *p, const struct deltas *deltas)
         (struct fetch_map){p->table, deltas->pack->table, deltas->pack->header.payload_offset};
     p->delta_ranges = range_queue_begin(&p->pack_map, p->patched, range_max(p));
     lane_init(&p->delta_lane, p, deltas->source, LANE_DELTA);
+    p->deltas_lost = p->without_deltas;
     p->base = malloc(DELTA_WINDOW_MAX);
-    p->deltas_lost = p->base == NULL || p->without_deltas;
+    if (p->base == NULL) {
+        lane_lose_deltas(p, "there is no memory for its window");
+    }
 }
 
 void pipeline_begin(struct pipeline *p, const struct seeds *seeds, const struct deltas *deltas)
@@ -175,8 +185,10 @@ void pipeline_begin(struct pipeline *p, const struct seeds *seeds, const struct 
     p->enough = 0;
     p->ranges = range_queue_begin(&p->image_map, p->fetched, range_max(p));
     p->ranges_done = 0;
+    p->threads_lost = false;
     p->check_next = p->check_end = 0;
     chunk_set_clear(p->verified);
+    fingerprints_clear(p->prints);
     p->stop = p->failed = false;
     p->begun = true;
 }
@@ -368,8 +380,8 @@ static enum err make_without_threads(struct pipeline *p, struct job *j, struct e
     if (err == OK && j->from != PIECE_TAKERS && !lost) {
         err = worker_make(&p->workers[0], j, e);
     }
-    if (err == OK && j->from == PIECE_DELTA && !lost) {
-        worker_count_delta(p, j);
+    if (err == OK && j->from != PIECE_TAKERS && !lost) {
+        worker_has_made(&p->workers[0], j);
     }
     return err == OK ? OK : error_context(e, "chunk %" PRIu32, j->index);
 }
@@ -403,6 +415,8 @@ enum err pipeline_take(struct pipeline *p, uint32_t index, struct piece *ret, st
     // Threads that cannot be had are done without.
     if (p->options.workers > 0 && !p->running && threads_start(p, e) != OK) {
         p->options.workers = 0;
+        p->threads_lost = true;
+        p->threads_error = *e;
     }
     if (p->running) {
         err = take_from_threads(p, e);
@@ -419,6 +433,11 @@ enum err pipeline_take(struct pipeline *p, uint32_t index, struct piece *ret, st
     p->holds = true;
     *ret = (struct piece){j->raw, j->from, j->stored_len, j->made};
     return OK;
+}
+
+const char *pipeline_lost_threads(const struct pipeline *p)
+{
+    return p->threads_lost ? p->threads_error.msg : NULL;
 }
 
 const char *pipeline_lost_deltas(const struct pipeline *p)

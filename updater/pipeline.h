@@ -8,7 +8,7 @@
 //
 // The one that writes says which chunks it will take, and takes them in target order. Threads work
 // ahead of it as far as memory goes; without threads each chunk is made when it is taken. What it
-// has synced, workers that have nothing else to do read back from the medium meanwhile.
+// has synced is read back from the medium: by workers that have nothing else to do, or at once.
 //
 // Invariants
 // 1. What is taken, and in which order, does not depend on the number of threads, nor on which of
@@ -85,7 +85,8 @@ MUST_CHECK enum err pipeline_take(struct pipeline *p, uint32_t index, struct pie
                                   struct error *e);
 
 // All chunks before `end` are in the slot and on the medium, and no block of them is written again
-// until pipeline_end(): they may be read back.
+// until pipeline_end(): they are read back, and compared with what was hashed when they were made.
+// What was taken is no longer used.
 void pipeline_synced(struct pipeline *p, uint32_t end);
 
 // All was taken, or no more will be: stops the threads, after they have read back what there is.
@@ -94,6 +95,10 @@ void pipeline_end(struct pipeline *p);
 // After pipeline_end(): why the deltas were given up since the last pipeline_begin(), once they
 // were for good. NULL: they were not.
 const char *pipeline_lost_deltas(const struct pipeline *p);
+
+// Why no thread could be started since the last pipeline_begin(), where some were wanted. NULL:
+// they could.
+const char *pipeline_lost_threads(const struct pipeline *p);
 
 // Chunks that were read back since the last pipeline_begin() and are right. Good until the next.
 const struct chunk_set *pipeline_verified(const struct pipeline *p);

@@ -19,9 +19,11 @@
 #define UPDATER_PIPELINE_PARTS_H
 
 #include "format/codec.h"
+#include "updater/fingerprints.h"
 #include "updater/pipeline.h"
 #include "updater/range_queue.h"
 #include "updater/ring.h"
+#include "updater/scan.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -65,14 +67,21 @@ struct lane {
     uint64_t rest, rest_until;
 };
 
+// Chunks that are read back in one go are so many at most.
+enum { CHECK_CHUNKS_MAX = 64 };
+
 struct worker {
     struct pipeline *pipeline;
     pthread_t thread;
     struct hasher *hasher;
     struct decoder *decoder;
-    // To read back with; NULL: it does not.
+    struct fingerprinter *fingerprinter;
+    struct fingerprint print; // of the job it made last
+    // To read back with, where that is wanted; `buf` where it has a thread. Without one the memory
+    // that jobs are made in is used: the last one was written.
     uint8_t *buf;
     struct chunk_set *differs;
+    struct scan_print prints[CHECK_CHUNKS_MAX];
 };
 
 struct pipeline {
@@ -90,6 +99,8 @@ struct pipeline {
 
     // The taker's.
     bool begun, running;
+    bool threads_lost; // they could not be started: `threads_error`
+    struct error threads_error;
     struct chunk_set *taken, *fetched, *copied, *patched;
     const struct seeds *seeds;
     const struct deltas *deltas;
@@ -111,6 +122,8 @@ struct pipeline {
     // What is to be read back: [check_next, check_end).
     uint32_t check_next, check_end;
     size_t checks; // under way
+    struct fingerprint_key print_key;
+    struct fingerprints *prints; // of what was made and hashed
     struct chunk_set *verified;
     struct range_queue ranges, delta_ranges;
     uint64_t ranges_done;
@@ -144,15 +157,19 @@ void *worker_main(void *worker);
 // Stored bytes, or what a seed has, to verified raw bytes. A seed that has something else, and a
 // delta that does not lead there, is no error: j->made says so.
 MUST_CHECK enum err worker_make(struct worker *w, struct job *j, struct error *e);
-// Under the lock, after a delta: so many that are wrong, and none that is right, are the last.
-void worker_count_delta(struct pipeline *p, const struct job *j);
+// Under the lock, after worker_make().
+void worker_has_made(struct worker *w, const struct job *j);
 
 enum { CHECK_BUF_SIZE = 128 * 1024 };
-// The room that a worker needs to read back.
+// What a worker needs to read back, and its buffer where it has a thread.
 MUST_CHECK enum err check_init(struct worker *w, struct error *e);
+MUST_CHECK enum err check_init_buf(struct worker *w, struct error *e);
 void check_clear(struct worker *w);
+bool checks_are_wanted(const struct pipeline *p);
 // Under the lock, which is let go meanwhile: reads back a few chunks. False: there are none.
 bool check_some(struct worker *w);
+// So much waits to be read back that it comes first.
+bool checks_are_behind(const struct pipeline *p);
 bool checks_are_done(const struct pipeline *p);
 
 // All threads, or none and an error.

@@ -62,7 +62,7 @@ static enum err start_workers(struct pipeline *p, const pthread_attr_t *attribut
         struct worker *w = &p->workers[p->worker_count];
         enum err err = worker_init(w, p, e);
         if (err == OK) {
-            err = check_init(w, e);
+            err = check_init_buf(w, e);
         }
         if (err != OK) {
             return err;

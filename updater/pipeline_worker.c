@@ -7,12 +7,19 @@ enum err worker_init(struct worker *w, struct pipeline *p, struct error *e)
 {
     w->pipeline = p;
     enum err err = w->hasher == NULL ? hasher_new(&w->hasher, e) : OK;
-    return err == OK && w->decoder == NULL ? decoder_new(&w->decoder, e) : err;
+    if (err == OK && w->fingerprinter == NULL) {
+        err = fingerprinter_new(&p->print_key, &w->fingerprinter, e);
+    }
+    if (err == OK && w->decoder == NULL) {
+        err = decoder_new(&w->decoder, e);
+    }
+    return err == OK ? check_init(w, e) : err;
 }
 
 void worker_clear(struct worker *w)
 {
     hasher_free(TAKE_PTR(w->hasher));
+    fingerprinter_free(TAKE_PTR(w->fingerprinter));
     decoder_free(TAKE_PTR(w->decoder));
     check_clear(w);
 }
@@ -50,7 +57,8 @@ static enum err patch(struct worker *w, struct job *j, struct error *e)
     return err == ERR_IO || err == ERR_FORMAT ? OK : err;
 }
 
-void worker_count_delta(struct pipeline *p, const struct job *j)
+// So many that are wrong, and none that is right, are the last.
+static void count_delta(struct pipeline *p, const struct job *j)
 {
     p->deltas_made += j->made ? 1 : 0;
     p->deltas_wrong += j->made ? 0 : 1;
@@ -59,7 +67,7 @@ void worker_count_delta(struct pipeline *p, const struct job *j)
     }
 }
 
-enum err worker_make(struct worker *w, struct job *j, struct error *e)
+static enum err make(struct worker *w, struct job *j, struct error *e)
 {
     if (j->from == PIECE_COPIED) {
         return copy(w, j, e);
@@ -70,6 +78,33 @@ enum err worker_make(struct worker *w, struct job *j, struct error *e)
     enum err err = decode_chunk(w->decoder, w->hasher, &j->chunk, j->stored, j->raw, e);
     j->made = err == OK;
     return err;
+}
+
+static enum err take_print(struct worker *w, const struct job *j, struct error *e)
+{
+    enum err err = fingerprint_begin(w->fingerprinter, e);
+    if (err == OK) {
+        err = fingerprint_add(w->fingerprinter, j->raw, j->chunk.raw_len, e);
+    }
+    return err == OK ? fingerprint_end(w->fingerprinter, &w->print, e) : err;
+}
+
+enum err worker_make(struct worker *w, struct job *j, struct error *e)
+{
+    enum err err = make(w, j, e);
+    bool wanted = j->made && checks_are_wanted(w->pipeline);
+    return err == OK && wanted ? take_print(w, j, e) : err;
+}
+
+void worker_has_made(struct worker *w, const struct job *j)
+{
+    struct pipeline *p = w->pipeline;
+    if (j->made && checks_are_wanted(p)) {
+        fingerprints_keep(p->prints, j->index, &w->print);
+    }
+    if (j->from == PIECE_DELTA) {
+        count_delta(p, j);
+    }
 }
 
 // The first in the window: it is the one that will be taken first.
@@ -96,9 +131,9 @@ static void work_on(struct worker *w, struct job *j)
     enum err err = worker_make(w, j, &e);
     pthread_mutex_lock(&p->lock);
     j->state = err == OK ? JOB_READY : JOB_FAILED;
+    worker_has_made(w, j);
     if (delta) {
         p->base_taken = false;
-        worker_count_delta(p, j);
         pthread_cond_signal(&p->work);
     }
     if (err != OK) {
@@ -115,7 +150,7 @@ void *worker_main(void *worker)
     struct pipeline *p = w->pipeline;
     pthread_mutex_lock(&p->lock);
     while (!p->stop) {
-        struct job *j = next_job(p);
+        struct job *j = checks_are_behind(p) ? NULL : next_job(p);
         if (j != NULL) {
             work_on(w, j);
         } else if (!check_some(w)) {

@@ -8,10 +8,12 @@ struct walk {
     const struct scan *scan;
     struct chunk_set *differs;
     uint64_t unreadable;
+    uint32_t first; // chunk that the scan's prints begin with
     uint32_t index; // of the chunk being hashed
     struct chunk chunk;
-    uint32_t hashed; // bytes of it so far
-    bool broken;     // a part of it could not be read, or is not the zeros it should be
+    const struct scan_print *print; // it is compared with; NULL: with its hash
+    uint32_t hashed;                // bytes of it so far
+    bool broken; // a part of it could not be read, or is not the zeros it should be
 };
 
 static bool is_zeros(const uint8_t *data, size_t len)
@@ -19,18 +21,32 @@ static bool is_zeros(const uint8_t *data, size_t len)
     return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
 }
 
-static enum err end_chunk(struct walk *w, struct error *e)
+static enum err end_hash(struct walk *w, struct error *e)
 {
     uint8_t digest[SHA256_SIZE];
-    bool differs = w->broken;
+    enum err err = hasher_end(w->scan->hasher, digest, e);
+    w->broken = w->broken || memcmp(digest, w->chunk.raw_sha256, SHA256_SIZE) != 0;
+    return err;
+}
+
+static enum err end_print(struct walk *w, struct error *e)
+{
+    struct fingerprint print;
+    enum err err = fingerprint_end(w->scan->fingerprinter, &print, e);
+    w->broken = w->broken || !fingerprint_equal(&print, &w->print->print);
+    return err;
+}
+
+static enum err end_chunk(struct walk *w, struct error *e)
+{
+    enum err err = OK;
     if (w->chunk.codec != CODEC_ZERO) {
-        enum err err = hasher_end(w->scan->hasher, digest, e);
-        if (err != OK) {
-            return err;
-        }
-        differs = differs || memcmp(digest, w->chunk.raw_sha256, SHA256_SIZE) != 0;
+        err = w->print != NULL ? end_print(w, e) : end_hash(w, e);
     }
-    if (differs) {
+    if (err != OK) {
+        return err;
+    }
+    if (w->broken) {
         chunk_set_add(w->differs, w->index);
     }
     w->index++;
@@ -41,8 +57,14 @@ static enum err end_chunk(struct walk *w, struct error *e)
 
 static enum err begin_chunk(struct walk *w, struct error *e)
 {
-    w->chunk = chunk_table_get(w->scan->table, w->index, NULL);
-    return w->chunk.codec == CODEC_ZERO ? OK : hasher_begin(w->scan->hasher, e);
+    const struct scan *s = w->scan;
+    w->chunk = chunk_table_get(s->table, w->index, NULL);
+    w->print = s->prints != NULL ? &s->prints[w->index - w->first] : NULL;
+    w->print = w->print != NULL && w->print->known ? w->print : NULL;
+    if (w->chunk.codec == CODEC_ZERO) {
+        return OK;
+    }
+    return w->print != NULL ? fingerprint_begin(s->fingerprinter, e) : hasher_begin(s->hasher, e);
 }
 
 static enum err add_to_chunk(struct walk *w, const uint8_t *data, size_t len, struct error *e)
@@ -51,7 +73,8 @@ static enum err add_to_chunk(struct walk *w, const uint8_t *data, size_t len, st
         w->broken = w->broken || !is_zeros(data, len);
         return OK;
     }
-    return hasher_add(w->scan->hasher, data, len, e);
+    return w->print != NULL ? fingerprint_add(w->scan->fingerprinter, data, len, e)
+                            : hasher_add(w->scan->hasher, data, len, e);
 }
 
 // The next `len` bytes of the partition: hashed chunk by chunk.
@@ -141,7 +164,7 @@ static enum err scan_run(struct walk *w, uint32_t first, uint32_t count, struct 
 enum err scan_chunks(const struct scan *s, uint32_t first, uint32_t count,
                      struct chunk_set *differs, uint64_t *ret_unreadable, struct error *e)
 {
-    struct walk w = {.scan = s, .differs = differs};
+    struct walk w = {.scan = s, .differs = differs, .first = first};
     enum err err = scan_run(&w, first, count, e);
     if (err == OK && ret_unreadable != NULL) {
         *ret_unreadable = w.unreadable;

@@ -4,6 +4,14 @@
 #include "tests/support/expect.h"
 #include "tests/support/pipeline_bench.h"
 
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 static void one_pipeline_runs_again_and_again(void **state)
 {
     struct line *s = *state;
@@ -57,6 +65,45 @@ static void who_takes_no_more_ends_all_waits(void **state)
     line_run(s);
 }
 
+// From here on this process gets no more threads, as at the limit of a control group.
+static bool forbid_threads(void)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone3, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog filter = {sizeof steps / sizeof steps[0], steps};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+static void threads_that_cannot_be_started_are_done_without_and_that_is_said(void **state)
+{
+    struct line *s = *state;
+    line_open(s, 2, 4);
+    line_run(s);
+    assert_null(pipeline_lost_threads(s->pipeline));
+    pid_t child = fork();
+    if (child == 0) {
+        struct error e;
+        uint32_t index = 0;
+        bool forbidden = forbid_threads();
+        line_open(s, 2, 4);
+        line_begin(s);
+        bool took = line_take_all(s, &index, &e) == OK;
+        pipeline_end(s->pipeline);
+        const char *why = pipeline_lost_threads(s->pipeline);
+        bool said = why != NULL && strstr(why, "a thread could not be started") != NULL;
+        _exit(forbidden && took && said ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -64,6 +111,7 @@ int main(void)
         line_test(a_few_ranges_open_no_more_connections_than_there_are),
         line_test(a_source_that_is_read_from_one_place_is_read_by_one_lane),
         line_test(who_takes_no_more_ends_all_waits),
+        line_test(threads_that_cannot_be_started_are_done_without_and_that_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

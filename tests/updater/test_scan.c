@@ -206,6 +206,48 @@ static void a_few_chunks_are_scanned_by_themselves(void **state)
     assert_int_equal(s->rootfs->syncs, 0);
 }
 
+// Of the chunk as the medium of the slot has it now.
+static struct fingerprint print_of(struct stage *s, struct fingerprinter *f, uint32_t index)
+{
+    struct error e;
+    struct fingerprint print;
+    uint64_t off;
+    struct chunk c = chunk_table_get(s->t.image->table, index, &off);
+    assert_ok(fingerprint_begin(f, &e));
+    assert_ok(fingerprint_add(f, s->rootfs->data + off, c.raw_len, &e));
+    assert_ok(fingerprint_end(f, &print, &e));
+    return print;
+}
+
+static void a_chunk_with_a_fingerprint_has_to_look_like_that(void **state)
+{
+    enum { FIRST = 1, COUNT = 4 };
+    struct stage *s = *state;
+    struct error e;
+    struct fingerprint_key key;
+    struct scan_print prints[COUNT] = {{.known = false}};
+    CLEANUP(cleanup_fingerprinter) struct fingerprinter *f = NULL;
+    assert_ok(fingerprint_key_make(&key, &e));
+    assert_ok(fingerprinter_new(&key, &f, &e));
+    struct scan scan = bench_scan(s->bench, &s->t);
+    scan.prints = prints;
+    scan.fingerprinter = f;
+    uint64_t off[COUNT];
+    for (uint32_t i = 0; i < COUNT; i++) {
+        (void)chunk_table_get(s->t.image->table, FIRST + i, &off[i]);
+    }
+    // 1: hash and medium agree; 2, 3: print and medium agree, or not, which is all that counts; 4:
+    // there is no print, and the hash says no.
+    s->rootfs->data[off[1]] ^= 1;
+    prints[1] = (struct scan_print){true, print_of(s, f, FIRST + 1)};
+    prints[2] = (struct scan_print){true, print_of(s, f, FIRST + 2)};
+    prints[2].print.bytes[FINGERPRINT_SIZE - 1] ^= 0x80;
+    s->rootfs->data[off[3]] ^= 1;
+    assert_ok(scan_chunks(&scan, FIRST, COUNT, s->t.differs, NULL, &e));
+    const uint32_t expected[] = {FIRST + 2, FIRST + 3};
+    expect_differing(s, 2, expected);
+}
+
 static void zeros_are_compared_to_the_last_byte(void **state)
 {
     enum { LEN = 3 * 8192 };
@@ -260,6 +302,7 @@ int main(void)
         scan_test(any_length_of_the_buffer_finds_the_same),
         scan_test(what_is_skipped_is_not_read),
         scan_test(a_few_chunks_are_scanned_by_themselves),
+        scan_test(a_chunk_with_a_fingerprint_has_to_look_like_that),
         cmocka_unit_test(zeros_are_compared_to_the_last_byte),
         scan_test(a_sync_that_fails_is_an_error),
     };
