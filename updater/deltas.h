@@ -19,6 +19,9 @@
 #include "updater/seeds.h"
 #include "updater/source.h"
 
+// Less than this is not worth the requests for head and table of a pack.
+enum { DELTAS_WORTH = 32 * 1024 };
+
 struct deltas {
     struct source *source; // of the pack
     struct pack *pack;

@@ -5,6 +5,7 @@
 #include "base/version.h"
 #include "bootloader/boot_defaults.h"
 #include "bootloader/bootenv_uboot.h"
+#include "updater/deltas.h"
 #include "updater/fill.h"
 #include "updater/running_slot.h"
 
@@ -183,6 +184,7 @@ enum err device_open(struct config *config, enum device_mode mode, struct log *l
     d->log = log;
     d->progress = *progress;
     d->sync_bytes = FILL_SYNC;
+    d->deltas_worth_bytes = DELTAS_WORTH;
     d->workers = config_workers(config, cpus_usable());
     d->lanes = config->connections;
     d->open_blk = blk_file_open;

@@ -42,6 +42,8 @@ struct device {
     // Step 6 syncs and sets the resume mark when it has written so much: FILL_SYNC. A simulated
     // device, whose slots are small, takes less.
     uint64_t sync_bytes;
+    // A delta pack is asked for when so much is left to fetch: DELTAS_WORTH. Less on such a device.
+    uint64_t deltas_worth_bytes;
     // Threads that decode (0: all is done in one thread, as on a simulated device), and ranges that
     // are fetched side by side.
     unsigned workers, lanes;

@@ -69,15 +69,12 @@ static enum err add_seeds(struct install *in, struct error *e)
     return err;
 }
 
-// Less than this is not worth the requests for head and table of a pack.
-enum { DELTAS_WORTH_BYTES = 32 * 1024 };
-
 static void add_deltas(struct install *in)
 {
     struct plan *p = in->plan;
     // What head and table may cost (deltas.h) is not to be what the image lacks in the end.
     uint64_t room = byte_budget_left(&in->budget);
-    if (p->fetch_bytes < DELTAS_WORTH_BYTES ||
+    if (p->fetch_bytes < in->device->deltas_worth_bytes ||
         room < p->fetch_bytes + p->fetch_bytes / 2 + RELEASE_FIRST_RANGE) {
         return;
     }

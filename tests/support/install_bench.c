@@ -152,6 +152,7 @@ static void make_device(struct bench *b)
     d->clock = &b->clock.base;
     d->log = &b->log;
     d->sync_bytes = FILL_SYNC;
+    d->deltas_worth_bytes = DELTAS_WORTH;
     d->lanes = 1;
     d->open_blk = blk_mem_open;
     d->reboot = count_reboot;

@@ -55,6 +55,7 @@ static void a_device_is_opened_with_all_its_parts(void **state)
     assert_non_null(d->hasher);
     assert_int_equal(d->journal.step, STEP_IDLE);
     assert_int_equal(d->sync_bytes, FILL_SYNC);
+    assert_int_equal(d->deltas_worth_bytes, DELTAS_WORTH);
     assert_int_equal(d->lanes, d->config->connections);
     assert_true(d->lanes >= 1 && d->lanes <= PIPELINE_LANES_MAX);
     assert_true(d->workers <= PIPELINE_WORKERS_MAX);
