@@ -2,6 +2,7 @@
 // The proof against power cuts: every life, every cut. Prints what was tried, by the numbered steps
 // of the order of operations, and what was violated; exit status 1 if anything was.
 #include "tests/sim/explore.h"
+#include "tests/sim/sim_kit_bytes.h"
 #include "tests/sim/sim_memory.h"
 #include "tests/support/expect.h"
 
@@ -22,21 +23,32 @@ enum { PER_MILLE = 300 };
 static const uint32_t even_cuts[] = {1024, 0};
 static const uint32_t odd_cuts[] = {701, 2100, 5, 1024, 333, 3000, 0};
 
-// Shapes of a device; the kit has images of that many kinds of chunks.
+// What chunks of the images are like. Lives that are about the last kit are played with no other.
+enum kit { KIT_EVEN, KIT_ODD, KIT_BYTES, KITS };
+
+enum { BOTH = 1u << CONTRACT_ORDER | 1u << CONTRACT_BOOTCOUNT };
+
+// Shapes of a device.
 static const struct {
     const char *name;
     uint32_t sector_bytes;
     bool lies, real_env;
-    unsigned kit;
+    enum kit kit;
+    unsigned contracts;      // bit i: contract i
     unsigned share;          // per mille of the outcomes that others try
     unsigned failure_stride; // times that of explore.h; 0: a disk that lies says OK to everything
     unsigned memory_stride;  // times that
 } shapes[] = {
-    {"512", 512, false, false, 0, 1000, 1, 31},  {"512odd", 512, false, false, 1, 1000, 1, 31},
-    {"4096", 4096, false, false, 1, 1000, 1, 1}, {"lies", 512, true, false, 0, 1000, 0, 0},
-    {"real", 512, false, true, 0, 30, 8, 4},
+    // Where chunks come from has nothing to do with the contract.
+    {"512bytes", 512, false, false, KIT_BYTES, 1u << CONTRACT_ORDER, 1000, 1, 31},
+    {"4096bytes", 4096, false, false, KIT_BYTES, 1u << CONTRACT_BOOTCOUNT, 1000, 1, 5},
+    {"512", 512, false, false, KIT_EVEN, BOTH, 1000, 1, 31},
+    {"512odd", 512, false, false, KIT_ODD, BOTH, 1000, 1, 31},
+    {"4096", 4096, false, false, KIT_ODD, BOTH, 1000, 1, 1},
+    {"lies", 512, true, false, KIT_EVEN, BOTH, 1000, 0, 0},
+    {"real", 512, false, true, KIT_EVEN, BOTH, 30, 8, 4},
 };
-enum { SHAPES = sizeof shapes / sizeof shapes[0], KITS = 2 };
+enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
 struct plan {
     struct explore_options options;
@@ -54,12 +66,21 @@ struct shared {
     struct tally tallies[WORKERS_MAX];
 };
 
+static bool is_played(size_t shape, const struct life *l, int contract)
+{
+    return l->bytes == (shapes[shape].kit == KIT_BYTES) &&
+           (shapes[shape].contracts >> contract & 1) != 0;
+}
+
 static void make_subjects(struct plan *p, struct sim_kit *const kits[KITS])
 {
     for (size_t shape = 0; shape < SHAPES; shape++) {
         for (size_t life = 0; life < lives_count; life++) {
             for (int contract = 0; contract < 2; contract++) {
                 char name[SUBJECT_NAME_SIZE];
+                if (!is_played(shape, &lives[life], contract)) {
+                    continue;
+                }
                 struct subject s = {
                     .life = &lives[life],
                     .shape = {(enum contract)contract, shapes[shape].sector_bytes,
@@ -108,6 +129,7 @@ static void add(struct tally *sum, const struct tally *t)
         sum->failures[i] += t->failures[i];
     }
     sum->real_states += t->real_states;
+    sum->bytes_states += t->bytes_states;
     for (int i = 0; i <= FINDING_INVARIANTS; i++) {
         sum->violations[i] += t->violations[i];
     }
@@ -193,28 +215,29 @@ static uint64_t print_tally(const struct tally *t, uint64_t seed)
     }
     uint64_t violations = print_violations(t);
     printf("crash: %" PRIu64 " states, %" PRIu64 " cuts, %" PRIu64 " nested, %" PRIu64
-           " failing calls, %" PRIu64 " through libubootenv, seed %" PRIu64 ", %" PRIu64
-           " violations\n",
+           " failing calls, %" PRIu64 " through libubootenv, %" PRIu64
+           " of images cut at bytes, seed %" PRIu64 ", %" PRIu64 " violations\n",
            sum_of(t->states), sum_of(t->cuts), sum_of(t->nested), sum_of(t->failures),
-           t->real_states, seed, violations);
+           t->real_states, t->bytes_states, seed, violations);
     return violations;
 }
 
 // What the whole of it has to come to, so that a part which is not tried any more does not go
 // unseen.
-enum { STATES_MIN = 1000000, REAL_STATES_MIN = 20000, STEP_MIN = 1000 };
+enum { STATES_MIN = 1000000, REAL_STATES_MIN = 20000, BYTES_STATES_MIN = 50000, STEP_MIN = 1000 };
 
 static bool is_enough(const struct tally *t)
 {
-    bool enough = sum_of(t->states) >= STATES_MIN && t->real_states >= REAL_STATES_MIN;
+    bool enough = sum_of(t->states) >= STATES_MIN && t->real_states >= REAL_STATES_MIN &&
+                  t->bytes_states >= BYTES_STATES_MIN;
     for (int step = 1; step <= STEPS; step++) {
         enough = enough && t->states[step] >= STEP_MIN && t->cuts[step] >= STEP_MIN &&
                  t->nested[step] >= STEP_MIN && t->failures[step] >= STEP_MIN;
     }
     if (!enough) {
-        printf("crash: too little was tried: %d states, %d of them through libubootenv, and %d of "
-               "everything in each step are expected\n",
-               STATES_MIN, REAL_STATES_MIN, STEP_MIN);
+        printf("crash: too little was tried: %d states, %d of them through libubootenv, %d of "
+               "images cut at bytes, and %d of everything in each step are expected\n",
+               STATES_MIN, REAL_STATES_MIN, BYTES_STATES_MIN, STEP_MIN);
     }
     return enough;
 }
@@ -304,7 +327,8 @@ int main(int argc, char **argv)
     sim_memory_keep();
     static struct plan p;
     p = plan_from(argc, argv, &token);
-    struct sim_kit *kits[KITS] = {sim_kit_make(even_cuts, 0), sim_kit_make(odd_cuts, 1024)};
+    struct sim_kit *kits[KITS] = {sim_kit_make(even_cuts, 0), sim_kit_make(odd_cuts, 1024),
+                                  sim_kit_make_bytes()};
     make_subjects(&p, kits);
     int status;
     if (p.count == 0) {

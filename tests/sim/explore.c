@@ -64,6 +64,7 @@ static void count_state(struct explorer *x, int step, unsigned depth)
     t->states[step]++;
     t->nested[step] += depth > 0;
     t->real_states += x->subject->shape.real_env;
+    t->bytes_states += x->subject->life->bytes;
 }
 
 // One state: the moment's media, cut, and then all that follows. Its recovery is recorded when

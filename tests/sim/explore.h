@@ -24,7 +24,8 @@ struct tally {
     uint64_t cuts[STEPS + 1];   // moments that were cut
     uint64_t nested[STEPS + 1]; // states with a second or third cut
     uint64_t failures[STEPS + 1];
-    uint64_t real_states; // through the real libubootenv
+    uint64_t real_states;  // through the real libubootenv
+    uint64_t bytes_states; // with the releases of sim_kit_bytes.h
     uint64_t violations[FINDING_INVARIANTS + 1];
     struct findings findings; // of the subject at hand, and the state it is in
 };

@@ -147,7 +147,8 @@ static void check_journal_of_slots(struct world *w)
     for (int slot = 0; slot < SLOT_COUNT; slot++) {
         enum slot_content content = j.slots[slot].content;
         bool named = j.slots[slot].release.version[0] != '\0'; // else: as the factory made it
-        if (content == CONTENT_UNKNOWN || content == CONTENT_PARTIAL || !named) {
+        if (content == CONTENT_UNKNOWN || content == CONTENT_PARTIAL || !named ||
+            slot == t->replaced) {
             continue;
         }
         int release = sim_kit_find(w->kit, j.slots[slot].release.manifest_sha256);

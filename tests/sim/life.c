@@ -2,6 +2,7 @@
 #include "tests/sim/life.h"
 
 #include "tests/sim/invariants.h"
+#include "tests/sim/sim_kit_bytes.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -24,6 +25,12 @@
 #define FIRST_UPDATE DO(OP_BOOT), DO_WITH(OP_INSTALL, 1), DO(OP_BOOT), DO(OP_CONFIRM)
 
 #define RUNS(release) (1u << (release))
+
+// With a delta pack beside the image.
+#define UPDATE_BY_PACK(kind)                                                                       \
+    .steps = {DO_WITH(OP_INSTALL, SIM_PATCHED), DO(OP_BOOT), DO(OP_CONFIRM)},                      \
+    .wish = DO_WITH(OP_INSTALL, SIM_PATCHED), .bytes = true, .pack = (kind),                       \
+    .ends_with = RUNS(SIM_PATCHED)
 
 const struct life lives[] = {
     {
@@ -151,6 +158,34 @@ const struct life lives[] = {
         .wish = DO_WITH(OP_INSTALL, 3),
         .ends_with = RUNS(3),
     },
+    {
+        .name = "packed",
+        .setup = {FIRST_UPDATE},
+        UPDATE_BY_PACK(SIM_PACK_RIGHT),
+    },
+    {
+        .name = "foreign", // no delta leads to the image
+        .setup = {FIRST_UPDATE},
+        UPDATE_BY_PACK(SIM_PACK_FOREIGN),
+    },
+    {
+        .name = "damaged",
+        .setup = {FIRST_UPDATE},
+        UPDATE_BY_PACK(SIM_PACK_DAMAGED),
+    },
+    {
+        .name = "replaced", // the record of the running slot lies: no copy is right, no delta
+        .setup = {FIRST_UPDATE, DO(OP_REPLACE), DO(OP_BOOT)},
+        UPDATE_BY_PACK(SIM_PACK_RIGHT),
+    },
+    {
+        .name = "searched", // the running slot has no record, and what it has moved by bytes
+        .setup = {DO(OP_BOOT)},
+        .steps = {DO_WITH(OP_INSTALL, SIM_MOVED), DO(OP_BOOT), DO(OP_CONFIRM)},
+        .wish = DO_WITH(OP_INSTALL, SIM_MOVED),
+        .bytes = true,
+        .ends_with = RUNS(SIM_MOVED),
+    },
 };
 const size_t lives_count = sizeof lives / sizeof lives[0];
 
@@ -193,6 +228,9 @@ enum err life_step(struct world *w, const struct life_step *s, bool must, struct
     case OP_ROT:
         world_rot(w, other_slot(w->m.truth.running));
         break;
+    case OP_REPLACE:
+        world_replace(w);
+        break;
     }
     if (err != OK && must && !s->tried) {
         violated(w, 9, "operation %d fails: %s", (int)s->op, e->msg);
@@ -227,6 +265,7 @@ struct world *life_begin(const struct life *l, const struct world_shape *shape,
     w->sick = l->sick > 0 ? l->sick : SIM_UNKNOWN;
     w->dead = l->dead > 0 ? l->dead : SIM_UNKNOWN;
     w->recovers = l->recovers;
+    w->pack_kind = l->pack;
     w->m.truth.asked = 0;
     return w;
 }

@@ -16,7 +16,8 @@ enum life_op {
     OP_ROLLBACK,
     OP_MARK_GOOD,
     OP_MARK_BAD,
-    OP_ROT, // of the other slot
+    OP_ROT,     // of the other slot
+    OP_REPLACE, // of what is in the running slot, by other means
 };
 
 struct life_step {
@@ -39,6 +40,9 @@ struct life {
     bool recovers;      // it is sick at its first health checks only
     bool polls;         // somebody asks for another release whenever the sick one runs
     unsigned ends_with; // bit i: release i may run in the end
+    // It is about the releases of sim_kit_bytes.h; which pack stands beside the patched one.
+    bool bytes;
+    enum sim_pack_kind pack;
 };
 
 extern const struct life lives[];

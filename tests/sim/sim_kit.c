@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KIB = 1024, SIGNATURE_ROOM = 2 * KIB, CREATED_S = 1700000000 };
+enum { KIB = 1024, BYTE_CUT_AVERAGE = 4 * KIB, CREATED_S = 1700000000 };
 
 const struct sim_shape sim_shapes[SIM_PARTITIONS] = {
     {"rootfs", 24 * KIB, 22 * KIB + 333},
@@ -47,8 +47,12 @@ static void put_wanderers(uint8_t *c, unsigned release)
     }
 }
 
-static void fill_rootfs(uint8_t *c, unsigned release)
+static void fill_partition(uint8_t *c, size_t partition, unsigned release)
 {
+    if (partition > 0) {
+        fill_random(c + 4 * KIB, KIB, 600 + release);
+        return;
+    }
     fill_random(c + 5 * KIB, KIB, 300 + release);
     fill_random(c + 15 * KIB, 2 * KIB, 400 + release);
     fill_random(c + 19 * KIB, KIB, 500 + release);
@@ -63,29 +67,26 @@ static void fill_rootfs(uint8_t *c, unsigned release)
 }
 
 // What every release has alike, then what this one has for itself.
-static uint8_t *make_content(const struct sim_kit *k, size_t partition, unsigned release)
+static uint8_t *make_content(const struct sim_kit_recipe *recipe, const struct sim_kit *k,
+                             size_t partition, unsigned release)
 {
     const struct sim_shape *shape = &sim_shapes[partition];
     uint8_t *c = malloc(shape->size_bytes);
     assert_non_null(c);
     fill_random(c, shape->image_bytes, 100 + partition);
     memset(c + shape->image_bytes, 0, shape->size_bytes - shape->image_bytes);
-    if (partition == 0) {
-        fill_rootfs(c, release);
-    } else {
-        fill_random(c + 4 * KIB, KIB, 600 + release);
-    }
+    recipe->fill(c, partition, release);
     put_superblock(c, shape->name, k->superblock_off[partition], release);
     return c;
 }
 
 // --- images --------------------------------------------------------------------------------------
 
-static void sign(const struct sim_kit *k, struct built_image *built)
+void sim_kit_sign(const struct sim_kit *k, struct built_image *file)
 {
     struct signature_record record =
-        test_cms(&k->signer, "SHA256", 0, NULL, built->bytes, header_signed_size(&built->header));
-    built_image_attach(built, record.type, record.data, record.len);
+        test_cms(&k->signer, "SHA256", 0, NULL, file->bytes, header_signed_size(&file->header));
+    built_image_attach(file, record.type, record.data, record.len);
     test_record_clear(&record);
 }
 
@@ -94,7 +95,9 @@ static void build(struct sim_kit *k, struct sim_release *r, const uint32_t *cuts
     struct error e;
     struct image_recipe recipe = image_recipe_default();
     recipe.cuts = cuts;
-    recipe.signature_room = SIGNATURE_ROOM;
+    recipe.rule = cuts == NULL ? CUT_BYTE : recipe.rule;
+    recipe.average = cuts == NULL ? BYTE_CUT_AVERAGE : recipe.average;
+    recipe.signature_room = SIM_SIGNATURE_ROOM;
     snprintf(recipe.manifest.version, sizeof recipe.manifest.version, "%s", r->version);
     recipe.manifest.release_index = r->index;
     recipe.manifest.min_release_index = r->floor;
@@ -104,7 +107,7 @@ static void build(struct sim_kit *k, struct sim_release *r, const uint32_t *cuts
         image_recipe_add(&recipe, sim_shapes[p].name, r->content[p], sim_shapes[p].image_bytes);
     }
     r->built = image_build(&recipe);
-    sign(k, &r->built);
+    sim_kit_sign(k, &r->built);
     struct image_trust trust = image_trust_with(k->trust, 1, 0);
     assert_ok(image_open_prefix(r->built.bytes, (size_t)r->built.header.payload_offset,
                                 &trust.verifier, k->hasher, &r->image, &e));
@@ -123,17 +126,14 @@ static void make_trust(struct sim_kit *k)
     assert_ok(trust_store_load(k->dir, &k->trust, &e));
 }
 
-struct sim_kit *sim_kit_make(const uint32_t *cuts, size_t boot_superblock_off)
+struct sim_kit *sim_kit_make_by(const struct sim_kit_recipe *recipe)
 {
     static const char *const versions[SIM_RELEASES] = {"factory", "1.0", "2.0", "3.0"};
     struct error e;
     struct sim_kit *k = calloc(1, sizeof *k);
     assert_non_null(k);
     k->superblock_off[0] = 1024;
-    k->superblock_off[1] = boot_superblock_off;
-    for (size_t i = 0; cuts[i] != 0; i++) {
-        k->chunk_max = cuts[i] > k->chunk_max ? cuts[i] : k->chunk_max;
-    }
+    k->superblock_off[1] = recipe->boot_superblock_off;
     make_trust(k);
     assert_ok(hasher_new(&k->hasher, &e));
     for (unsigned i = 0; i < SIM_RELEASES; i++) {
@@ -143,13 +143,23 @@ struct sim_kit *sim_kit_make(const uint32_t *cuts, size_t boot_superblock_off)
         r->index = 10 * i;
         r->floor = i > 0 ? 10 * (i - 1) : 0;
         for (size_t p = 0; p < SIM_PARTITIONS; p++) {
-            r->content[p] = make_content(k, p, i);
+            r->content[p] = make_content(recipe, k, p, i);
         }
         if (i != SIM_FACTORY) {
-            build(k, r, cuts);
+            build(k, r, recipe->cuts[i]);
         }
     }
     return k;
+}
+
+struct sim_kit *sim_kit_make(const uint32_t *cuts, size_t boot_superblock_off)
+{
+    const struct sim_kit_recipe recipe = {
+        .cuts = {NULL, cuts, cuts, cuts},
+        .boot_superblock_off = boot_superblock_off,
+        .fill = fill_partition,
+    };
+    return sim_kit_make_by(&recipe);
 }
 
 void sim_kit_free(struct sim_kit *k)
@@ -161,6 +171,9 @@ void sim_kit_free(struct sim_kit *k)
         }
         built_image_free(&k->releases[i].built);
         image_free(k->releases[i].image);
+    }
+    for (size_t i = 0; i < SIM_PACKS; i++) {
+        built_image_free(&k->packs[i].file);
     }
     hasher_free(k->hasher);
     trust_store_free(k->trust);

@@ -37,6 +37,9 @@ static enum err source_sim_read(struct source *base, void *buf, size_t len, stru
     if (sys != 0 && sys != EBADMSG) {
         return failed(s, sys, e);
     }
+    if (s->lost_off > 0 && s->pos + len > s->lost_off) {
+        return failed(s, ECONNRESET, e);
+    }
     if (len > s->end - s->pos) {
         return fail(e, ERR_FORMAT, 0, "%s: the range ends at %zu", base->name, s->end);
     }
@@ -68,12 +71,24 @@ static void source_sim_close(struct source *base)
     (void)base;
 }
 
+static enum err source_sim_beside(struct source *base, const char *suffix, struct source **ret,
+                                  struct error *e)
+{
+    const struct sim_source *s = (const struct sim_source *)base;
+    if (s->beside == NULL || strcmp(s->suffix, suffix) != 0) {
+        return fail(e, ERR_IO, ENOENT, "%s: has no %s beside it", base->name, suffix);
+    }
+    *ret = &s->beside->base;
+    return OK;
+}
+
 static const struct source_ops sim_source_ops = {
     .start = source_sim_start,
     .read = source_sim_read,
     .expect_size = source_sim_expect_size,
     .cancel = source_sim_cancel,
     .close = source_sim_close,
+    .beside = source_sim_beside,
 };
 
 void sim_source_init(struct sim_source *s, struct sim *sim, const uint8_t *data, size_t len)

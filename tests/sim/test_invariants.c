@@ -224,6 +224,18 @@ static void i4_the_journal_calls_a_slot_whole_that_is_not(void **state)
     expect_only(s, 4, 0);
 }
 
+static void i4_the_journal_cannot_know_what_was_put_there_by_other_means(void **state)
+{
+    struct scene *s = *state;
+    struct world *w = s->world;
+    world_replace(w);
+    check_media(w);
+    expect_only(s, 4, 0);
+    w->m.truth.replaced = SLOT_NONE;
+    check_media(w);
+    expect_only(s, 4, 1);
+}
+
 // The world goes on to its end as a life that wishes for nothing.
 static void i5_another_release_runs_in_the_end(void **state)
 {
@@ -368,6 +380,7 @@ int main(void)
         invariant_test(i3_more_stores_than_decisions),
         invariant_test(i4_a_mark_claims_a_chunk_that_is_not_there),
         invariant_test(i4_the_journal_calls_a_slot_whole_that_is_not),
+        invariant_test(i4_the_journal_cannot_know_what_was_put_there_by_other_means),
         invariant_test(i5_another_release_runs_in_the_end),
         invariant_test(i6_a_floor_is_above_what_was_confirmed),
         invariant_test(i7_the_running_slot_is_written_to),

@@ -172,7 +172,8 @@ static void make_media(struct world *w)
     }
     sim_disk_init(&w->m.env, &w->sim, "environment", w->shape.sector_bytes, SIM_ENV_MEDIUM_SIZE);
     sim_fs_init(&w->m.fs, &w->sim);
-    w->m.truth = (struct truth){.running = SLOT_NONE, .release = SIM_UNKNOWN};
+    w->m.truth =
+        (struct truth){.running = SLOT_NONE, .release = SIM_UNKNOWN, .replaced = SLOT_NONE};
 }
 
 static void make_device(struct world *w)
@@ -188,6 +189,7 @@ static void make_device(struct world *w)
     d->clock = &w->clock;
     d->log = &w->log;
     d->sync_bytes = SIM_SYNC_BYTES;
+    d->deltas_worth_bytes = SIM_DELTAS_WORTH;
     d->lanes = 1;
     d->open_blk = open_slot_disk;
     d->reboot = count_reboot;

@@ -17,7 +17,8 @@
 #include "updater/install.h"
 #include "updater/rollback.h"
 
-enum { SIM_SYNC_BYTES = 4096, SIM_ATTEMPTS = 3, SIM_DISKS = SLOT_COUNT * SIM_PARTITIONS + 1 };
+enum { SIM_SYNC_BYTES = 4096, SIM_DELTAS_WORTH = 1024, SIM_ATTEMPTS = 3 };
+enum { SIM_DISKS = SLOT_COUNT * SIM_PARTITIONS + 1 };
 enum { STEPS = 12 };
 
 // What is true of the device, whatever it has on record.
@@ -32,6 +33,7 @@ struct truth {
     bool state_lost;     // a record of the state directory was lost or damaged, once
     bool spoilt;         // a disk has said OK and stored something else
     bool rotten;         // a slot has changed by itself
+    int replaced;        // slot that holds what was put there by other means; SLOT_NONE: none
     int doomed;          // the release whose rejection is on record, 0: none
     unsigned asked;      // times that health checks were asked for
     bool floor_unknown;  // the device has warned that it could not read it
@@ -80,7 +82,8 @@ struct world {
     struct sim_env sim_env;
     struct sim_env_real *real_env;
     struct world_env env;
-    struct sim_source source;
+    struct sim_source source, pack;
+    enum sim_pack_kind pack_kind; // beside the image of SIM_PATCHED
     struct findings *findings;
     size_t known_envs;
     uint64_t known_env[KNOWN_ENV_MAX];
@@ -120,6 +123,9 @@ void world_env_power_on(struct world *w);
 bool world_boot(struct world *w);
 enum err world_install(struct world *w, int release, bool activate, struct install_report *ret,
                        struct error *e);
+// The running slot gets the factory's system by other means than an update, of which no record
+// says anything; the next boot starts it.
+void world_replace(struct world *w);
 // A byte of the slot becomes another one.
 void world_rot(struct world *w, int slot);
 enum err world_activate(struct world *w, struct error *e);

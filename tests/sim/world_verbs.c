@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be done to a device, each a process of its own, and what is checked around it.
 #include "tests/sim/invariants.h"
+#include "tests/sim/sim_kit_bytes.h"
 #include "tests/sim/sim_memory.h"
 #include "tests/sim/world.h"
 #include "updater/activate.h"
@@ -92,6 +93,20 @@ static uint64_t floor_on_record(struct world *w)
     return boot.floor > j.floor ? boot.floor : j.floor;
 }
 
+// The image, and the pack beside it.
+static void serve(struct world *w, int release)
+{
+    const struct sim_release *r = &w->kit->releases[release];
+    const struct sim_pack *pack = &w->kit->packs[w->pack_kind];
+    sim_source_init(&w->source, &w->sim, r->built.bytes, r->built.len);
+    if (release == SIM_PATCHED && pack->file.bytes != NULL) {
+        sim_source_init(&w->pack, &w->sim, pack->file.bytes, pack->file.len);
+        w->pack.lost_off = pack->lost_off;
+        w->source.beside = &w->pack;
+        w->source.suffix = ".from-10.vvd";
+    }
+}
+
 enum err world_install(struct world *w, int release, bool activate, struct install_report *ret,
                        struct error *e)
 {
@@ -104,7 +119,7 @@ enum err world_install(struct world *w, int release, bool activate, struct insta
     bool whole =
         world_content(w, target, true) == release && world_content(w, target, false) == release;
     uint64_t needed = body_to_write(w, r, target);
-    sim_source_init(&w->source, &w->sim, r->built.bytes, r->built.len);
+    serve(w, release);
     w->sim.step = 1;
     enum err err = begin(w, e);
     w->is_installing = true;
@@ -116,7 +131,19 @@ enum err world_install(struct world *w, int release, bool activate, struct insta
         violated(w, 6, "release %s is installed, and the floor is %" PRIu64, r->version, floor);
     }
     t->rotten = t->rotten && err != OK;
+    t->replaced = err == OK && ret->slot == t->replaced ? SLOT_NONE : t->replaced;
     return end(w, 2, "install", err, e);
+}
+
+void world_replace(struct world *w)
+{
+    struct truth *t = &w->m.truth;
+    for (size_t p = 0; p < SIM_PARTITIONS; p++) {
+        struct sim_disk *d = &w->m.slots[t->running][p];
+        sim_disk_settle(d);
+        sim_disk_put(d, 0, w->kit->releases[SIM_FACTORY].content[p], sim_shapes[p].size_bytes);
+    }
+    t->replaced = t->running;
 }
 
 void world_rot(struct world *w, int slot)

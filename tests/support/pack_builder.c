@@ -92,51 +92,60 @@ int pack_room_teardown(void **state)
     return 0;
 }
 
-// What grows while records are added.
-struct build {
-    const struct pack_room *room;
-    struct pack_manifest m;
-    uint8_t table[PACK_ROOM_RECORDS * PACK_RECORD_SIZE];
-    uint8_t *payload;
-};
+// --- A pack that grows ---
 
-static void add_record(struct build *b, uint32_t index)
+void pack_parts_begin(struct pack_parts *p, const struct pack_ends *ends, uint32_t records_max,
+                      struct hasher *hasher)
+{
+    *p = (struct pack_parts){.ends = ends, .hasher = hasher, .records_max = records_max};
+    p->m.created = 1700000000;
+    p->m.base.release_index = ends->base->manifest->release_index;
+    p->m.target.release_index = ends->target->manifest->release_index;
+    memcpy(p->m.base.manifest_sha256, ends->base->header.manifest_sha256, SHA256_SIZE);
+    memcpy(p->m.target.manifest_sha256, ends->target->header.manifest_sha256, SHA256_SIZE);
+    p->table = calloc(records_max, PACK_RECORD_SIZE);
+    p->payload = calloc((size_t)records_max + 1, CHUNK_STORED_MAX);
+    assert_true(p->table != NULL && p->payload != NULL);
+}
+
+void pack_parts_add(struct pack_parts *p, const struct pack_record *place, const uint8_t *window,
+                    const uint8_t *raw)
 {
     struct error e;
     uint8_t digest[SHA256_SIZE];
-    uint64_t off = 0;
-    struct chunk c = chunk_table_get(b->room->target->table, index, &off);
-    uint8_t *stored = b->payload + b->m.payload_size;
-    size_t n = delta_encode(b->room->old_rootfs + off, c.raw_len, b->room->new_rootfs + off,
-                            c.raw_len, stored);
-    assert_ok(hasher_sha256(b->room->hasher, stored, n, digest, &e));
-    struct pack_record r = {.chunk = index,
-                            .base_off = off,
-                            .base_len = c.raw_len,
-                            .stored_len = (uint32_t)n,
-                            .stored_off = b->m.payload_size};
+    struct chunk c = chunk_table_get(p->ends->target->table, place->chunk, NULL);
+    uint8_t *stored = p->payload + p->m.payload_size;
+    bool brought = c.codec != CODEC_ZERO &&
+                   chunk_table_origin(p->ends->target->table, place->chunk) == place->chunk;
+    size_t n = brought ? delta_encode(window, place->base_len, raw, c.raw_len, stored) : 0;
+    if (!brought || n >= c.stored_len) {
+        return;
+    }
+    assert_ok(hasher_sha256(p->hasher, stored, n, digest, &e));
+    struct pack_record r = *place;
+    r.stored_len = (uint32_t)n;
+    r.stored_off = p->m.payload_size;
     memcpy(r.stored_sha256, digest, STORED_HASH_SIZE);
-    assert_true(b->m.table_records < PACK_ROOM_RECORDS);
-    pack_record_write(&r, b->table + (size_t)b->m.table_records * PACK_RECORD_SIZE);
-    b->m.table_records++;
-    b->m.payload_size += n;
+    assert_true(p->m.table_records < p->records_max);
+    pack_record_write(&r, p->table + (size_t)p->m.table_records * PACK_RECORD_SIZE);
+    p->m.table_records++;
+    p->m.payload_size += n;
 }
 
-static char *write_manifest(struct build *b)
+static char *write_manifest(struct pack_parts *p, const struct pack_recipe *recipe)
 {
     struct error e;
     char *text = NULL;
     size_t len = 0;
-    const struct pack_recipe *recipe = &b->room->recipe;
-    b->m.table_size = b->m.table_records * PACK_RECORD_SIZE;
+    p->m.table_size = p->m.table_records * PACK_RECORD_SIZE;
     if (recipe->spoil_table != NULL) {
-        recipe->spoil_table(b->table, b->m.table_size);
+        recipe->spoil_table(p->table, p->m.table_size);
     }
-    assert_ok(hasher_sha256(b->room->hasher, b->table, b->m.table_size, b->m.table_sha256, &e));
+    assert_ok(hasher_sha256(p->hasher, p->table, p->m.table_size, p->m.table_sha256, &e));
     if (recipe->spoil_pack != NULL) {
-        recipe->spoil_pack(&b->m);
+        recipe->spoil_pack(&p->m);
     }
-    assert_ok(pack_manifest_write(&b->m, &text, &len, &e));
+    assert_ok(pack_manifest_write(&p->m, &text, &len, &e));
     if (recipe->spoil_manifest != NULL) {
         json_t *root = NULL;
         assert_ok(json_parse(text, len, &root, &e));
@@ -149,50 +158,48 @@ static char *write_manifest(struct build *b)
     return text;
 }
 
-static struct built_image assemble(struct build *b)
+struct built_image pack_parts_end(struct pack_parts *p, const struct pack_recipe *recipe)
 {
     struct error e;
-    char *text = write_manifest(b);
+    char *text = write_manifest(p, recipe);
     struct header h = {.kind = FILE_PACK,
                        .manifest_size = (uint32_t)strlen(text),
-                       .signature_area_size = b->room->recipe.signature_room,
-                       .table_size = b->m.table_records * PACK_RECORD_SIZE,
-                       .payload_size = b->m.payload_size};
+                       .signature_area_size = recipe->signature_room,
+                       .table_size = p->m.table_records * PACK_RECORD_SIZE,
+                       .payload_size = p->m.payload_size};
     assert_ok(header_lay_out(&h, &e));
-    assert_ok(hasher_sha256(b->room->hasher, text, h.manifest_size, h.manifest_sha256, &e));
+    assert_ok(hasher_sha256(p->hasher, text, h.manifest_size, h.manifest_sha256, &e));
     struct built_image built = {.len = (size_t)h.file_size, .header = h};
     built.bytes = calloc(1, built.len);
     assert_non_null(built.bytes);
     memcpy(built.bytes + HEADER_SIZE, text, h.manifest_size);
-    memcpy(built.bytes + h.table_offset, b->table, h.table_size);
-    memcpy(built.bytes + h.payload_offset, b->payload, (size_t)h.payload_size);
-    if (b->room->recipe.spoil_header != NULL) {
-        b->room->recipe.spoil_header(&built.header);
+    memcpy(built.bytes + h.table_offset, p->table, h.table_size);
+    memcpy(built.bytes + h.payload_offset, p->payload, (size_t)h.payload_size);
+    if (recipe->spoil_header != NULL) {
+        recipe->spoil_header(&built.header);
     }
     header_write(&built.header, built.bytes);
     free(text);
+    free(p->table);
+    free(p->payload);
     return built;
 }
 
+// --- The one between the two images of the room ---
+
 struct built_image pack_build(const struct pack_room *r)
 {
-    struct build b = {.room = r, .m = {.created = 1700000000}};
-    b.m.base.release_index = r->base->manifest->release_index;
-    b.m.target.release_index = r->target->manifest->release_index;
-    memcpy(b.m.base.manifest_sha256, r->base->header.manifest_sha256, SHA256_SIZE);
-    memcpy(b.m.target.manifest_sha256, r->target->header.manifest_sha256, SHA256_SIZE);
-    b.payload = calloc(PACK_ROOM_RECORDS + 1, CHUNK_STORED_MAX);
-    assert_non_null(b.payload);
+    const struct pack_ends ends = {r->base, r->target};
+    struct pack_parts parts;
+    pack_parts_begin(&parts, &ends, PACK_ROOM_RECORDS, r->hasher);
     for (uint32_t i = 0; i < r->target->manifest->partitions[0].count; i++) {
-        struct chunk c = chunk_table_get(r->target->table, i, NULL);
-        if (c.codec != CODEC_ZERO && chunk_table_origin(r->target->table, i) == i) {
-            add_record(&b, i);
-        }
+        struct pack_record place = {.chunk = i};
+        place.base_len = chunk_table_get(r->target->table, i, &place.base_off).raw_len;
+        pack_parts_add(&parts, &place, r->old_rootfs + place.base_off,
+                       r->new_rootfs + place.base_off);
     }
-    assert_int_equal(b.m.table_records, PACK_ROOM_RECORDS);
-    struct built_image built = assemble(&b);
-    free(b.payload);
-    return built;
+    assert_int_equal(parts.m.table_records, PACK_ROOM_RECORDS);
+    return pack_parts_end(&parts, &r->recipe);
 }
 
 static enum err take_copy(struct pack_room *r, const struct built_image *built, struct pack **ret,

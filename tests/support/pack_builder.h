@@ -21,6 +21,30 @@ struct pack_recipe {
     void (*spoil_header)(struct header *h);
 };
 
+// Which images it is between; they outlive what is built.
+struct pack_ends {
+    const struct image *base;   // its head
+    const struct image *target; // with its table
+};
+
+// A pack that grows by a delta at a time.
+struct pack_parts {
+    const struct pack_ends *ends;
+    struct hasher *hasher;
+    uint32_t records_max;
+    struct pack_manifest m;
+    uint8_t *table, *payload;
+};
+
+void pack_parts_begin(struct pack_parts *p, const struct pack_ends *ends, uint32_t records_max,
+                      struct hasher *hasher);
+// The chunk of `place`, whose `raw` bytes are told apart from `window`, place->base_len bytes. Not
+// added is one that the target stores nothing for, or in no more bytes.
+void pack_parts_add(struct pack_parts *p, const struct pack_record *place, const uint8_t *window,
+                    const uint8_t *raw);
+// Frees what the parts hold. Not signed.
+struct built_image pack_parts_end(struct pack_parts *p, const struct pack_recipe *recipe);
+
 // Chunks of PACK_ROOM_CHUNK bytes. Of the target's partition "rootfs" chunk 4 is zero, chunk 6
 // repeats chunk 2, and the others differ from the base in a byte here and there; "boot" is the
 // same in both.
