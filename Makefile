@@ -98,7 +98,7 @@ help:
 	  'make valgrind   the unit tests under valgrind' \
 	  'make tsan       those that start threads under ThreadSanitizer' \
 	  'make crash      the crash sweep: a million cuts and failures (check has a slice of it)' \
-	  'make mutants    planted bugs, each of which the crash sweep must catch' \
+	  'make mutants    planted bugs, each of which the crash sweep or a unit test must catch' \
 	  'make lint       structure, format, static analysis, both compilers without warnings' \
 	  'make board      U-Boot and the images of the virtual board (BOARD=small or debian)' \
 	  'make board-uboot  U-Boot for the virtual board, from its source; kept in build/board' \

@@ -13,6 +13,10 @@ A mutant is hunted with slices of the sweep, with three seeds, and then with all
 A patch begins with a sentence that says what is wrong, then "Violates: I2 I8": at least one of
 those has to be named by the sweep, which has to end with status 1. It has to apply without fuzz, to
 build, and to change nothing but what runs on a device.
+
+What no device can come to harm by, because something else stands behind it, violates no invariant.
+Its patch says "Fails: format/test_pack" instead: each of those unit tests passes without it, and
+has to fail with it.
 """
 
 import concurrent.futures
@@ -29,13 +33,14 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PATCHES = ROOT / "tests" / "mutants"
 WORK = ROOT / "build" / "mutants"
-PRODUCT = ("base/", "bootloader/", "updater/")
+PRODUCT = ("base/", "bootloader/", "format/", "updater/")
 INVARIANTS = [f"I{n}" for n in range(1, 11)]
 # The sweeps of the tree as it is, and of each mutant until it is caught.
 SWEEPS = [["--slice", "--seed", seed] for seed in ("1", "2", "3")]
 # What they do not catch, all of the sweep has to; that this is clean else, `make crash` says.
 WHOLE = ["--seed", "1"]
 SWEEP_MAX_S = 2400
+TEST_MAX_S = 300
 CRASH = "build/tests/sim/crash"
 
 
@@ -50,10 +55,13 @@ class Mutant:
         self.path = path
         self.name = path.stem
         text = path.read_text()
-        head = re.match(r"(.+\.)\nViolates: (I\d+(?: I\d+)*)\n\n--- ", text)
+        head = re.match(r"(.+\.)\n(?:Violates: (I\d+(?: I\d+)*)|Fails: (\S+(?: \S+)*))\n\n--- ",
+                        text)
         if not head:
-            raise Bad(f"{self.name}: does not begin with a sentence and 'Violates: I...'")
-        self.violates = head[2].split()
+            raise Bad(f"{self.name}: does not begin with a sentence and 'Violates: I...' or "
+                      "'Fails: ROOM/TEST'")
+        self.violates = (head[2] or "").split()
+        self.fails = (head[3] or "").split()
         self.files = sorted(re.findall(r"^\+\+\+ b/(\S+)", text, re.M))
         if not set(self.violates) <= set(INVARIANTS):
             raise Bad(f"{self.name}: violates an invariant that there is not")
@@ -90,9 +98,10 @@ def run(command, folder, limit_s=None):
     return process.returncode, output
 
 
-def build(tree, jobs):
-    """The sweep of a tree; only what has changed is compiled."""
-    status, output = run(["make", f"-j{jobs}", "--no-print-directory", "BUILD=build", CRASH], tree)
+def build(tree, jobs, programs=(CRASH,)):
+    """Programs of a tree, the sweep; only what has changed is compiled."""
+    status, output = run(["make", f"-j{jobs}", "--no-print-directory", "BUILD=build", *programs],
+                         tree)
     if status != 0:
         raise Bad("does not build:\n" + output[-4000:])
 
@@ -130,16 +139,44 @@ def hunt(mutant, tree):
               f"but as {' '.join(sorted(named)) or 'nothing'}")
 
 
+def failed_tests(mutant, tree):
+    """How many tests fail in each of the unit tests that the mutant names."""
+    programs = [f"build/tests/{name}" for name in mutant.fails]
+    build(tree, 1, programs)
+    counts = []
+    for program in programs:
+        status, output = run([str(tree / program)], tree, TEST_MAX_S)
+        failed = len(re.findall(r"^\[  FAILED  \] \w+$", output.split("test(s) run.")[0], re.M))
+        if (status == 0) != (failed == 0):
+            raise Bad(f"{program} ends with status {status}:\n{output[-2000:]}")
+        counts.append(failed)
+    return counts
+
+
+def fail_tests(mutant, tree):
+    """The unit tests it says that fail, and the tests in them that do."""
+    counts = failed_tests(mutant, tree)
+    if 0 in counts:
+        raise Bad(f"SURVIVES {mutant.fails[counts.index(0)]}")
+    return mutant.fails, sum(counts)
+
+
 def run_mutant(mutant, tree):
-    """What hunt() gives; the tree is as before then."""
+    """Who has caught it, and within what; the tree is as before then."""
+    if mutant.fails and any(failed_tests(mutant, tree)):
+        raise Bad(f"{' or '.join(mutant.fails)} fails without it")
     before = {name: (tree / name).read_bytes() for name in mutant.files}
     try:
         status, output = run(["patch", "-p1", "--fuzz=0", "--forward", "--no-backup-if-mismatch",
                               f"--input={mutant.path}"], tree)
         if status != 0:
             raise Bad("does not apply:\n" + output)
+        if mutant.fails:
+            caught, tests = fail_tests(mutant, tree)
+            return caught, f"in {tests} tests"
         build(tree, 1)
-        return hunt(mutant, tree)
+        caught, states = hunt(mutant, tree)
+        return caught, f"within {states} states"
     finally:
         for name, content in before.items():
             (tree / name).write_bytes(content)
@@ -158,8 +195,8 @@ def run_mutants(mutants, trees):
         tree = free.get()
         begin = time.monotonic()
         try:
-            caught, states = run_mutant(mutant, tree)
-            return caught, (f"{mutant.name}: caught by {' '.join(caught)} within {states} states, "
+            caught, how = run_mutant(mutant, tree)
+            return caught, (f"{mutant.name}: caught by {' '.join(caught)} {how}, "
                             f"{time.monotonic() - begin:.0f} s")
         except Bad as bad:
             return [], f"{mutant.name}: FAILED: {bad}"
@@ -170,7 +207,7 @@ def run_mutants(mutants, trees):
         for caught, line in pool.map(one, mutants):
             print(line, flush=True)
             passed += bool(caught)
-            for name in caught:
+            for name in set(caught) & set(INVARIANTS):
                 counts[name] += 1
     return passed, counts
 
