@@ -190,7 +190,8 @@ e2e: $(BINARIES)
 	$(Q)VV_BIN=$(abspath $(BUILD)) VV_SAN=$(SAN) python3 tests/run.py e2e
 # Those of the unit tests that start threads.
 THREADED := $(wildcard tests/updater/test_pipeline*.c tests/updater/test_fill_threads.c \
-  tests/updater/test_deltas.c tests/updater/test_source_http_clone.c tests/image-tools/test_*pool.c)
+  tests/updater/test_deltas.c tests/updater/test_source_http_clone.c \
+  tests/image-tools/test_*worker*.c)
 tsan: host-deps
 	$(Q)$(MAKE) --no-print-directory tsan-run SAN=thread
 tsan-run: $(THREADED:%.c=$(BUILD)/%)

@@ -2,7 +2,7 @@
 #include "image-tools/build.h"
 
 #include "base/parse.h"
-#include "image-tools/chunk_pool.h"
+#include "image-tools/chunk_worker.h"
 #include "image-tools/cut_plan.h"
 #include "image-tools/input_file.h"
 #include "image-tools/tool.h"
@@ -43,21 +43,21 @@ static enum err open_inputs(const struct build_options *o, struct inputs *ret, s
 
 // The steps between an input and the image, and how far they are.
 struct line {
-    struct chunk_pool *pool;
+    struct worker_pool *pool;
     struct image_writer *writer;
     struct progress *progress;
 };
 
 static enum err write_oldest(struct line *l, struct error *e)
 {
-    struct chunk chunk;
-    const uint8_t *stored;
-    enum err err = chunk_pool_take(l->pool, &chunk, &stored, e);
+    const void *taken = NULL;
+    enum err err = worker_pool_take(l->pool, &taken, e);
+    const struct chunk_item *item = taken;
     if (err == OK) {
-        err = image_writer_add(l->writer, &chunk, stored, e);
+        err = image_writer_add(l->writer, &item->chunk, item->stored, e);
     }
     if (err == OK) {
-        progress_add(l->progress, chunk.raw_len);
+        progress_add(l->progress, item->chunk.raw_len);
     }
     return err;
 }
@@ -72,7 +72,8 @@ static enum err put_next(struct line *l, const struct cutter *cutter, struct inp
     if (err == OK) {
         uint64_t at = input_file_size(in) - input_file_left(in);
         size_t cut = cutter_next(cutter, at, data, len);
-        chunk_pool_put(l->pool, hole ? NULL : data, cut);
+        chunk_item_fill(worker_pool_room(l->pool), hole ? NULL : data, cut);
+        worker_pool_put(l->pool);
         input_file_advance(in, cut);
     }
     return err;
@@ -82,8 +83,8 @@ static enum err build_partition(struct line *l, const struct cutter *cutter, str
                                 struct partition_info *p, struct error *e)
 {
     enum err err = OK;
-    while (err == OK && (input_file_left(in) > 0 || !chunk_pool_is_empty(l->pool))) {
-        if (input_file_left(in) == 0 || chunk_pool_is_full(l->pool)) {
+    while (err == OK && (input_file_left(in) > 0 || !worker_pool_is_empty(l->pool))) {
+        if (input_file_left(in) == 0 || worker_pool_is_full(l->pool)) {
             err = write_oldest(l, e);
         } else {
             err = put_next(l, cutter, in, e);
@@ -106,8 +107,9 @@ static enum err build_partitions(struct build_options *o, const struct inputs *i
                                  const struct cutter cutters[], struct image_writer *writer,
                                  struct progress *progress, struct error *e)
 {
-    CLEANUP(cleanup_chunk_pool) struct chunk_pool *pool = NULL;
-    enum err err = chunk_pool_new(o->jobs, o->codec, o->level, &pool, e);
+    CLEANUP(cleanup_worker_pool) struct worker_pool *pool = NULL;
+    struct chunk_coding coding = {o->codec, o->level};
+    enum err err = worker_pool_new(o->jobs, &chunk_work, &coding, &pool, e);
     struct line l = {pool, writer, progress};
     progress_begin(progress, "build", in->total_bytes);
     for (size_t i = 0; err == OK && i < in->count; i++) {

@@ -4,7 +4,7 @@
 #include "base/parse.h"
 #include "image-tools/build_options.h"
 #include "image-tools/chunk_index.h"
-#include "image-tools/delta_pool.h"
+#include "image-tools/delta_worker.h"
 #include "image-tools/pack_writer.h"
 #include "image-tools/tool.h"
 
@@ -92,21 +92,27 @@ static enum err list_new_chunks(const struct chunk_table *base, const struct chu
 
 // --- Making it ---
 
-static enum err write_deltas(struct delta_pool *pool, const struct chunk_table *target,
+static enum err write_deltas(struct worker_pool *pool, const struct chunk_table *target,
                              const uint32_t *chunks, struct pack_writer *writer,
                              struct progress *progress, struct delta_totals *totals,
                              struct error *e)
 {
+    uint32_t put = 0;
     for (uint32_t i = 0; i < totals->new_chunks; i++) {
-        struct pack_record r;
-        const uint8_t *stored;
+        const void *taken = NULL;
         struct chunk c = chunk_table_get(target, chunks[i], NULL);
-        enum err err = delta_pool_take(pool, &r, &stored, e);
-        if (err == OK && r.stored_len > 0) {
-            err = pack_writer_add(writer, &r, stored, e);
+        while (put < totals->new_chunks && !worker_pool_is_full(pool)) {
+            struct delta_item *next = worker_pool_room(pool);
+            next->record.chunk = chunks[put++];
+            worker_pool_put(pool);
+        }
+        enum err err = worker_pool_take(pool, &taken, e);
+        const struct delta_item *item = taken;
+        if (err == OK && item->record.stored_len > 0) {
+            err = pack_writer_add(writer, &item->record, item->stored, e);
             totals->chunks++;
             totals->stored_bytes += c.stored_len;
-            totals->delta_bytes += r.stored_len;
+            totals->delta_bytes += item->record.stored_len;
         }
         if (err != OK) {
             return err;
@@ -129,9 +135,9 @@ static enum err make_deltas(const struct delta_options *o, const struct delta_im
                             const uint32_t *chunks, struct pack_writer *writer,
                             struct progress *progress, struct delta_totals *totals, struct error *e)
 {
-    CLEANUP(cleanup_delta_pool) struct delta_pool *pool = NULL;
+    CLEANUP(cleanup_worker_pool) struct worker_pool *pool = NULL;
     const struct chunk_table *target = images->target->table;
-    enum err err = delta_pool_new(o->jobs, images, chunks, totals->new_chunks, &pool, e);
+    enum err err = worker_pool_new(o->jobs, &delta_work, images, &pool, e);
     progress_begin(progress, "delta", raw_bytes(target, chunks, totals->new_chunks));
     if (err == OK) {
         err = write_deltas(pool, target, chunks, writer, progress, totals, e);

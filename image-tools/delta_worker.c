@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-struct delta_worker {
+struct worker {
     const struct delta_images *images;
     struct image_reader *base;
     struct image_reader *target;
@@ -21,7 +21,7 @@ struct delta_worker {
     uint8_t *raw; // decoded again
 };
 
-static enum err make_buffers(struct delta_worker *w, struct error *e)
+static enum err make_buffers(struct worker *w, struct error *e)
 {
     w->matches = malloc(sizeof(*w->matches));
     w->window = malloc(DELTA_WINDOW_MAX);
@@ -33,10 +33,30 @@ static enum err make_buffers(struct delta_worker *w, struct error *e)
     return all ? OK : fail_memory(e);
 }
 
-enum err delta_worker_new(const struct delta_images *images, struct delta_worker **ret,
-                          struct error *e)
+static void free_worker(void *worker)
 {
-    CLEANUP(cleanup_delta_worker) struct delta_worker *w = calloc(1, sizeof(*w));
+    struct worker *w = worker;
+    if (w == NULL) {
+        return;
+    }
+    image_reader_free(w->base);
+    image_reader_free(w->target);
+    delta_coder_free(w->coder);
+    decoder_free(w->decoder);
+    hasher_free(w->hasher);
+    free(w->matches);
+    free(w->window);
+    free(w->best_window);
+    free(w->stored);
+    free(w->raw);
+    free(w);
+}
+DEFINE_CLEANUP(worker, struct worker *, free_worker)
+
+static enum err new_worker(const void *plan, void **ret, struct error *e)
+{
+    const struct delta_images *images = plan;
+    CLEANUP(cleanup_worker) struct worker *w = calloc(1, sizeof(*w));
     if (w == NULL) {
         return fail_memory(e);
     }
@@ -63,24 +83,6 @@ enum err delta_worker_new(const struct delta_images *images, struct delta_worker
     return err;
 }
 
-void delta_worker_free(struct delta_worker *w)
-{
-    if (w == NULL) {
-        return;
-    }
-    image_reader_free(w->base);
-    image_reader_free(w->target);
-    delta_coder_free(w->coder);
-    decoder_free(w->decoder);
-    hasher_free(w->hasher);
-    free(w->matches);
-    free(w->window);
-    free(w->best_window);
-    free(w->stored);
-    free(w->raw);
-    free(w);
-}
-
 static void swap(uint8_t **a, uint8_t **b)
 {
     uint8_t *c = *a;
@@ -88,13 +90,13 @@ static void swap(uint8_t **a, uint8_t **b)
     *b = c;
 }
 
-// Codes the chunk against one window; into `ret` and `ret_stored` if that is smaller than what is
-// there, or, when nothing is there, small enough.
-static enum err try_window(struct delta_worker *w, const struct base_window *window,
-                           const uint8_t *raw, const struct chunk *c, struct pack_record *ret,
-                           uint8_t *ret_stored, struct error *e)
+// Codes the chunk against one window; into the item if that is smaller than what is there, or, when
+// nothing is there, small enough.
+static enum err try_window(struct worker *w, const struct base_window *window, const uint8_t *raw,
+                           const struct chunk *c, struct delta_item *item, struct error *e)
 {
-    size_t room = ret->stored_len > 0 ? ret->stored_len - 1 : c->stored_len - DELTA_SAVES_MIN;
+    struct pack_record *r = &item->record;
+    size_t room = r->stored_len > 0 ? r->stored_len - 1 : c->stored_len - DELTA_SAVES_MIN;
     size_t len = 0;
     enum err err =
         image_reader_read(w->base, window->partition, window->off, window->len, w->window, e);
@@ -105,26 +107,28 @@ static enum err try_window(struct delta_worker *w, const struct base_window *win
     if (err != OK || len == 0) {
         return err;
     }
-    ret->base_partition = window->partition;
-    ret->base_off = window->off;
-    ret->base_len = window->len;
-    ret->stored_len = (uint32_t)len;
-    memcpy(ret_stored, w->stored, len);
+    r->base_partition = window->partition;
+    r->base_off = window->off;
+    r->base_len = window->len;
+    r->stored_len = (uint32_t)len;
+    memcpy(item->stored, w->stored, len);
     swap(&w->window, &w->best_window);
     return OK;
 }
 
-static enum err finish(struct delta_worker *w, const struct chunk *c, struct pack_record *r,
-                       const uint8_t *stored, struct error *e)
+static enum err finish(struct worker *w, const struct chunk *c, struct delta_item *item,
+                       struct error *e)
 {
+    struct pack_record *r = &item->record;
     uint8_t digest[SHA256_SIZE];
-    enum err err = hasher_sha256(w->hasher, stored, r->stored_len, digest, e);
+    enum err err = hasher_sha256(w->hasher, item->stored, r->stored_len, digest, e);
     if (err != OK) {
         return err;
     }
     memcpy(r->stored_sha256, digest, STORED_HASH_SIZE);
     struct error why;
-    if (pack_decode(r, c, w->best_window, stored, w->decoder, w->hasher, w->raw, &why) != OK) {
+    if (pack_decode(r, c, w->best_window, item->stored, w->decoder, w->hasher, w->raw, &why) !=
+        OK) {
         return fail(e, ERR_INTERNAL, 0, "chunk %" PRIu32 ": its delta does not give it back: %s",
                     r->chunk, why.msg);
     }
@@ -140,30 +144,31 @@ static const struct partition_info *partition_of(const struct manifest *m, uint3
     return p;
 }
 
-enum err delta_worker_run(struct delta_worker *w, uint32_t chunk, struct pack_record *ret,
-                          uint8_t *ret_stored, struct error *e)
+static enum err run(void *worker, void *data, struct error *e)
 {
+    struct worker *w = worker;
+    struct delta_item *item = data;
+    uint32_t chunk = item->record.chunk;
     const struct image_contents *target = w->images->target;
     struct base_window windows[BASE_WINDOWS_MAX];
-    struct pack_record r = {.chunk = chunk};
     struct base_query q = {.partition = partition_of(target->manifest, chunk)->name};
     struct chunk c = chunk_table_get(target->table, chunk, &q.off);
     q.len = c.raw_len;
     size_t count = 0;
     enum err err = OK;
+    item->record = (struct pack_record){.chunk = chunk};
     // What takes next to nothing in the image is left there.
     if (c.stored_len > DELTA_SAVES_MIN) {
         err = image_reader_chunk(w->target, chunk, &q.raw, e);
         count = err == OK ? base_index_find(w->images->index, &q, w->matches, windows) : 0;
     }
     for (size_t i = 0; err == OK && i < count; i++) {
-        err = try_window(w, &windows[i], q.raw, &c, &r, ret_stored, e);
+        err = try_window(w, &windows[i], q.raw, &c, item, e);
     }
-    if (err == OK && r.stored_len > 0) {
-        err = finish(w, &c, &r, ret_stored, e);
-    }
-    if (err == OK) {
-        *ret = r;
+    if (err == OK && item->record.stored_len > 0) {
+        err = finish(w, &c, item, e);
     }
     return err;
 }
+
+const struct work delta_work = {sizeof(struct delta_item), new_worker, free_worker, run};

@@ -6,49 +6,88 @@
 
 #include <stdlib.h>
 
-struct result {
-    struct pack_record record;
-    uint8_t stored[CHUNK_STORED_MAX];
-};
+enum { LONG_LIST = 40 };
 
-static struct delta_worker *new_worker(const struct delta_pair *p)
+static void *new_worker(const struct delta_images *images)
 {
     struct error e;
-    struct delta_worker *w = NULL;
-    assert_ok(delta_worker_new(&p->images, &w, &e));
+    void *w = NULL;
+    assert_ok(delta_work.new_worker(images, &w, &e));
     return w;
+}
+
+// The caller's.
+static struct delta_item *run(void *worker, uint32_t chunk)
+{
+    struct error e;
+    struct delta_item *item = calloc(1, sizeof(*item));
+    assert_non_null(item);
+    item->record.chunk = chunk;
+    assert_ok(delta_work.run(worker, item, &e));
+    assert_int_equal(item->record.chunk, chunk);
+    return item;
+}
+
+static void has_no_delta(const struct delta_images *images, uint32_t chunk)
+{
+    void *w = new_worker(images);
+    struct delta_item *item = run(w, chunk);
+    assert_int_equal(item->record.stored_len, 0);
+    free(item);
+    delta_work.free_worker(w);
 }
 
 static void every_new_chunk_has_a_delta_that_gives_it(void **state)
 {
     struct delta_pair *p = *state;
-    struct error e;
-    CLEANUP(cleanup_delta_worker) struct delta_worker *w = new_worker(p);
-    CLEANUP(cleanup_free) struct result *r = calloc(1, sizeof(*r));
-    assert_non_null(r);
+    void *w = new_worker(&p->images);
     for (size_t i = 0; i < PACK_ROOM_RECORDS; i++) {
-        assert_ok(delta_worker_run(w, delta_pair_chunks[i], &r->record, r->stored, &e));
-        assert_int_equal(r->record.chunk, delta_pair_chunks[i]);
-        assert_true(r->record.stored_len > 0);
+        struct delta_item *item = run(w, delta_pair_chunks[i]);
+        assert_true(item->record.stored_len > 0);
         // A dozen changed bytes in 64 KiB.
-        assert_true(r->record.stored_len < 400);
-        delta_pair_check(p, &r->record, r->stored);
+        assert_true(item->record.stored_len < 400);
+        delta_pair_check(p, &item->record, item->stored);
+        free(item);
     }
+    delta_work.free_worker(w);
 }
 
 static void the_order_of_chunks_does_not_matter(void **state)
 {
     struct delta_pair *p = *state;
+    void *w = new_worker(&p->images);
+    struct delta_item *first = run(w, 7);
+    free(run(w, 9));
+    struct delta_item *again = run(w, 7);
+    assert_memory_equal(first, again, sizeof(*first));
+    free(first);
+    free(again);
+    delta_work.free_worker(w);
+}
+
+static void the_number_of_threads_does_not_matter(void **state)
+{
+    struct delta_pair *p = *state;
     struct error e;
-    CLEANUP(cleanup_delta_worker) struct delta_worker *w = new_worker(p);
-    CLEANUP(cleanup_free) struct result *first = calloc(1, sizeof(*first));
-    CLEANUP(cleanup_free) struct result *again = calloc(1, sizeof(*again));
-    assert_true(first != NULL && again != NULL);
-    assert_ok(delta_worker_run(w, 7, &first->record, first->stored, &e));
-    assert_ok(delta_worker_run(w, 9, &again->record, again->stored, &e));
-    assert_ok(delta_worker_run(w, 7, &again->record, again->stored, &e));
-    assert_memory_equal(&first->record, &again->record, sizeof(first->record));
-    assert_memory_equal(first->stored, again->stored, first->record.stored_len);
+    CLEANUP(cleanup_worker_pool) struct worker_pool *pool = NULL;
+    void *alone = new_worker(&p->images);
+    uint32_t next = 0;
+    assert_ok(worker_pool_new(5, &delta_work, &p->images, &pool, &e));
+    for (uint32_t i = 0; i < LONG_LIST; i++) {
+        for (; next < LONG_LIST && !worker_pool_is_full(pool); next++) {
+            struct delta_item *room = worker_pool_room(pool);
+            room->record.chunk = delta_pair_chunks[next * 3 % PACK_ROOM_RECORDS];
+            worker_pool_put(pool);
+        }
+        const void *taken = NULL;
+        assert_ok(worker_pool_take(pool, &taken, &e));
+        const struct delta_item *many = taken;
+        struct delta_item *one = run(alone, delta_pair_chunks[i * 3 % PACK_ROOM_RECORDS]);
+        assert_memory_equal(&many->record, &one->record, sizeof(one->record));
+        assert_memory_equal(many->stored, one->stored, one->record.stored_len);
+        free(one);
+    }
+    delta_work.free_worker(alone);
 }
 
 static void what_takes_next_to_nothing_has_no_delta(void **state)
@@ -63,18 +102,12 @@ static void what_takes_next_to_nothing_has_no_delta(void **state)
     struct delta_images images = p->images;
     struct image_file *f = NULL;
     struct image_contents c = {0};
-    struct delta_worker *w = NULL;
-    CLEANUP(cleanup_free) struct result *r = calloc(1, sizeof(*r));
-    assert_non_null(r);
     assert_ok(image_file_open(p->pack_path, &f, &e));
     assert_ok(image_file_contents(f, &c, &e));
     images.target_file = f;
     images.target = &c;
     assert_true(chunk_table_get(c.table, 0, NULL).stored_len <= DELTA_SAVES_MIN);
-    assert_ok(delta_worker_new(&images, &w, &e));
-    assert_ok(delta_worker_run(w, 0, &r->record, r->stored, &e));
-    assert_int_equal(r->record.stored_len, 0);
-    delta_worker_free(w);
+    has_no_delta(&images, 0);
     image_contents_clear(&c);
     image_file_free(f);
 }
@@ -83,8 +116,6 @@ static void a_chunk_without_a_window_has_no_delta(void **state)
 {
     struct delta_pair *p = *state;
     struct error e;
-    CLEANUP(cleanup_free) struct result *r = calloc(1, sizeof(*r));
-    assert_non_null(r);
     // An index of no content, of a base whose partitions have other names.
     struct manifest renamed = *p->base.manifest;
     strcpy(renamed.partitions[0].name, "a");
@@ -96,13 +127,9 @@ static void a_chunk_without_a_window_has_no_delta(void **state)
         renamed.partitions[i].count = 0;
     }
     assert_ok(base_index_new(p->base_file, &base, &quiet, &index, &e));
-    struct delta_images images = p->images;
-    images.index = index;
-    struct delta_worker *blind = NULL;
-    assert_ok(delta_worker_new(&images, &blind, &e));
-    assert_ok(delta_worker_run(blind, 0, &r->record, r->stored, &e));
-    assert_int_equal(r->record.stored_len, 0);
-    delta_worker_free(blind);
+    struct delta_images blind = p->images;
+    blind.index = index;
+    has_no_delta(&blind, 0);
     base_index_free(index);
 }
 
@@ -110,14 +137,15 @@ static void a_chunk_that_cannot_be_read_is_an_error(void **state)
 {
     struct delta_pair *p = *state;
     struct error e;
-    CLEANUP(cleanup_delta_worker) struct delta_worker *w = new_worker(p);
-    CLEANUP(cleanup_free) struct result *r = calloc(1, sizeof(*r));
-    assert_non_null(r);
+    void *w = new_worker(&p->images);
+    CLEANUP(cleanup_free) struct delta_item *item = calloc(1, sizeof(*item));
+    assert_non_null(item);
     struct chunk c = chunk_table_get(p->target.table, 5, NULL);
     host_flip(p->target_path, p->target_file->header.payload_offset + c.stored_off);
-    assert_fails(ERR_FORMAT, "record 5: chunk: corrupt",
-                 delta_worker_run(w, 5, &r->record, r->stored, &e));
-    assert_int_equal(r->record.stored_len, 0);
+    item->record.chunk = 5;
+    assert_fails(ERR_FORMAT, "record 5: chunk: corrupt", delta_work.run(w, item, &e));
+    assert_int_equal(item->record.stored_len, 0);
+    delta_work.free_worker(w);
 }
 
 #define in_pair(test) cmocka_unit_test_setup_teardown(test, delta_pair_setup, delta_pair_teardown)
@@ -127,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_pair(every_new_chunk_has_a_delta_that_gives_it),
         in_pair(the_order_of_chunks_does_not_matter),
+        in_pair(the_number_of_threads_does_not_matter),
         in_pair(what_takes_next_to_nothing_has_no_delta),
         in_pair(a_chunk_without_a_window_has_no_delta),
         in_pair(a_chunk_that_cannot_be_read_is_an_error),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "image-tools/chunk_pool.h"
+#include "image-tools/chunk_worker.h"
 
 #include "format/codec.h"
 #include "tests/support/expect.h"
@@ -42,33 +42,43 @@ static void free_outputs(struct output (*out)[INPUTS])
     }
 }
 
-static void take_one(struct chunk_pool *p, struct output *ret)
+static struct worker_pool *new_pool(unsigned jobs, enum codec codec)
 {
     struct error e;
-    const uint8_t *stored;
-    assert_ok(chunk_pool_take(p, &ret->chunk, &stored, &e));
-    ret->stored = malloc(ret->chunk.stored_len + 1);
-    assert_non_null(ret->stored);
-    memcpy(ret->stored, stored, ret->chunk.stored_len);
+    struct worker_pool *p = NULL;
+    struct chunk_coding coding = {.codec = codec};
+    assert_ok(worker_pool_new(jobs, &chunk_work, &coding, &p, &e));
+    return p;
+}
+
+static void put(struct worker_pool *p, const uint8_t *raw, size_t len)
+{
+    chunk_item_fill(worker_pool_room(p), raw, len);
+    worker_pool_put(p);
+}
+
+static const struct chunk_item *take(struct worker_pool *p)
+{
+    struct error e;
+    const void *taken = NULL;
+    assert_ok(worker_pool_take(p, &taken, &e));
+    return taken;
 }
 
 static void run_pool(unsigned jobs, enum codec codec, const struct input *in, struct output *out)
 {
-    struct error e;
-    CLEANUP(cleanup_chunk_pool) struct chunk_pool *p = NULL;
-    assert_ok(chunk_pool_new(jobs, codec, 0, &p, &e));
-    size_t put = 0;
-    size_t taken = 0;
-    assert_true(chunk_pool_is_empty(p));
-    while (taken < INPUTS) {
-        if (put == INPUTS || chunk_pool_is_full(p)) {
-            take_one(p, &out[taken++]);
-        } else {
-            chunk_pool_put(p, in[put].data, in[put].len);
-            put++;
+    CLEANUP(cleanup_worker_pool) struct worker_pool *p = new_pool(jobs, codec);
+    size_t next = 0;
+    for (size_t i = 0; i < INPUTS; i++) {
+        for (; next < INPUTS && !worker_pool_is_full(p); next++) {
+            put(p, in[next].data, in[next].len);
         }
+        const struct chunk_item *item = take(p);
+        out[i].chunk = item->chunk;
+        out[i].stored = malloc(item->chunk.stored_len + 1);
+        assert_non_null(out[i].stored);
+        memcpy(out[i].stored, item->stored, item->chunk.stored_len);
     }
-    assert_true(chunk_pool_is_empty(p));
 }
 
 static void assert_describes(const struct output *out, const struct input *in, struct hasher *h,
@@ -135,82 +145,40 @@ static void a_hole_is_the_same_as_the_zeros_it_stands_for(void **state)
 {
     (void)state;
     static const size_t lengths[] = {1, 4096, CHUNK_RAW_MAX, CHUNK_RAW_MAX, 4096};
-    struct error e;
-    CLEANUP(cleanup_chunk_pool) struct chunk_pool *p = NULL;
-    assert_ok(chunk_pool_new(1, CODEC_ZSTD, 0, &p, &e));
+    CLEANUP(cleanup_worker_pool) struct worker_pool *p = new_pool(1, CODEC_ZSTD);
     CLEANUP(cleanup_free) uint8_t *zeros = calloc(1, CHUNK_RAW_MAX);
-    const uint8_t *stored;
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        struct chunk hole;
-        struct chunk written;
-        chunk_pool_put(p, NULL, lengths[i]);
-        chunk_pool_put(p, zeros, lengths[i]);
-        assert_ok(chunk_pool_take(p, &hole, &stored, &e));
-        assert_ok(chunk_pool_take(p, &written, &stored, &e));
+        put(p, NULL, lengths[i]);
+        put(p, zeros, lengths[i]);
+        struct chunk hole = take(p)->chunk;
         assert_int_equal(hole.codec, CODEC_ZERO);
         assert_int_equal(hole.raw_len, lengths[i]);
-        assert_memory_equal(&hole, &written, sizeof(hole));
+        assert_memory_equal(&hole, &take(p)->chunk, sizeof(hole));
     }
-}
-
-static void the_pool_is_full_after_a_bounded_number_of_chunks(void **state)
-{
-    (void)state;
-    struct error e;
-    CLEANUP(cleanup_chunk_pool) struct chunk_pool *p = NULL;
-    assert_ok(chunk_pool_new(3, CODEC_ZSTD, 0, &p, &e));
-    size_t n = 0;
-    while (!chunk_pool_is_full(p)) {
-        chunk_pool_put(p, NULL, 4096);
-        n++;
-        assert_true(n <= 64);
-    }
-    assert_true(n >= 3);
-    struct chunk c;
-    const uint8_t *stored;
-    assert_ok(chunk_pool_take(p, &c, &stored, &e));
-    assert_false(chunk_pool_is_full(p));
 }
 
 static void the_largest_chunk_of_random_data_goes_through(void **state)
 {
     (void)state;
-    struct error e;
-    CLEANUP(cleanup_chunk_pool) struct chunk_pool *p = NULL;
-    assert_ok(chunk_pool_new(1, CODEC_ZSTD, 0, &p, &e));
+    CLEANUP(cleanup_worker_pool) struct worker_pool *p = new_pool(1, CODEC_ZSTD);
     CLEANUP(cleanup_free) uint8_t *data = malloc(CHUNK_RAW_MAX);
     fill_random(data, CHUNK_RAW_MAX, 8);
-    chunk_pool_put(p, data, CHUNK_RAW_MAX);
-    struct chunk c;
-    const uint8_t *stored;
-    assert_ok(chunk_pool_take(p, &c, &stored, &e));
-    assert_int_equal(c.codec, CODEC_RAW);
-    assert_int_equal(c.stored_len, CHUNK_RAW_MAX);
-    assert_memory_equal(stored, data, CHUNK_RAW_MAX);
-    assert_memory_equal(c.stored_sha256, c.raw_sha256, STORED_HASH_SIZE);
+    put(p, data, CHUNK_RAW_MAX);
+    const struct chunk_item *item = take(p);
+    assert_int_equal(item->chunk.codec, CODEC_RAW);
+    assert_int_equal(item->chunk.stored_len, CHUNK_RAW_MAX);
+    assert_memory_equal(item->stored, data, CHUNK_RAW_MAX);
+    assert_memory_equal(item->chunk.stored_sha256, item->chunk.raw_sha256, STORED_HASH_SIZE);
 }
 
 static void a_level_out_of_range_is_refused(void **state)
 {
     (void)state;
     struct error e;
-    struct chunk_pool *p = NULL;
-    assert_fails(ERR_USAGE, "level", chunk_pool_new(2, CODEC_ZLIB, 10, &p, &e));
+    struct worker_pool *p = NULL;
+    struct chunk_coding coding = {CODEC_ZLIB, 10};
+    assert_fails(ERR_USAGE, "level", worker_pool_new(2, &chunk_work, &coding, &p, &e));
     assert_null(p);
-}
-
-static void a_pool_with_work_under_way_can_be_dropped(void **state)
-{
-    (void)state;
-    struct error e;
-    CLEANUP(cleanup_free) struct input *in = make_inputs();
-    for (int i = 0; i < 20; i++) {
-        CLEANUP(cleanup_chunk_pool) struct chunk_pool *p = NULL;
-        assert_ok(chunk_pool_new(2, CODEC_ZSTD, 1, &p, &e));
-        for (size_t k = 0; k < 6; k++) {
-            chunk_pool_put(p, in[k + 30].data, in[k + 30].len);
-        }
-    }
 }
 
 int main(void)
@@ -219,10 +187,8 @@ int main(void)
         cmocka_unit_test(results_come_in_order_and_describe_their_chunks),
         cmocka_unit_test(results_do_not_depend_on_the_number_of_jobs),
         cmocka_unit_test(a_hole_is_the_same_as_the_zeros_it_stands_for),
-        cmocka_unit_test(the_pool_is_full_after_a_bounded_number_of_chunks),
         cmocka_unit_test(the_largest_chunk_of_random_data_goes_through),
         cmocka_unit_test(a_level_out_of_range_is_refused),
-        cmocka_unit_test(a_pool_with_work_under_way_can_be_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
