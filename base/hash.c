@@ -4,6 +4,7 @@
 #include "base/openssl.h"
 
 #include <openssl/evp.h>
+#include <string.h>
 
 struct hasher {
     EVP_MD *md;
@@ -67,6 +68,17 @@ enum err hasher_sha256(struct hasher *h, const void *data, size_t len,
     }
     if (err == OK) {
         err = hasher_end(h, ret_digest, e);
+    }
+    return err;
+}
+
+enum err hasher_check(struct hasher *h, const void *data, size_t len, const uint8_t *expected,
+                      size_t n, const char *sentence, struct error *e)
+{
+    uint8_t digest[SHA256_SIZE];
+    enum err err = hasher_sha256(h, data, len, digest, e);
+    if (err == OK && memcmp(digest, expected, n) != 0) {
+        err = fail(e, ERR_FORMAT, 0, "%s", sentence);
     }
     return err;
 }

@@ -24,6 +24,10 @@ DEFINE_CLEANUP(hasher, struct hasher *, hasher_free)
 // One message at once.
 MUST_CHECK enum err hasher_sha256(struct hasher *h, const void *data, size_t len,
                                   uint8_t ret_digest[SHA256_SIZE], struct error *e);
+// ERR_FORMAT with `sentence` unless its digest begins with the `n` bytes of `expected`.
+MUST_CHECK enum err hasher_check(struct hasher *h, const void *data, size_t len,
+                                 const uint8_t *expected, size_t n, const char *sentence,
+                                 struct error *e);
 
 // One message in parts: begin, any number of adds, end.
 MUST_CHECK enum err hasher_begin(struct hasher *h, struct error *e);

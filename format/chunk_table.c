@@ -319,32 +319,18 @@ static enum err walk_table(struct chunk_table *t, const struct manifest *m, stru
             return err;
         }
     }
-    if (w.running_end != m->payload_size) {
+    if (w.running_end != m->body.payload_size) {
         return fail(e, ERR_FORMAT, 0,
                     "the chunks take %" PRIu64 " stored bytes, the payload has %" PRIu64,
-                    w.running_end, m->payload_size);
+                    w.running_end, m->body.payload_size);
     }
     return OK;
-}
-
-static enum err check_table_hash(const uint8_t *bytes, size_t len, const struct manifest *m,
-                                 struct hasher *hasher, struct error *e)
-{
-    uint8_t digest[SHA256_SIZE];
-    if (len != m->table_size) {
-        return fail(e, ERR_FORMAT, 0, "%zu bytes, the manifest says %" PRIu32, len, m->table_size);
-    }
-    enum err err = hasher_sha256(hasher, bytes, len, digest, e);
-    if (err == OK && memcmp(digest, m->table_sha256, SHA256_SIZE) != 0) {
-        err = fail(e, ERR_FORMAT, 0, "corrupt: its hash is not the one in the manifest");
-    }
-    return err;
 }
 
 static enum err index_table(struct chunk_table *t, const struct manifest *m, struct hasher *hasher,
                             struct error *e)
 {
-    t->count = m->table_records;
+    t->count = m->body.table_records;
     t->marks = calloc(t->count / MARK_RECORDS + 1, sizeof(*t->marks));
     t->repeats = calloc(t->count / 8 + 1, 1);
     if (t->marks == NULL || t->repeats == NULL) {
@@ -358,7 +344,7 @@ enum err chunk_table_parse(uint8_t *bytes, size_t len, const struct manifest *m,
 {
     CLEANUP(cleanup_free) uint8_t *owned = bytes;
     CLEANUP(cleanup_chunk_table) struct chunk_table *t = NULL;
-    enum err err = check_table_hash(owned, len, m, hasher, e);
+    enum err err = container_check_table(&m->body, owned, len, hasher, e);
     if (err != OK) {
         return error_context(e, "chunk table");
     }

@@ -9,12 +9,8 @@
 enum err container_check_manifest(const struct header *h, const uint8_t *manifest,
                                   struct hasher *hasher, struct error *e)
 {
-    uint8_t digest[SHA256_SIZE];
-    enum err err = hasher_sha256(hasher, manifest, h->manifest_size, digest, e);
-    if (err == OK && memcmp(digest, h->manifest_sha256, SHA256_SIZE) != 0) {
-        err = fail(e, ERR_FORMAT, 0, "manifest: corrupt: its hash is not the one in the header");
-    }
-    return err;
+    return hasher_check(hasher, manifest, h->manifest_size, h->manifest_sha256, SHA256_SIZE,
+                        "manifest: corrupt: its hash is not the one in the header", e);
 }
 
 static enum err check_signatures(const uint8_t *head, const struct header *h,
@@ -51,21 +47,21 @@ enum err container_check_head(const uint8_t *head, size_t len, enum file_kind ki
     return err;
 }
 
-enum err container_check_agreement(const struct header *h, uint32_t table_size,
-                                   uint64_t payload_size, struct error *e)
+enum err container_check_agreement(const struct header *h, const struct file_body *body,
+                                   struct error *e)
 {
     const char *word = file_kind_word(h->kind);
-    if (h->table_size != table_size) {
+    if (h->table_size != body->table_size) {
         return fail(e, ERR_FORMAT, 0,
                     "%s: the chunk table is %" PRIu32 " bytes in the header, %" PRIu32
                     " in the manifest",
-                    word, h->table_size, table_size);
+                    word, h->table_size, body->table_size);
     }
-    if (h->payload_size != payload_size) {
+    if (h->payload_size != body->payload_size) {
         return fail(e, ERR_FORMAT, 0,
                     "%s: the payload is %" PRIu64 " bytes in the header, %" PRIu64
                     " in the manifest",
-                    word, h->payload_size, payload_size);
+                    word, h->payload_size, body->payload_size);
     }
     return OK;
 }
@@ -102,4 +98,15 @@ enum err container_move_table(const struct header *h, uint8_t *rest, size_t len,
         memmove(rest, rest + table_at, h->table_size);
     }
     return err;
+}
+
+enum err container_check_table(const struct file_body *body, const uint8_t *table, size_t len,
+                               struct hasher *hasher, struct error *e)
+{
+    if (len != body->table_size) {
+        return fail(e, ERR_FORMAT, 0, "%zu bytes, the manifest says %" PRIu32, len,
+                    body->table_size);
+    }
+    return hasher_check(hasher, table, len, body->table_sha256, SHA256_SIZE,
+                        "corrupt: its hash is not the one in the manifest", e);
 }

@@ -5,8 +5,8 @@
 // Invariants
 // 1. container_check_head() accepts a head only if the verifier accepted the signature over its
 //    header and manifest; nobody parses the manifest of a head it did not accept.
-// 2. Between them, the functions here look at every byte before the payload but the table's: it is
-//    signed, or a signature record, or checked to be zero.
+// 2. Between them, the functions here look at every byte before the payload: it is signed, or
+//    hashed by something signed, or a signature record, or checked to be zero.
 #ifndef FORMAT_CONTAINER_H
 #define FORMAT_CONTAINER_H
 
@@ -17,6 +17,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+// What a manifest of either kind signs of the parts behind the signature area.
+struct file_body {
+    uint8_t table_sha256[SHA256_SIZE];
+    uint32_t table_size;
+    uint32_t table_records;
+    uint64_t payload_size;
+};
 
 struct head_verifier {
     // OK only if enough trusted signers signed `message`.
@@ -37,12 +45,16 @@ MUST_CHECK enum err container_check_manifest(const struct header *h, const uint8
 
 // Header and manifest name the same sizes. Both are signed, so only a faulty writer can make them
 // differ; a reader must not have to choose.
-MUST_CHECK enum err container_check_agreement(const struct header *h, uint32_t table_size,
-                                              uint64_t payload_size, struct error *e);
+MUST_CHECK enum err container_check_agreement(const struct header *h, const struct file_body *body,
+                                              struct error *e);
 
 // `rest`: the bytes [header_head_size, payload_offset), which are pad, table, pad. Checks length
 // and pads and moves the table to the front of `rest`.
 MUST_CHECK enum err container_move_table(const struct header *h, uint8_t *rest, size_t len,
                                          struct error *e);
+
+// The table is the one that the manifest signs: its length and its hash.
+MUST_CHECK enum err container_check_table(const struct file_body *body, const uint8_t *table,
+                                          size_t len, struct hasher *hasher, struct error *e);
 
 #endif

@@ -27,6 +27,11 @@ const char *file_kind_word(enum file_kind kind)
     return kinds[kind].word;
 }
 
+uint32_t file_kind_record_size(enum file_kind kind)
+{
+    return kinds[kind].record_size;
+}
+
 bool header_kind(const uint8_t bytes[HEADER_SIZE], enum file_kind *ret)
 {
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {

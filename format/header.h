@@ -64,6 +64,8 @@ void header_write(const struct header *h, uint8_t ret_bytes[HEADER_SIZE]);
 MUST_CHECK bool header_kind(const uint8_t bytes[HEADER_SIZE], enum file_kind *ret);
 // "image" or "pack", for sentences.
 const char *file_kind_word(enum file_kind kind);
+// Bytes of a record of its table.
+uint32_t file_kind_record_size(enum file_kind kind);
 
 // Bytes [0, signed_size) are what a signature covers.
 size_t header_signed_size(const struct header *h);

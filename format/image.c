@@ -17,8 +17,7 @@ enum err image_open_head(const uint8_t *head, size_t len, const struct head_veri
         err = manifest_parse(head + HEADER_SIZE, h->manifest_size, &image->manifest, e);
     }
     if (err == OK) {
-        err = container_check_agreement(h, image->manifest->table_size,
-                                        image->manifest->payload_size, e);
+        err = container_check_agreement(h, &image->manifest->body, e);
     }
     if (err != OK) {
         return err;
@@ -116,21 +115,13 @@ void image_free(struct image *image)
 enum err chunk_check_stored(const struct chunk *c, const uint8_t *stored, struct hasher *hasher,
                             struct error *e)
 {
-    uint8_t digest[SHA256_SIZE];
-    enum err err = hasher_sha256(hasher, stored, c->stored_len, digest, e);
-    if (err == OK && memcmp(digest, c->stored_sha256, STORED_HASH_SIZE) != 0) {
-        err = fail(e, ERR_FORMAT, 0, "chunk: corrupt: its stored bytes do not match their hash");
-    }
-    return err;
+    return hasher_check(hasher, stored, c->stored_len, c->stored_sha256, STORED_HASH_SIZE,
+                        "chunk: corrupt: its stored bytes do not match their hash", e);
 }
 
 enum err chunk_check_raw(const struct chunk *c, const uint8_t *raw, struct hasher *hasher,
                          struct error *e)
 {
-    uint8_t digest[SHA256_SIZE];
-    enum err err = hasher_sha256(hasher, raw, c->raw_len, digest, e);
-    if (err == OK && memcmp(digest, c->raw_sha256, SHA256_SIZE) != 0) {
-        err = fail(e, ERR_FORMAT, 0, "chunk: corrupt: its raw bytes do not match their hash");
-    }
-    return err;
+    return hasher_check(hasher, raw, c->raw_len, c->raw_sha256, SHA256_SIZE,
+                        "chunk: corrupt: its raw bytes do not match their hash", e);
 }

@@ -25,18 +25,6 @@ static const struct field root_fields[] = {
     {0},
 };
 
-static const struct field table_fields[] = {
-    {"sha256", offsetof(struct manifest, table_sha256), FIELD_SHA256, false},
-    {"size", offsetof(struct manifest, table_size), FIELD_U32, false},
-    {"records", offsetof(struct manifest, table_records), FIELD_U32, false},
-    {0},
-};
-
-static const struct field payload_fields[] = {
-    {"size", offsetof(struct manifest, payload_size), FIELD_U64, false},
-    {0},
-};
-
 static const struct field partition_fields[] = {
     {"id", offsetof(struct partition_info, id), FIELD_U32, false},
     {"name", offsetof(struct partition_info, name), FIELD_NAME, false},
@@ -92,11 +80,11 @@ static enum err check_partition(const struct manifest *m, size_t index, uint32_t
                    "first: record %" PRIu32 " does not continue the table at record %" PRIu32,
                    p->first, next_record);
     }
-    if (err == OK && (p->count < 1 || p->count > m->table_records - next_record)) {
+    if (err == OK && (p->count < 1 || p->count > m->body.table_records - next_record)) {
         err = fail(e, ERR_FORMAT, 0,
                    "count: %" PRIu32 " records from record %" PRIu32
                    " on are none or reach past the table of %" PRIu32,
-                   p->count, next_record, m->table_records);
+                   p->count, next_record, m->body.table_records);
     }
     return err == OK ? OK : error_context(e, "partitions[%zu]", index);
 }
@@ -111,10 +99,10 @@ static enum err check_partitions(const struct manifest *m, struct error *e)
         }
         next_record += m->partitions[i].count;
     }
-    if (next_record != m->table_records) {
+    if (next_record != m->body.table_records) {
         return fail(e, ERR_FORMAT, 0,
                     "partitions: they cover %" PRIu32 " of %" PRIu32 " chunk records", next_record,
-                    m->table_records);
+                    m->body.table_records);
     }
     return OK;
 }
@@ -123,7 +111,7 @@ static enum err check_rules(const struct manifest *m, struct error *e)
 {
     enum err err = check_release(m, e);
     if (err == OK) {
-        err = field_check_table(m->table_records, m->table_size, CHUNK_RECORD_SIZE, e);
+        err = fields_check_body(&m->body, CHUNK_RECORD_SIZE, e);
     }
     return err == OK ? check_partitions(m, e) : err;
 }
@@ -155,10 +143,7 @@ static enum err read_manifest(const json_t *root, struct manifest *m, struct err
         err = fields_read(root, root_fields, m, e);
     }
     if (err == OK) {
-        err = fields_read_object(root, "table", table_fields, m, e);
-    }
-    if (err == OK) {
-        err = fields_read_object(root, "payload", payload_fields, m, e);
+        err = fields_read_body(root, &m->body, e);
     }
     if (err == OK) {
         err = read_partitions(root, m, e);
@@ -221,10 +206,7 @@ static enum err write_manifest(json_t *root, const struct manifest *m, struct er
         err = fields_write(root, root_fields, m, e);
     }
     if (err == OK) {
-        err = fields_write_object(root, "table", table_fields, m, e);
-    }
-    if (err == OK) {
-        err = fields_write_object(root, "payload", payload_fields, m, e);
+        err = fields_write_body(root, &m->body, e);
     }
     return err == OK ? write_partitions(root, m, e) : err;
 }

@@ -5,7 +5,7 @@
 // Invariants of a manifest that manifest_parse() accepted
 // 1. `crit` names only features this reader knows (there are none in format 1.0).
 // 2. product, compatible, version and partition names match is_name(); ids and names are unique.
-// 3. The ranges [first, first + count) stand in order and partition [0, table_records) exactly.
+// 3. The ranges [first, first + count) stand in order and partition the records of the table.
 // 4. The text was canonical; unknown keys outside `crit` are carried but not understood.
 #ifndef FORMAT_MANIFEST_H
 #define FORMAT_MANIFEST_H
@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/parse.h"
+#include "format/container.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -46,10 +47,7 @@ struct manifest {
     uint64_t not_after;         // 0: never
     bool allow_downgrade;
     struct name_list device_ids; // empty: any device
-    uint8_t table_sha256[SHA256_SIZE];
-    uint32_t table_size;
-    uint32_t table_records;
-    uint64_t payload_size;
+    struct file_body body;
     size_t partition_count;
     struct partition_info partitions[MANIFEST_PARTITIONS_MAX];
 };

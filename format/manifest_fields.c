@@ -4,6 +4,18 @@
 #include <inttypes.h>
 #include <string.h>
 
+static const struct field table_fields[] = {
+    {"sha256", offsetof(struct file_body, table_sha256), FIELD_SHA256, false},
+    {"size", offsetof(struct file_body, table_size), FIELD_U32, false},
+    {"records", offsetof(struct file_body, table_records), FIELD_U32, false},
+    {0},
+};
+
+static const struct field payload_fields[] = {
+    {"size", offsetof(struct file_body, payload_size), FIELD_U64, false},
+    {0},
+};
+
 static enum err check_name(const char *key, const char *text, struct error *e)
 {
     if (!is_name(text)) {
@@ -34,14 +46,15 @@ enum err field_check_count(const char *key, size_t count, size_t min, size_t max
     return OK;
 }
 
-enum err field_check_table(uint32_t records, uint32_t size, uint32_t record_size, struct error *e)
+enum err fields_check_body(const struct file_body *body, uint32_t record_size, struct error *e)
 {
+    uint32_t records = body->table_records;
     enum err err = field_check_range("records", records, 1, TABLE_RECORDS_MAX, e);
-    if (err == OK && size != records * record_size) {
+    if (err == OK && body->table_size != records * record_size) {
         err = fail(e, ERR_FORMAT, 0,
                    "size: %" PRIu32 " bytes do not hold exactly %" PRIu32 " records of %" PRIu32
                    " bytes",
-                   size, records, record_size);
+                   body->table_size, records, record_size);
     }
     return err == OK ? OK : error_context(e, "table");
 }
@@ -162,6 +175,12 @@ enum err fields_read_object(const json_t *root, const char *key, const struct fi
     return err == OK ? OK : error_context(e, "%s", key);
 }
 
+enum err fields_read_body(const json_t *root, struct file_body *ret, struct error *e)
+{
+    enum err err = fields_read_object(root, "table", table_fields, ret, e);
+    return err == OK ? fields_read_object(root, "payload", payload_fields, ret, e) : err;
+}
+
 enum err fields_read_crit(const json_t *root, struct error *e)
 {
     const json_t *array = json_object_get(root, "crit");
@@ -252,6 +271,12 @@ enum err fields_write_object(json_t *root, const char *key, const struct field *
     CLEANUP(cleanup_json) json_t *obj = json_object();
     enum err err = fields_write(obj, fields, base, e);
     return err == OK ? field_set(root, key, TAKE_PTR(obj), e) : error_context(e, "%s", key);
+}
+
+enum err fields_write_body(json_t *root, const struct file_body *body, struct error *e)
+{
+    enum err err = fields_write_object(root, "table", table_fields, body, e);
+    return err == OK ? fields_write_object(root, "payload", payload_fields, body, e) : err;
 }
 
 enum err fields_print(const json_t *root, char **ret_text, size_t *ret_len, struct error *e)

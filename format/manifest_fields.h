@@ -28,8 +28,8 @@ MUST_CHECK enum err field_check_range(const char *key, uint64_t value, uint64_t 
                                       struct error *e);
 MUST_CHECK enum err field_check_count(const char *key, size_t count, size_t min, size_t max,
                                       struct error *e);
-// 1..TABLE_RECORDS_MAX records fill a table of `size` bytes exactly.
-MUST_CHECK enum err field_check_table(uint32_t records, uint32_t size, uint32_t record_size,
+// 1..TABLE_RECORDS_MAX records of `record_size` bytes fill the table exactly.
+MUST_CHECK enum err fields_check_body(const struct file_body *body, uint32_t record_size,
                                       struct error *e);
 // A list, NULL being a missing one, with `min` to `max` entries.
 MUST_CHECK enum err field_check_list(const json_t *value, const char *key, size_t min, size_t max,
@@ -48,6 +48,8 @@ MUST_CHECK enum err fields_read(const json_t *obj, const struct field *fields, v
 // The same of the object that is member `key` of `root`.
 MUST_CHECK enum err fields_read_object(const json_t *root, const char *key,
                                        const struct field *fields, void *base, struct error *e);
+// The members "table" and "payload" of `root`.
+MUST_CHECK enum err fields_read_body(const json_t *root, struct file_body *ret, struct error *e);
 
 // --- Writing ---
 
@@ -57,6 +59,7 @@ MUST_CHECK enum err fields_write(json_t *obj, const struct field *fields, const 
                                  struct error *e);
 MUST_CHECK enum err fields_write_object(json_t *root, const char *key, const struct field *fields,
                                         const void *base, struct error *e);
+MUST_CHECK enum err fields_write_body(json_t *root, const struct file_body *body, struct error *e);
 // Canonical text, malloced.
 MUST_CHECK enum err fields_print(const json_t *root, char **ret_text, size_t *ret_len,
                                  struct error *e);

@@ -18,8 +18,7 @@ enum err pack_open_head(const uint8_t *head, size_t len, const struct head_verif
         err = pack_manifest_parse(head + HEADER_SIZE, h->manifest_size, &pack->manifest, e);
     }
     if (err == OK) {
-        err = container_check_agreement(h, pack->manifest->table_size, pack->manifest->payload_size,
-                                        e);
+        err = container_check_agreement(h, &pack->manifest->body, e);
     }
     if (err == OK) {
         *ret = TAKE_PTR(pack);
@@ -161,12 +160,8 @@ enum err pack_check_base(const struct pack *pack, const struct image *base, stru
 enum err pack_check_stored(const struct pack_record *r, const uint8_t *stored,
                            struct hasher *hasher, struct error *e)
 {
-    uint8_t digest[SHA256_SIZE];
-    enum err err = hasher_sha256(hasher, stored, r->stored_len, digest, e);
-    if (err == OK && memcmp(digest, r->stored_sha256, STORED_HASH_SIZE) != 0) {
-        err = fail(e, ERR_FORMAT, 0, "delta: corrupt: its stored bytes do not match their hash");
-    }
-    return err;
+    return hasher_check(hasher, stored, r->stored_len, r->stored_sha256, STORED_HASH_SIZE,
+                        "delta: corrupt: its stored bytes do not match their hash", e);
 }
 
 enum err pack_decode(const struct pack_record *r, const struct chunk *chunk, const uint8_t *window,

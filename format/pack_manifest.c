@@ -10,49 +10,18 @@ static const struct field root_fields[] = {
     {0},
 };
 
-static const struct field base_fields[] = {
-    {"manifest_sha256", offsetof(struct pack_manifest, base.manifest_sha256), FIELD_SHA256, false},
-    {"release_index", offsetof(struct pack_manifest, base.release_index), FIELD_U64, false},
+static const struct field end_fields[] = {
+    {"manifest_sha256", offsetof(struct pack_end, manifest_sha256), FIELD_SHA256, false},
+    {"release_index", offsetof(struct pack_end, release_index), FIELD_U64, false},
     {0},
 };
-
-static const struct field target_fields[] = {
-    {"manifest_sha256", offsetof(struct pack_manifest, target.manifest_sha256), FIELD_SHA256,
-     false},
-    {"release_index", offsetof(struct pack_manifest, target.release_index), FIELD_U64, false},
-    {0},
-};
-
-static const struct field table_fields[] = {
-    {"sha256", offsetof(struct pack_manifest, table_sha256), FIELD_SHA256, false},
-    {"size", offsetof(struct pack_manifest, table_size), FIELD_U32, false},
-    {"records", offsetof(struct pack_manifest, table_records), FIELD_U32, false},
-    {0},
-};
-
-static const struct field payload_fields[] = {
-    {"size", offsetof(struct pack_manifest, payload_size), FIELD_U64, false},
-    {0},
-};
-
-static const struct {
-    const char *key;
-    const struct field *fields;
-} objects[] = {
-    {"base", base_fields},
-    {"target", target_fields},
-    {"table", table_fields},
-    {"payload", payload_fields},
-};
-
-enum { OBJECTS = sizeof(objects) / sizeof(objects[0]) };
 
 static enum err check_rules(const struct pack_manifest *m, struct error *e)
 {
     if (memcmp(m->base.manifest_sha256, m->target.manifest_sha256, SHA256_SIZE) == 0) {
         return fail(e, ERR_FORMAT, 0, "base: is the target itself");
     }
-    return field_check_table(m->table_records, m->table_size, PACK_RECORD_SIZE, e);
+    return fields_check_body(&m->body, PACK_RECORD_SIZE, e);
 }
 
 static enum err read_manifest(const json_t *root, struct pack_manifest *m, struct error *e)
@@ -62,8 +31,14 @@ static enum err read_manifest(const json_t *root, struct pack_manifest *m, struc
     if (err == OK) {
         err = fields_read(root, root_fields, m, e);
     }
-    for (size_t i = 0; err == OK && i < OBJECTS; i++) {
-        err = fields_read_object(root, objects[i].key, objects[i].fields, m, e);
+    if (err == OK) {
+        err = fields_read_object(root, "base", end_fields, &m->base, e);
+    }
+    if (err == OK) {
+        err = fields_read_object(root, "target", end_fields, &m->target, e);
+    }
+    if (err == OK) {
+        err = fields_read_body(root, &m->body, e);
     }
     return err == OK ? check_rules(m, e) : err;
 }
@@ -101,8 +76,14 @@ static enum err write_manifest(json_t *root, const struct pack_manifest *m, stru
     if (err == OK) {
         err = fields_write(root, root_fields, m, e);
     }
-    for (size_t i = 0; err == OK && i < OBJECTS; i++) {
-        err = fields_write_object(root, objects[i].key, objects[i].fields, m, e);
+    if (err == OK) {
+        err = fields_write_object(root, "base", end_fields, &m->base, e);
+    }
+    if (err == OK) {
+        err = fields_write_object(root, "target", end_fields, &m->target, e);
+    }
+    if (err == OK) {
+        err = fields_write_body(root, &m->body, e);
     }
     return err;
 }

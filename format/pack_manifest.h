@@ -5,13 +5,14 @@
 // Invariants of a manifest that pack_manifest_parse() accepted
 // 1. `crit` names only features this reader knows (there are none in format 1.0).
 // 2. Base and target are not the same image.
-// 3. table_size is table_records of PACK_RECORD_SIZE bytes each.
+// 3. The table is its records of PACK_RECORD_SIZE bytes each.
 #ifndef FORMAT_PACK_MANIFEST_H
 #define FORMAT_PACK_MANIFEST_H
 
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "format/container.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -28,10 +29,7 @@ struct pack_manifest {
     uint64_t created; // seconds since 1970
     struct pack_end base;
     struct pack_end target;
-    uint8_t table_sha256[SHA256_SIZE];
-    uint32_t table_size;
-    uint32_t table_records;
-    uint64_t payload_size;
+    struct file_body body;
 };
 
 // Only format/pack.c (after the signature holds) and vv-image's reader of files may call this; lint

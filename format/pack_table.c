@@ -107,26 +107,12 @@ static enum err walk_table(const struct pack_table *t, const struct pack_manifes
         next_chunk = (uint64_t)r.chunk + 1;
         running_end += r.stored_len; // 2^16 records of 2^20 + 64 bytes: no overflow
     }
-    if (running_end != m->payload_size) {
+    if (running_end != m->body.payload_size) {
         return fail(e, ERR_FORMAT, 0,
                     "its records take %" PRIu64 " stored bytes, the payload has %" PRIu64,
-                    running_end, m->payload_size);
+                    running_end, m->body.payload_size);
     }
     return OK;
-}
-
-static enum err check_table_hash(const uint8_t *bytes, size_t len, const struct pack_manifest *m,
-                                 struct hasher *hasher, struct error *e)
-{
-    uint8_t digest[SHA256_SIZE];
-    if (len != m->table_size) {
-        return fail(e, ERR_FORMAT, 0, "%zu bytes, the manifest says %" PRIu32, len, m->table_size);
-    }
-    enum err err = hasher_sha256(hasher, bytes, len, digest, e);
-    if (err == OK && memcmp(digest, m->table_sha256, SHA256_SIZE) != 0) {
-        err = fail(e, ERR_FORMAT, 0, "corrupt: its hash is not the one in the manifest");
-    }
-    return err;
 }
 
 enum err pack_table_parse(uint8_t *bytes, size_t len, const struct pack_manifest *m,
@@ -137,10 +123,10 @@ enum err pack_table_parse(uint8_t *bytes, size_t len, const struct pack_manifest
     if (t == NULL) {
         return fail_memory(e);
     }
-    enum err err = check_table_hash(owned, len, m, hasher, e);
+    enum err err = container_check_table(&m->body, owned, len, hasher, e);
     if (err == OK) {
         t->bytes = TAKE_PTR(owned);
-        t->count = m->table_records;
+        t->count = m->body.table_records;
         err = walk_table(t, m, e);
     }
     if (err != OK) {

@@ -93,7 +93,7 @@ static enum err list_new_chunks(const struct chunk_table *base, const struct chu
 // --- Making it ---
 
 static enum err write_deltas(struct worker_pool *pool, const struct chunk_table *target,
-                             const uint32_t *chunks, struct pack_writer *writer,
+                             const uint32_t *chunks, struct container_writer *writer,
                              struct progress *progress, struct delta_totals *totals,
                              struct error *e)
 {
@@ -132,7 +132,7 @@ static uint64_t raw_bytes(const struct chunk_table *t, const uint32_t *chunks, u
 }
 
 static enum err make_deltas(const struct delta_options *o, const struct delta_images *images,
-                            const uint32_t *chunks, struct pack_writer *writer,
+                            const uint32_t *chunks, struct container_writer *writer,
                             struct progress *progress, struct delta_totals *totals, struct error *e)
 {
     CLEANUP(cleanup_worker_pool) struct worker_pool *pool = NULL;
@@ -164,7 +164,7 @@ static enum err make_pack(const struct delta_options *o, const struct opened *ba
                           struct delta_totals *totals, struct error *e)
 {
     CLEANUP(cleanup_base_index) struct base_index *index = NULL;
-    CLEANUP(cleanup_pack_writer) struct pack_writer *writer = NULL;
+    CLEANUP(cleanup_container_writer) struct container_writer *writer = NULL;
     CLEANUP(cleanup_free) uint32_t *chunks = NULL;
     struct delta_images images = {.base_file = base->file,
                                   .base = &base->contents,
@@ -174,7 +174,7 @@ static enum err make_pack(const struct delta_options *o, const struct opened *ba
     struct pack_manifest m = {.created = target->contents.manifest->created,
                               .base = end_of(base),
                               .target = end_of(target)};
-    enum err err = pack_writer_new(o->output, &writer, e);
+    enum err err = container_writer_new(FILE_PACK, o->output, &writer, e);
     if (err == OK) {
         err = list_new_chunks(base->contents.table, target->contents.table, &chunks, totals, e);
     }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/image_file.h"
 
-#include "format/container.h"
-
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -131,8 +129,13 @@ enum err image_file_check_head(const struct image_file *f, struct hasher *hasher
     return err;
 }
 
-enum err image_file_copy_table(const struct image_file *f, uint8_t **ret, struct error *e)
+enum err image_file_copy_table(const struct image_file *f, const struct file_body *body,
+                               uint8_t **ret, struct error *e)
 {
+    enum err err = container_check_agreement(&f->header, body, e);
+    if (err != OK) {
+        return err;
+    }
     size_t head_size = header_head_size(&f->header);
     size_t len = f->prefix_len - head_size;
     CLEANUP(cleanup_free) uint8_t *rest = malloc(len);
@@ -140,7 +143,7 @@ enum err image_file_copy_table(const struct image_file *f, uint8_t **ret, struct
         return fail_memory(e);
     }
     memcpy(rest, f->prefix + head_size, len);
-    enum err err = container_move_table(&f->header, rest, len, e);
+    err = container_move_table(&f->header, rest, len, e);
     if (err == OK) {
         *ret = TAKE_PTR(rest);
     }
@@ -160,10 +163,7 @@ static enum err read_contents(const struct image_file *f, struct image_contents 
         err = manifest_parse(f->prefix + HEADER_SIZE, h->manifest_size, &c->manifest, e);
     }
     if (err == OK) {
-        err = container_check_agreement(h, c->manifest->table_size, c->manifest->payload_size, e);
-    }
-    if (err == OK) {
-        err = image_file_copy_table(f, &table, e);
+        err = image_file_copy_table(f, &c->manifest->body, &table, e);
     }
     if (err == OK) {
         err = chunk_table_parse(table, h->table_size, c->manifest, hasher, &c->table, e);

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "format/chunk_table.h"
+#include "format/container.h"
 #include "format/header.h"
 #include "format/manifest.h"
 #include "format/signature_area.h"
@@ -50,9 +51,10 @@ MUST_CHECK enum err image_file_check_kind(const struct image_file *f, enum file_
 // They point into the prefix. The errors here and of the next do not name the file yet.
 MUST_CHECK enum err image_file_check_head(const struct image_file *f, struct hasher *hasher,
                                           struct signature_list *ret, struct error *e);
-// The table, malloced; ERR_FORMAT when a pad around it is not zero.
-MUST_CHECK enum err image_file_copy_table(const struct image_file *f, uint8_t **ret,
-                                          struct error *e);
+// The table that `body` of the manifest is about, malloced, its hash not yet checked. ERR_FORMAT
+// when the header does not agree, or a pad around the table is not zero.
+MUST_CHECK enum err image_file_copy_table(const struct image_file *f, const struct file_body *body,
+                                          uint8_t **ret, struct error *e);
 
 // Unverified contents of an image; see invariant 2.
 struct image_contents {

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lays out an image file: chunks come in target order, the head is known at the end.
-//
-// The payload is collected in a nameless file beside the output and copied behind the head once
-// that is known, so that memory holds no more than the chunk table.
+// What an image writes through a container_writer: its chunks in target order, what its partitions
+// add up to, and at the end its manifest.
 //
 // Invariants
 // 1. A chunk whose raw hash was written before repeats that record in all its bytes and stores
 //    nothing; all other rules of format/chunk_table.h hold for what is written.
-// 2. The output path is touched by image_writer_finish() only, and by it as a whole
-//    (image-tools/output_file.h).
+// 2. The output path is touched by image_writer_finish() only, and by it as a whole.
 #ifndef IMAGE_TOOLS_IMAGE_WRITER_H
 #define IMAGE_TOOLS_IMAGE_WRITER_H
 
@@ -46,7 +43,7 @@ MUST_CHECK enum err image_writer_add(struct image_writer *w, const struct chunk 
 MUST_CHECK enum err image_writer_end_partition(struct image_writer *w, struct partition_info *ret,
                                                struct error *e);
 
-// Sets table and payload in `m`, then makes the file. The writer is used up, whatever happens.
+// Sets m->body, then makes the file. The writer is used up, whatever happens.
 MUST_CHECK enum err image_writer_finish(struct image_writer *w, struct manifest *m,
                                         uint32_t signature_area_size, struct image_totals *ret,
                                         struct error *e);

@@ -34,7 +34,7 @@ void inspect_pack_print_text(FILE *out, const struct image_file *f, const struct
     print_end(out, "to", &m->target);
     fprintf(out, "%-16s%s\n", "created", tool_format_time(m->created, time, sizeof(time)));
     fprintf(out, "%-16s%" PRIu32 ", %" PRIu64 " bytes stored, %" PRIu64 " bytes of windows\n",
-            "chunks", m->table_records, m->payload_size, window_bytes(c->table));
+            "chunks", m->body.table_records, m->body.payload_size, window_bytes(c->table));
     inspect_print_sections(out, &f->header);
     inspect_print_signatures(out, &c->signatures);
 }
@@ -50,8 +50,8 @@ enum err inspect_pack_print_json(FILE *out, const struct image_file *f,
     CLEANUP(cleanup_json)
     json_t *root = json_pack(
         "{s:o, s:O, s:{s:I, s:I, s:I}, s:o}", "header", inspect_header_json(&f->header), "manifest",
-        manifest, "sums", "chunks", (json_int_t)c->manifest->table_records, "stored_bytes",
-        (json_int_t)c->manifest->payload_size, "window_bytes", (json_int_t)window_bytes(c->table),
-        "signatures", inspect_signatures_json(&c->signatures));
+        manifest, "sums", "chunks", (json_int_t)c->manifest->body.table_records, "stored_bytes",
+        (json_int_t)c->manifest->body.payload_size, "window_bytes",
+        (json_int_t)window_bytes(c->table), "signatures", inspect_signatures_json(&c->signatures));
     return inspect_dump(out, root, e);
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image-tools/pack_file.h"
 
-#include "format/container.h"
-
 static enum err read_contents(const struct image_file *f, struct pack_contents *c, struct error *e)
 {
     const struct header *h = &f->header;
@@ -16,10 +14,7 @@ static enum err read_contents(const struct image_file *f, struct pack_contents *
         err = pack_manifest_parse(f->prefix + HEADER_SIZE, h->manifest_size, &c->manifest, e);
     }
     if (err == OK) {
-        err = container_check_agreement(h, c->manifest->table_size, c->manifest->payload_size, e);
-    }
-    if (err == OK) {
-        err = image_file_copy_table(f, &table, e);
+        err = image_file_copy_table(f, &c->manifest->body, &table, e);
     }
     if (err == OK) {
         err = pack_table_parse(table, h->table_size, c->manifest, hasher, &c->table, e);

@@ -120,8 +120,8 @@ static enum err run_pack(struct tool *tool, const struct image_file *f,
     fprintf(tool->out,
             "OK: delta pack from release %" PRIu64 " to release %" PRIu64 ", %" PRIu32
             " chunk%s, %" PRIu64 " bytes, ",
-            m->base.release_index, m->target.release_index, m->table_records,
-            m->table_records == 1 ? "" : "s", v.file_bytes);
+            m->base.release_index, m->target.release_index, m->body.table_records,
+            m->body.table_records == 1 ? "" : "s", v.file_bytes);
     print_signers(tool->out, v.signers, v.signer_count);
     pack_free(v.pack);
     return OK;

@@ -212,7 +212,7 @@ static enum err walk_record(struct walking *w, struct state_store *s, const char
         return fail(e, ERR_FORMAT, 0, "image: cut short: %zu bytes", w->head_len);
     }
     err = hasher_end(w->hasher, digest, e);
-    if (err == OK && memcmp(digest, w->image->manifest->table_sha256, SHA256_SIZE) != 0) {
+    if (err == OK && memcmp(digest, w->image->manifest->body.table_sha256, SHA256_SIZE) != 0) {
         err = fail(e, ERR_FORMAT, 0,
                    "chunk table: corrupt: its hash is not the one in the "
                    "manifest");

@@ -29,6 +29,22 @@ static void sha256_gives_the_published_digests(void **state)
     assert_digest(digest, empty_hex);
 }
 
+static void a_digest_is_compared_as_far_as_it_is_known(void **state)
+{
+    (void)state;
+    struct error e;
+    CLEANUP(cleanup_hasher) struct hasher *h = NULL;
+    assert_ok(hasher_new(&h, &e));
+    uint8_t digest[SHA256_SIZE];
+    assert_true(hex_decode(abc_hex, SHA256_SIZE, digest));
+    assert_ok(hasher_check(h, "abc", 3, digest, SHA256_SIZE, "not abc", &e));
+    assert_fails(ERR_FORMAT, "not abc", hasher_check(h, "ab", 2, digest, 16, "not abc", &e));
+    digest[16] ^= 1;
+    assert_ok(hasher_check(h, "abc", 3, digest, 16, "not abc", &e));
+    assert_fails(ERR_FORMAT, "not abc",
+                 hasher_check(h, "abc", 3, digest, SHA256_SIZE, "not abc", &e));
+}
+
 static void a_message_in_parts_has_the_digest_of_the_whole(void **state)
 {
     (void)state;
@@ -130,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_published_digests),
+        cmocka_unit_test(a_digest_is_compared_as_far_as_it_is_known),
         cmocka_unit_test(a_message_in_parts_has_the_digest_of_the_whole),
         cmocka_unit_test(a_new_message_forgets_the_one_before),
         cmocka_unit_test(releasing_no_hasher_does_nothing),

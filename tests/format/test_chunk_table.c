@@ -61,8 +61,8 @@ static void add(struct sheet *s, enum codec codec, uint32_t raw_len, uint32_t st
     } else {
         memset(c.stored_sha256, 0x77, STORED_HASH_SIZE);
     }
-    c.stored_off = s->m.payload_size;
-    s->m.payload_size += stored_len;
+    c.stored_off = s->m.body.payload_size;
+    s->m.body.payload_size += stored_len;
     s->chunks[s->count++] = c;
 }
 
@@ -109,9 +109,9 @@ static uint8_t *seal(struct sheet *s)
     for (uint32_t i = 0; i < s->count; i++) {
         chunk_record_write(&s->chunks[i], bytes + (size_t)i * CHUNK_RECORD_SIZE);
     }
-    s->m.table_records = s->count;
-    s->m.table_size = (uint32_t)len;
-    assert_ok(hasher_sha256(s->hasher, bytes, len, s->m.table_sha256, &e));
+    s->m.body.table_records = s->count;
+    s->m.body.table_size = (uint32_t)len;
+    assert_ok(hasher_sha256(s->hasher, bytes, len, s->m.body.table_sha256, &e));
     for (size_t i = 0; i < s->m.partition_count; i++) {
         struct partition_info *p = &s->m.partitions[i];
         assert_ok(hasher_begin(s->hasher, &e));
@@ -339,9 +339,9 @@ static void a_payload_of_another_size_is_refused(void **state)
 {
     struct sheet *s = *state;
     add_sample(s);
-    s->m.payload_size += 1;
+    s->m.body.payload_size += 1;
     refuses(s, "the chunks take 5612 stored bytes, the payload has 5613");
-    s->m.payload_size -= 2;
+    s->m.body.payload_size -= 2;
     refuses(s, "the chunks take 5612 stored bytes, the payload has 5611");
 }
 

@@ -132,12 +132,15 @@ static void sizes_that_differ_are_refused(void **state)
     (void)state;
     struct error e;
     struct header h = {.kind = FILE_PACK, .table_size = 48, .payload_size = 9};
-    assert_ok(container_check_agreement(&h, 48, 9, &e));
+    struct file_body body = {.table_size = 48, .payload_size = 9};
+    assert_ok(container_check_agreement(&h, &body, &e));
+    body.table_size = 96;
     assert_fails(ERR_FORMAT, "pack: the chunk table is 48 bytes in the header, 96 in the manifest",
-                 container_check_agreement(&h, 96, 9, &e));
+                 container_check_agreement(&h, &body, &e));
     h.kind = FILE_IMAGE;
+    body = (struct file_body){.table_size = 48, .payload_size = 8};
     assert_fails(ERR_FORMAT, "image: the payload is 9 bytes in the header, 8 in the manifest",
-                 container_check_agreement(&h, 48, 8, &e));
+                 container_check_agreement(&h, &body, &e));
 }
 
 static void the_table_moves_to_the_front(void **state)
@@ -170,6 +173,21 @@ static void the_table_moves_to_the_front(void **state)
     }
 }
 
+static void only_the_table_of_the_manifest_is_accepted(void **state)
+{
+    struct pack_room *r = *state;
+    struct error e;
+    uint8_t table[96] = {1, 2, 3};
+    struct file_body body = {.table_size = sizeof(table)};
+    assert_ok(hasher_sha256(r->hasher, table, sizeof(table), body.table_sha256, &e));
+    assert_ok(container_check_table(&body, table, sizeof(table), r->hasher, &e));
+    assert_fails(ERR_FORMAT, "48 bytes, the manifest says 96",
+                 container_check_table(&body, table, 48, r->hasher, &e));
+    table[95] = 1;
+    assert_fails(ERR_FORMAT, "corrupt: its hash is not the one in the manifest",
+                 container_check_table(&body, table, sizeof(table), r->hasher, &e));
+}
+
 #define in_room(test) cmocka_unit_test_setup_teardown(test, pack_room_setup, pack_room_teardown)
 
 int main(void)
@@ -182,6 +200,7 @@ int main(void)
         in_room(a_malformed_signature_area_is_not_shown_to_the_verifier),
         cmocka_unit_test(sizes_that_differ_are_refused),
         cmocka_unit_test(the_table_moves_to_the_front),
+        in_room(only_the_table_of_the_manifest_is_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -432,10 +432,12 @@ static void the_magic_says_what_a_file_is(void **state)
     assert_true(header_kind(bytes, &kind));
     assert_int_equal(kind, FILE_PACK);
     assert_string_equal(file_kind_word(kind), "pack");
+    assert_int_equal(file_kind_record_size(kind), 48);
     small_bytes(bytes);
     assert_true(header_kind(bytes, &kind));
     assert_int_equal(kind, FILE_IMAGE);
     assert_string_equal(file_kind_word(kind), "image");
+    assert_int_equal(file_kind_record_size(kind), 64);
     bytes[7]++;
     assert_false(header_kind(bytes, &kind));
 }

@@ -69,7 +69,7 @@ static void an_image_is_opened(void **state)
     assert_string_equal(image->manifest->product, "vv-test");
     assert_int_equal(image->manifest->partition_count, 2);
     assert_int_equal(image->manifest->partitions[0].image_size, ROOTFS);
-    assert_int_equal(chunk_table_count(image->table), image->manifest->table_records);
+    assert_int_equal(chunk_table_count(image->table), image->manifest->body.table_records);
     assert_int_equal(image->header.file_size, built.len);
     assert_memory_equal(image->head, built.bytes, header_head_size(&image->header));
     image_free(image);

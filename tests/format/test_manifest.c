@@ -20,9 +20,9 @@ static struct manifest full_manifest(void)
                          .not_after = 1800000000,
                          .allow_downgrade = true,
                          .device_ids = {.count = 1, .names = {"serial-42"}},
-                         .table_size = 320,
-                         .table_records = 5,
-                         .payload_size = UINT64_C(6) << 30,
+                         .body.table_size = 320,
+                         .body.table_records = 5,
+                         .body.payload_size = UINT64_C(6) << 30,
                          .partition_count = 2};
     m.partitions[0] = (struct partition_info){.id = 3,
                                               .name = "rootfs",
@@ -31,7 +31,7 @@ static struct manifest full_manifest(void)
                                               .cut = "block:65536"};
     m.partitions[1] =
         (struct partition_info){.id = 9, .name = "boot", .image_size = 1, .first = 4, .count = 1};
-    memset(m.table_sha256, 0x5a, SHA256_SIZE);
+    memset(m.body.table_sha256, 0x5a, SHA256_SIZE);
     memset(m.partitions[1].sha256_list, 0xc3, SHA256_SIZE);
     return m;
 }
@@ -67,10 +67,10 @@ static void what_is_written_is_read_back(void **state)
     assert_true(back->allow_downgrade);
     assert_int_equal(back->device_ids.count, 1);
     assert_string_equal(back->device_ids.names[0], "serial-42");
-    assert_memory_equal(back->table_sha256, m.table_sha256, SHA256_SIZE);
-    assert_int_equal(back->table_size, 320);
-    assert_int_equal(back->table_records, 5);
-    assert_true(back->payload_size == UINT64_C(6) << 30);
+    assert_memory_equal(back->body.table_sha256, m.body.table_sha256, SHA256_SIZE);
+    assert_int_equal(back->body.table_size, 320);
+    assert_int_equal(back->body.table_records, 5);
+    assert_true(back->body.payload_size == UINT64_C(6) << 30);
     assert_int_equal(back->partition_count, 2);
     assert_memory_equal(back->partitions, m.partitions, sizeof(m.partitions));
     manifest_free(back);
@@ -356,7 +356,7 @@ static void what_a_reader_refuses_is_not_written(void **state)
     m.release_index = (uint64_t)INT64_MAX + 1;
     does_not_write("release_index: 9223372036854775808 is not allowed", &m);
     m = good;
-    m.payload_size = UINT64_MAX;
+    m.body.payload_size = UINT64_MAX;
     does_not_write("payload: size: 18446744073709551615 is not allowed", &m);
     m = good;
     m.partition_count = 0;

@@ -181,12 +181,16 @@ static void a_table_is_as_long_as_its_records(void **state)
 {
     (void)state;
     struct error e;
-    assert_ok(field_check_table(1, 48, 48, &e));
-    assert_ok(field_check_table(65536, 65536 * 64, 64, &e));
-    assert_fails(ERR_FORMAT, "table: records: 0", field_check_table(0, 0, 48, &e));
-    assert_fails(ERR_FORMAT, "table: records: 65537",
-                 field_check_table(65537, 65537u * 48, 48, &e));
-    assert_fails(ERR_FORMAT, "table: size: 49 bytes", field_check_table(1, 49, 48, &e));
+    struct file_body body = {.table_records = 1, .table_size = 48};
+    assert_ok(fields_check_body(&body, 48, &e));
+    body = (struct file_body){.table_records = 65536, .table_size = 65536 * 64};
+    assert_ok(fields_check_body(&body, 64, &e));
+    body = (struct file_body){0};
+    assert_fails(ERR_FORMAT, "table: records: 0", fields_check_body(&body, 48, &e));
+    body = (struct file_body){.table_records = 65537, .table_size = 65537u * 48};
+    assert_fails(ERR_FORMAT, "table: records: 65537", fields_check_body(&body, 48, &e));
+    body = (struct file_body){.table_records = 1, .table_size = 49};
+    assert_fails(ERR_FORMAT, "table: size: 49 bytes", fields_check_body(&body, 48, &e));
 }
 
 static void ranges_and_counts_include_their_ends(void **state)

@@ -274,15 +274,15 @@ static void a_delta_that_is_not_smaller_than_the_chunk_is_refused(void **state)
     memcpy(table, chunk_table_bytes(r->target->table), r->target->header.table_size);
     struct manifest m = *r->target->manifest;
     uint32_t saved = c.stored_len - first.stored_len;
-    for (uint32_t i = 0; i < m.table_records; i++) {
+    for (uint32_t i = 0; i < m.body.table_records; i++) {
         struct chunk each = chunk_table_get(r->target->table, i, NULL);
         each.stored_len -= i == 0 ? saved : 0;
         each.stored_off -= i == 0 ? 0 : saved;
         chunk_record_write(&each, table + (size_t)i * CHUNK_RECORD_SIZE);
     }
-    m.payload_size -= saved;
-    assert_ok(hasher_sha256(r->hasher, table, m.table_size, m.table_sha256, &e));
-    assert_ok(chunk_table_parse(table, m.table_size, &m, r->hasher, &other.table, &e));
+    m.body.payload_size -= saved;
+    assert_ok(hasher_sha256(r->hasher, table, m.body.table_size, m.body.table_sha256, &e));
+    assert_ok(chunk_table_parse(table, m.body.table_size, &m, r->hasher, &other.table, &e));
     assert_fails(ERR_FORMAT, "chunk 0: ", pack_check_target(pack, &other, &e));
     assert_contains(e.msg, "in the target");
     chunk_table_free(other.table);

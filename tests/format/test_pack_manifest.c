@@ -77,10 +77,10 @@ static void what_is_written_is_read_back(void **state)
     assert_int_equal(m->base.manifest_sha256[1], 0x23);
     assert_int_equal(m->target.release_index, 8);
     assert_int_equal(m->target.manifest_sha256[1], 0xdc);
-    assert_int_equal(m->table_records, 5);
-    assert_int_equal(m->table_size, 240);
-    assert_int_equal(m->table_sha256[0], 0xfe);
-    assert_true(m->payload_size == UINT64_C(5000000000));
+    assert_int_equal(m->body.table_records, 5);
+    assert_int_equal(m->body.table_size, 240);
+    assert_int_equal(m->body.table_sha256[0], 0xfe);
+    assert_true(m->body.payload_size == UINT64_C(5000000000));
     assert_ok(pack_manifest_write(m, &text, &len, &e));
     assert_string_equal(text, SAMPLE);
     assert_int_equal(len, strlen(SAMPLE));
@@ -184,10 +184,10 @@ static void what_the_reader_refuses_is_not_written(void **state)
     char *text = NULL;
     size_t len = 0;
     assert_ok(parse(SAMPLE, &m, &e));
-    m->table_size++;
+    m->body.table_size++;
     assert_fails(ERR_FORMAT, "manifest: table: size: 241 bytes",
                  pack_manifest_write(m, &text, &len, &e));
-    m->table_size--;
+    m->body.table_size--;
     m->created = UINT64_MAX;
     assert_fails(ERR_FORMAT, "manifest: created: ", pack_manifest_write(m, &text, &len, &e));
     assert_null(text);

@@ -28,8 +28,9 @@ static int setup(void **state)
                                              .stored_off = 50 * i};
         memset(r->records[i].stored_sha256, (int)i + 1, STORED_HASH_SIZE);
     }
-    r->m = (struct pack_manifest){
-        .table_records = RECORDS, .table_size = RECORDS * PACK_RECORD_SIZE, .payload_size = 150};
+    r->m = (struct pack_manifest){.body.table_records = RECORDS,
+                                  .body.table_size = RECORDS * PACK_RECORD_SIZE,
+                                  .body.payload_size = 150};
     *state = r;
     return 0;
 }
@@ -51,8 +52,8 @@ static uint8_t *table_of(struct room *r)
     for (size_t i = 0; i < RECORDS; i++) {
         pack_record_write(&r->records[i], bytes + i * PACK_RECORD_SIZE);
     }
-    assert_ok(
-        hasher_sha256(r->hasher, bytes, (size_t)RECORDS * PACK_RECORD_SIZE, r->m.table_sha256, &e));
+    assert_ok(hasher_sha256(r->hasher, bytes, (size_t)RECORDS * PACK_RECORD_SIZE,
+                            r->m.body.table_sha256, &e));
     return bytes;
 }
 
@@ -60,7 +61,7 @@ static struct pack_table *accepts(struct room *r)
 {
     struct error e;
     struct pack_table *t = NULL;
-    assert_ok(pack_table_parse(table_of(r), r->m.table_size, &r->m, r->hasher, &t, &e));
+    assert_ok(pack_table_parse(table_of(r), r->m.body.table_size, &r->m, r->hasher, &t, &e));
     return t;
 }
 
@@ -69,7 +70,7 @@ static void refuses(struct room *r, const char *sentence)
     struct error e;
     struct pack_table *t = NULL;
     assert_fails(ERR_FORMAT, sentence,
-                 pack_table_parse(table_of(r), r->m.table_size, &r->m, r->hasher, &t, &e));
+                 pack_table_parse(table_of(r), r->m.body.table_size, &r->m, r->hasher, &t, &e));
     assert_contains(e.msg, "pack table: ");
     assert_null(t);
 }
@@ -204,7 +205,7 @@ static void another_size_than_the_manifests_is_refused(void **state)
     struct room *r = *state;
     struct pack_table *t = NULL;
     assert_fails(ERR_FORMAT, "pack table: 143 bytes, the manifest says 144",
-                 pack_table_parse(table_of(r), r->m.table_size - 1, &r->m, r->hasher, &t, &e));
+                 pack_table_parse(table_of(r), r->m.body.table_size - 1, &r->m, r->hasher, &t, &e));
 }
 
 static void another_hash_than_the_manifests_is_corrupt(void **state)
@@ -215,7 +216,7 @@ static void another_hash_than_the_manifests_is_corrupt(void **state)
     uint8_t *bytes = table_of(r);
     bytes[5] ^= 1;
     assert_fails(ERR_FORMAT, "pack table: corrupt: its hash is not the one in the manifest",
-                 pack_table_parse(bytes, r->m.table_size, &r->m, r->hasher, &t, &e));
+                 pack_table_parse(bytes, r->m.body.table_size, &r->m, r->hasher, &t, &e));
 }
 
 static void a_malformed_record_is_named(void **state)
@@ -259,9 +260,9 @@ static void an_overlap_of_deltas_is_refused(void **state)
 static void a_pack_payload_of_another_size_is_refused(void **state)
 {
     struct room *r = *state;
-    r->m.payload_size = 149;
+    r->m.body.payload_size = 149;
     refuses(r, "its records take 150 stored bytes, the payload has 149");
-    r->m.payload_size = 151;
+    r->m.body.payload_size = 151;
     refuses(r, "its records take 150 stored bytes, the payload has 151");
 }
 

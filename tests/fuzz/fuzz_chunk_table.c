@@ -74,7 +74,7 @@ static void check_table(const struct chunk_table *t, const struct manifest *m)
         fuzz_must(c.raw_len >= 1 && c.raw_len <= CHUNK_RAW_MAX && c.codec <= CODEC_ZERO);
         fuzz_must((c.stored_len == 0) == (c.codec == CODEC_ZERO));
         fuzz_must(c.stored_len <= c.raw_len + CHUNK_STORED_SLACK);
-        fuzz_must(origin <= i && c.stored_off + c.stored_len <= m->payload_size);
+        fuzz_must(origin <= i && c.stored_off + c.stored_len <= m->body.payload_size);
         fuzz_must(memcmp(bytes + (size_t)origin * CHUNK_RECORD_SIZE,
                          bytes + (size_t)i * CHUNK_RECORD_SIZE, CHUNK_RECORD_SIZE) == 0);
         if (origin == i) {
@@ -82,7 +82,7 @@ static void check_table(const struct chunk_table *t, const struct manifest *m)
             end += c.stored_len;
         }
     }
-    fuzz_must(end == m->payload_size);
+    fuzz_must(end == m->body.payload_size);
 }
 
 // The first byte says how many records there are, the rest is 8 bytes a record, or 64 for records
@@ -103,13 +103,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct hasher *hasher = NULL;
     fuzz_must(hasher_new(&hasher, &e) == OK);
     uint8_t *bytes = malloc((size_t)count * CHUNK_RECORD_SIZE);
-    struct manifest m = {.table_records = count, .table_size = count * CHUNK_RECORD_SIZE};
+    struct manifest m = {.body.table_records = count, .body.table_size = count * CHUNK_RECORD_SIZE};
     for (uint32_t i = 0; i < count; i++) {
         uint8_t *record = bytes + (size_t)i * CHUNK_RECORD_SIZE;
         if (literal) {
             memcpy(record, data + 1 + i * each, CHUNK_RECORD_SIZE);
         } else {
-            add_record(record, i, data + 1 + i * each, &m.payload_size, hasher);
+            add_record(record, i, data + 1 + i * each, &m.body.payload_size, hasher);
         }
     }
     uint32_t cut = data[0] % count;
@@ -117,9 +117,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fill_partition(&m, 0, cut, bytes, hasher);
     }
     fill_partition(&m, cut, count - cut, bytes, hasher);
-    fuzz_must(hasher_sha256(hasher, bytes, m.table_size, m.table_sha256, &e) == OK);
+    fuzz_must(hasher_sha256(hasher, bytes, m.body.table_size, m.body.table_sha256, &e) == OK);
     struct chunk_table *t = NULL;
-    if (chunk_table_parse(bytes, m.table_size, &m, hasher, &t, &e) == OK) {
+    if (chunk_table_parse(bytes, m.body.table_size, &m, hasher, &t, &e) == OK) {
         check_table(t, &m);
     }
     chunk_table_free(t);

@@ -24,7 +24,7 @@ static void check_manifest(const char *text, size_t len)
     char *again = NULL;
     size_t again_len = 0;
     struct pack_manifest *back = NULL;
-    fuzz_must(m->table_size == m->table_records * PACK_RECORD_SIZE);
+    fuzz_must(m->body.table_size == m->body.table_records * PACK_RECORD_SIZE);
     fuzz_must(pack_manifest_write(m, &again, &again_len, &e) == OK);
     fuzz_must(pack_manifest_parse((const uint8_t *)again, again_len, &back, &e) == OK);
     fuzz_must(memcmp(m, back, sizeof(*m)) == 0);
@@ -38,7 +38,7 @@ static void check_manifest(const char *text, size_t len)
 static void edit_manifest(const uint8_t *data, size_t size)
 {
     struct error e;
-    struct pack_manifest sample = {.created = 17, .table_records = 2, .table_size = 96};
+    struct pack_manifest sample = {.created = 17, .body.table_records = 2, .body.table_size = 96};
     char *good = NULL;
     size_t good_len = 0;
     sample.base.manifest_sha256[0] = 1;
@@ -81,7 +81,7 @@ static void check_table(const struct pack_table *t, const struct pack_manifest *
         next = (uint64_t)r.chunk + 1;
         end += r.stored_len;
     }
-    fuzz_must(end == m->payload_size);
+    fuzz_must(end == m->body.payload_size);
 }
 
 // 8 bytes a record, which mostly make a good one; a first byte of 255 spoils one byte of it.
@@ -97,9 +97,9 @@ static void play_table(const uint8_t *data, size_t size)
         return;
     }
     fuzz_must(hasher_new(&hasher, &e) == OK);
-    m.table_records = (uint32_t)count;
-    m.table_size = (uint32_t)count * PACK_RECORD_SIZE;
-    uint8_t *bytes = malloc(m.table_size);
+    m.body.table_records = (uint32_t)count;
+    m.body.table_size = (uint32_t)count * PACK_RECORD_SIZE;
+    uint8_t *bytes = malloc(m.body.table_size);
     fuzz_must(bytes != NULL);
     for (size_t i = 0; i < count; i++) {
         const uint8_t *seed = data + i * SEED_SIZE;
@@ -109,16 +109,16 @@ static void play_table(const uint8_t *data, size_t size)
                                 .base_off = (uint64_t)seed[3] * PACK_WINDOW_ALIGN,
                                 .base_len = (uint32_t)seed[4] * 2056 + 1,
                                 .stored_len = seed[5],
-                                .stored_off = m.payload_size};
+                                .stored_off = m.body.payload_size};
         pack_record_write(&r, record);
         if (seed[0] == 255) {
             record[seed[6] % PACK_RECORD_SIZE] ^= seed[7];
         }
         chunk = r.chunk + 1;
-        m.payload_size += r.stored_len;
+        m.body.payload_size += r.stored_len;
     }
-    fuzz_must(hasher_sha256(hasher, bytes, m.table_size, m.table_sha256, &e) == OK);
-    if (pack_table_parse(bytes, m.table_size, &m, hasher, &t, &e) == OK) {
+    fuzz_must(hasher_sha256(hasher, bytes, m.body.table_size, m.body.table_sha256, &e) == OK);
+    if (pack_table_parse(bytes, m.body.table_size, &m, hasher, &t, &e) == OK) {
         check_table(t, &m);
     }
     pack_table_free(t);

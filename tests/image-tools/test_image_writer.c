@@ -201,22 +201,6 @@ static void the_largest_table_fits_and_one_chunk_more_does_not(void **state)
     assert_int_equal(in.file->header.table_size, TABLE_MAX);
 }
 
-static void before_it_is_finished_nothing_is_there(void **state)
-{
-    struct error e;
-    char path[HOST_PATH_MAX];
-    uint8_t data[4096];
-    temp_dir_path(path, sizeof(path), *state, "out.vvi");
-    fill_random(data, sizeof(data), 1);
-    struct image_writer *w = new_writer(path);
-    struct manifest m = sample_manifest(1);
-    add(w, data, 4096);
-    assert_ok(image_writer_end_partition(w, &m.partitions[0], &e));
-    assert_int_equal(host_count(*state), 0);
-    image_writer_free(w);
-    assert_int_equal(host_count(*state), 0);
-}
-
 static void a_manifest_that_readers_would_refuse_leaves_the_old_file(void **state)
 {
     struct error e;
@@ -235,32 +219,6 @@ static void a_manifest_that_readers_would_refuse_leaves_the_old_file(void **stat
     assert_int_equal(host_count(*state), 1);
 }
 
-static void a_signature_area_over_the_limit_is_refused(void **state)
-{
-    struct error e;
-    char path[HOST_PATH_MAX];
-    temp_dir_path(path, sizeof(path), *state, "out.vvi");
-    CLEANUP(cleanup_image_writer) struct image_writer *w = new_writer(path);
-    struct manifest m = sample_manifest(1);
-    struct image_totals t;
-    add(w, NULL, 4096);
-    assert_ok(image_writer_end_partition(w, &m.partitions[0], &e));
-    assert_fails(ERR_FORMAT, "signature area",
-                 image_writer_finish(w, &m, SIGNATURE_AREA_MAX + 1, &t, &e));
-    assert_int_equal(host_count(*state), 0);
-}
-
-static void an_output_that_cannot_be_is_refused_at_once(void **state)
-{
-    struct error e;
-    char path[HOST_PATH_MAX];
-    struct image_writer *w = NULL;
-    assert_fails(ERR_IO, "not a regular file", image_writer_new(*state, &w, &e));
-    temp_dir_path(path, sizeof(path), *state, "no/out.vvi");
-    assert_fails(ERR_IO, path, image_writer_new(path, &w, &e));
-    assert_null(w);
-}
-
 #define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, temp_dir_make, temp_dir_remove)
 
 int main(void)
@@ -271,10 +229,7 @@ int main(void)
         WITH_DIR(zero_chunks_stand_at_the_running_end),
         WITH_DIR(an_image_of_nothing_but_zeros_has_no_payload),
         WITH_DIR(the_largest_table_fits_and_one_chunk_more_does_not),
-        WITH_DIR(before_it_is_finished_nothing_is_there),
         WITH_DIR(a_manifest_that_readers_would_refuse_leaves_the_old_file),
-        WITH_DIR(a_signature_area_over_the_limit_is_refused),
-        WITH_DIR(an_output_that_cannot_be_is_refused_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

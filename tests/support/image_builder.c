@@ -55,7 +55,7 @@ struct build {
 
 static const uint8_t *find_equal(const struct build *b, const struct chunk *c)
 {
-    for (uint32_t i = 0; i < b->m.table_records; i++) {
+    for (uint32_t i = 0; i < b->m.body.table_records; i++) {
         const uint8_t *record = b->table + (size_t)i * CHUNK_RECORD_SIZE;
         if (memcmp(record, c->raw_sha256, SHA256_SIZE) == 0) {
             return record;
@@ -67,14 +67,14 @@ static const uint8_t *find_equal(const struct build *b, const struct chunk *c)
 static void add_chunk(struct build *b, const uint8_t *raw, size_t raw_len)
 {
     struct error e;
-    struct chunk c = {.raw_len = (uint32_t)raw_len, .stored_off = b->m.payload_size};
+    struct chunk c = {.raw_len = (uint32_t)raw_len, .stored_off = b->m.body.payload_size};
     uint8_t *stored = malloc(CHUNK_STORED_MAX);
     size_t stored_len = 0;
     assert_non_null(stored);
     assert_ok(encoder_run(b->encoder, raw, raw_len, stored, &stored_len, &c.codec, &e));
     assert_ok(hasher_sha256(b->hasher, raw, raw_len, c.raw_sha256, &e));
     const uint8_t *equal = find_equal(b, &c);
-    uint8_t *record = b->table + (size_t)b->m.table_records * CHUNK_RECORD_SIZE;
+    uint8_t *record = b->table + (size_t)b->m.body.table_records * CHUNK_RECORD_SIZE;
     if (equal != NULL && c.codec != CODEC_ZERO && !b->recipe->no_dedupe) {
         memcpy(record, equal, CHUNK_RECORD_SIZE);
     } else {
@@ -84,11 +84,11 @@ static void add_chunk(struct build *b, const uint8_t *raw, size_t raw_len)
         }
         memcpy(c.stored_sha256, digest, STORED_HASH_SIZE);
         c.stored_len = (uint32_t)stored_len;
-        memcpy(b->payload + b->m.payload_size, stored, stored_len);
-        b->m.payload_size += stored_len;
+        memcpy(b->payload + b->m.body.payload_size, stored, stored_len);
+        b->m.body.payload_size += stored_len;
         chunk_record_write(&c, record);
     }
-    b->m.table_records++;
+    b->m.body.table_records++;
     free(stored);
 }
 
@@ -117,25 +117,26 @@ static void add_partition(struct build *b, size_t index)
     p->id = (uint32_t)index;
     snprintf(p->name, sizeof(p->name), "%s", b->recipe->partitions[index].name);
     p->image_size = len;
-    p->first = b->m.table_records;
+    p->first = b->m.body.table_records;
     cutter_name(&cutter, p->cut, sizeof(p->cut));
     for (size_t off = 0; off < len;) {
-        size_t n = next_cut(b, &cutter, b->m.table_records - p->first, off, data + off, len - off);
+        size_t n =
+            next_cut(b, &cutter, b->m.body.table_records - p->first, off, data + off, len - off);
         add_chunk(b, data + off, n);
         off += n;
     }
-    p->count = b->m.table_records - p->first;
+    p->count = b->m.body.table_records - p->first;
 }
 
 // After the table was spoiled, so that a reader meets the spoiled record and not its hash.
 static void hash_table(struct build *b)
 {
     struct error e;
-    b->m.table_size = b->m.table_records * CHUNK_RECORD_SIZE;
+    b->m.body.table_size = b->m.body.table_records * CHUNK_RECORD_SIZE;
     if (b->recipe->spoil_table != NULL) {
-        b->recipe->spoil_table(b->table, b->m.table_size);
+        b->recipe->spoil_table(b->table, b->m.body.table_size);
     }
-    assert_ok(hasher_sha256(b->hasher, b->table, b->m.table_size, b->m.table_sha256, &e));
+    assert_ok(hasher_sha256(b->hasher, b->table, b->m.body.table_size, b->m.body.table_sha256, &e));
     for (size_t i = 0; i < b->m.partition_count; i++) {
         struct partition_info *p = &b->m.partitions[i];
         assert_ok(hasher_begin(b->hasher, &e));
@@ -172,8 +173,8 @@ static struct built_image assemble(struct build *b)
     char *text = write_manifest(b);
     struct header h = {.manifest_size = (uint32_t)strlen(text),
                        .signature_area_size = b->recipe->signature_room,
-                       .table_size = b->m.table_size,
-                       .payload_size = b->m.payload_size};
+                       .table_size = b->m.body.table_size,
+                       .payload_size = b->m.body.payload_size};
     assert_ok(header_lay_out(&h, &e));
     assert_ok(hasher_sha256(b->hasher, text, h.manifest_size, h.manifest_sha256, &e));
     struct built_image image = {.len = (size_t)h.file_size, .header = h};

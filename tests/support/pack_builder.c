@@ -114,7 +114,7 @@ void pack_parts_add(struct pack_parts *p, const struct pack_record *place, const
     struct error e;
     uint8_t digest[SHA256_SIZE];
     struct chunk c = chunk_table_get(p->ends->target->table, place->chunk, NULL);
-    uint8_t *stored = p->payload + p->m.payload_size;
+    uint8_t *stored = p->payload + p->m.body.payload_size;
     bool brought = c.codec != CODEC_ZERO &&
                    chunk_table_origin(p->ends->target->table, place->chunk) == place->chunk;
     size_t n = brought ? delta_encode(window, place->base_len, raw, c.raw_len, stored) : 0;
@@ -124,12 +124,12 @@ void pack_parts_add(struct pack_parts *p, const struct pack_record *place, const
     assert_ok(hasher_sha256(p->hasher, stored, n, digest, &e));
     struct pack_record r = *place;
     r.stored_len = (uint32_t)n;
-    r.stored_off = p->m.payload_size;
+    r.stored_off = p->m.body.payload_size;
     memcpy(r.stored_sha256, digest, STORED_HASH_SIZE);
-    assert_true(p->m.table_records < p->records_max);
-    pack_record_write(&r, p->table + (size_t)p->m.table_records * PACK_RECORD_SIZE);
-    p->m.table_records++;
-    p->m.payload_size += n;
+    assert_true(p->m.body.table_records < p->records_max);
+    pack_record_write(&r, p->table + (size_t)p->m.body.table_records * PACK_RECORD_SIZE);
+    p->m.body.table_records++;
+    p->m.body.payload_size += n;
 }
 
 static char *write_manifest(struct pack_parts *p, const struct pack_recipe *recipe)
@@ -137,11 +137,11 @@ static char *write_manifest(struct pack_parts *p, const struct pack_recipe *reci
     struct error e;
     char *text = NULL;
     size_t len = 0;
-    p->m.table_size = p->m.table_records * PACK_RECORD_SIZE;
+    p->m.body.table_size = p->m.body.table_records * PACK_RECORD_SIZE;
     if (recipe->spoil_table != NULL) {
-        recipe->spoil_table(p->table, p->m.table_size);
+        recipe->spoil_table(p->table, p->m.body.table_size);
     }
-    assert_ok(hasher_sha256(p->hasher, p->table, p->m.table_size, p->m.table_sha256, &e));
+    assert_ok(hasher_sha256(p->hasher, p->table, p->m.body.table_size, p->m.body.table_sha256, &e));
     if (recipe->spoil_pack != NULL) {
         recipe->spoil_pack(&p->m);
     }
@@ -165,8 +165,8 @@ struct built_image pack_parts_end(struct pack_parts *p, const struct pack_recipe
     struct header h = {.kind = FILE_PACK,
                        .manifest_size = (uint32_t)strlen(text),
                        .signature_area_size = recipe->signature_room,
-                       .table_size = p->m.table_records * PACK_RECORD_SIZE,
-                       .payload_size = p->m.payload_size};
+                       .table_size = p->m.body.table_records * PACK_RECORD_SIZE,
+                       .payload_size = p->m.body.payload_size};
     assert_ok(header_lay_out(&h, &e));
     assert_ok(hasher_sha256(p->hasher, text, h.manifest_size, h.manifest_sha256, &e));
     struct built_image built = {.len = (size_t)h.file_size, .header = h};
@@ -198,7 +198,7 @@ struct built_image pack_build(const struct pack_room *r)
         pack_parts_add(&parts, &place, r->old_rootfs + place.base_off,
                        r->new_rootfs + place.base_off);
     }
-    assert_int_equal(parts.m.table_records, PACK_ROOM_RECORDS);
+    assert_int_equal(parts.m.body.table_records, PACK_ROOM_RECORDS);
     return pack_parts_end(&parts, &r->recipe);
 }
 
