@@ -195,86 +195,11 @@ static void block_cuts_lie_on_multiples_of_a_block(void **state)
     free(data);
 }
 
-static void chunks_stay_between_a_quarter_and_four_times_the_average(void **state)
-{
-    (void)state;
-    size_t len = 32 * MIB;
-    uint8_t *data = random_data(len);
-    for (size_t average = 4096; average <= MIB; average *= 4) {
-        struct cutter c = block_cutter(average);
-        struct cut_list cuts;
-        cut_through(&c, data, len, SIZE_MAX, &cuts);
-        size_t begin = 0;
-        for (size_t i = 0; i < cuts.count; i++) {
-            size_t n = cuts.end[i] - begin;
-            bool last = i + 1 == cuts.count;
-            assert_true(n >= average / 4 || last);
-            assert_true(n <= 4 * average);
-            begin = cuts.end[i];
-        }
-    }
-    free(data);
-}
-
-static void chunks_have_the_average_that_was_asked_for(void **state)
-{
-    (void)state;
-    size_t len = 32 * MIB;
-    uint8_t *data = random_data(len);
-    for (size_t average = 4096; average <= 65536; average *= 2) {
-        struct cutter c = block_cutter(average);
-        struct cut_list cuts;
-        cut_through(&c, data, len, SIZE_MAX, &cuts);
-        size_t mean = len / cuts.count;
-        assert_in_range(mean, average - average / 8, average + average / 8);
-    }
-    free(data);
-}
-
-static void cuts_do_not_depend_on_how_much_was_read_ahead(void **state)
-{
-    (void)state;
-    size_t len = 12 * MIB + 777;
-    uint8_t *data = random_data(len);
-    // Runs of zero blocks that begin before, at and behind the places where a chunk must end.
-    for (size_t run = 0; run < 9; run++) {
-        memset(data + (run + 1) * MIB + run * BLOCK - 4 * BLOCK, 0, (run + 1) * BLOCK);
-    }
-    memset(data + 10 * MIB, 0, MIB + 3 * BLOCK);
-    static const uint64_t averages[] = {4096, 65536, 262144, MIB};
-    for (size_t i = 0; i < sizeof(averages) / sizeof(averages[0]); i++) {
-        struct cutter c = block_cutter(averages[i]);
-        expect_same_cuts_in_any_window(&c, data, len);
-    }
-    free(data);
-}
-
 static void cuts_find_back_after_a_block_was_inserted(void **state)
 {
     (void)state;
-    size_t len = 8 * MIB;
-    size_t at = 3 * MIB;
-    uint8_t *old = random_data(len);
-    uint8_t *new = malloc(len + BLOCK);
-    assert_non_null(new);
-    memcpy(new, old, at);
-    fill_random(new + at, BLOCK, 99);
-    memcpy(new + at + BLOCK, old + at, len - at);
     struct cutter c = block_cutter(65536);
-    struct cut_list before;
-    struct cut_list after;
-    cut_through(&c, old, len, SIZE_MAX, &before);
-    cut_through(&c, new, len + BLOCK, SIZE_MAX, &after);
-    size_t lost = 0;
-    for (size_t i = 0; i < before.count; i++) {
-        size_t end = before.end[i];
-        bool kept = is_cut(&after, end < at ? end : end + BLOCK);
-        lost += kept ? 0 : 1;
-        assert_true(kept || (end > at - 262144 && end < at + 1048576));
-    }
-    assert_true(lost <= 4);
-    free(old);
-    free(new);
+    assert_true(lost_by_insertion(&c, 8 * MIB, 3 * MIB, BLOCK) <= 5);
 }
 
 static void a_changed_block_moves_no_cut_far_from_it(void **state)
@@ -296,24 +221,13 @@ static void a_changed_block_moves_no_cut_far_from_it(void **state)
     free(data);
 }
 
-// `blocks` zero blocks behind `lead` blocks of data, and data behind them.
-static void cut_with_run(size_t lead, size_t blocks, size_t tail, struct cut_list *ret)
-{
-    size_t len = (lead + blocks) * BLOCK + tail;
-    uint8_t *data = random_data(len);
-    memset(data + lead * BLOCK, 0, blocks * BLOCK);
-    struct cutter c = block_cutter(65536);
-    cut_through(&c, data, len, SIZE_MAX, ret);
-    free(data);
-}
-
 static void a_run_of_four_zero_blocks_is_a_chunk_of_its_own(void **state)
 {
     (void)state;
     for (size_t lead = 0; lead < 12; lead++) {
         for (size_t blocks = 4; blocks < 40; blocks += 7) {
             struct cut_list cuts;
-            cut_with_run(lead, blocks, 10 * BLOCK, &cuts);
+            cut_with_zeros(CUT_BLOCK, 65536, lead * BLOCK, blocks * BLOCK, 10 * BLOCK, &cuts);
             assert_true(lead == 0 || is_cut(&cuts, lead * BLOCK));
             assert_true(is_cut(&cuts, (lead + blocks) * BLOCK));
             for (size_t k = 1; k < blocks; k++) {
@@ -327,7 +241,8 @@ static void a_run_of_three_zero_blocks_is_data(void **state)
 {
     (void)state;
     struct cut_list cuts;
-    cut_with_run(1, 3, BLOCK, &cuts); // shorter than a quarter of the average: one chunk
+    // Shorter than a quarter of the average: one chunk.
+    cut_with_zeros(CUT_BLOCK, 65536, BLOCK, 3 * BLOCK, BLOCK, &cuts);
     assert_int_equal(cuts.count, 1 + (cuts.end[0] == 4 * BLOCK ? 1 : 0));
     assert_false(is_cut(&cuts, BLOCK));
 }
@@ -336,7 +251,7 @@ static void a_long_run_of_zeros_is_cut_at_the_largest_chunk(void **state)
 {
     (void)state;
     struct cut_list cuts;
-    cut_with_run(0, 2 * 256 + 10, BLOCK, &cuts);
+    cut_with_zeros(CUT_BLOCK, 65536, 0, 2 * MIB + 10 * BLOCK, BLOCK, &cuts);
     assert_int_equal(cuts.end[0], MIB);
     assert_int_equal(cuts.end[1], 2 * MIB);
     assert_int_equal(cuts.end[2], 2 * MIB + 10 * BLOCK);
@@ -345,29 +260,85 @@ static void a_long_run_of_zeros_is_cut_at_the_largest_chunk(void **state)
 static void a_run_of_zeros_takes_the_short_end_of_the_partition_along(void **state)
 {
     (void)state;
-    struct cutter c = block_cutter(65536);
-    uint8_t *data = random_data(8 * BLOCK);
-    memset(data + 2 * BLOCK, 0, 6 * BLOCK);
     struct cut_list cuts;
-    cut_through(&c, data, 5 * BLOCK + 100, SIZE_MAX, &cuts);
+    cut_with_zeros(CUT_BLOCK, 65536, 2 * BLOCK, 3 * BLOCK + 100, 0, &cuts);
     assert_int_equal(cuts.count, 2);
     assert_int_equal(cuts.end[0], 2 * BLOCK);
     assert_int_equal(cuts.end[1], 5 * BLOCK + 100);
-    free(data);
+}
+
+// --- Both rules that go by the content ---
+
+static const enum cut_rule by_content[] = {CUT_BLOCK, CUT_BYTE};
+
+static void chunks_stay_between_a_quarter_and_four_times_the_average(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t average = 4096; average <= MIB; average *= 4) {
+            struct cut_list cuts;
+            cut_with_zeros(by_content[k], average, 32 * MIB, 0, 0, &cuts);
+            for (size_t i = 0; i < cuts.count; i++) {
+                size_t n = cuts.end[i] - (i == 0 ? 0 : cuts.end[i - 1]);
+                assert_true(n >= average / 4 || i + 1 == cuts.count);
+                assert_true(n <= 4 * average);
+            }
+        }
+    }
+}
+
+static void chunks_have_the_average_that_was_asked_for(void **state)
+{
+    (void)state;
+    static const size_t parts[] = {8, 16}; // of the average, that it may be off
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t average = 4096; average <= 65536; average *= 2) {
+            struct cut_list cuts;
+            cut_with_zeros(by_content[k], average, 32 * MIB, 0, 0, &cuts);
+            assert_in_range(32 * MIB / cuts.count, average - average / parts[k],
+                            average + average / parts[k]);
+        }
+    }
+}
+
+static void cuts_do_not_depend_on_how_much_was_read_ahead(void **state)
+{
+    (void)state;
+    size_t len = 12 * MIB + 777;
+    static const uint64_t averages[] = {4096, 65536, 262144, MIB};
+    for (size_t k = 0; k < 2; k++) {
+        // Runs of zeros that begin before, at and behind the places where a chunk must end; for
+        // the byte rule not at blocks.
+        size_t off = by_content[k] == CUT_BLOCK ? 0 : 11;
+        uint8_t *data = random_data(len);
+        for (size_t run = 0; run < 9; run++) {
+            memset(data + (run + 1) * MIB + run * (BLOCK + off) - 4 * BLOCK, 0, (run + 1) * BLOCK);
+        }
+        memset(data + 10 * MIB + off, 0, MIB + 3 * BLOCK);
+        memset(data + len - 6 * BLOCK, 0, 6 * BLOCK);
+        for (size_t i = 0; i < sizeof(averages) / sizeof(averages[0]); i++) {
+            struct cutter c = cutter_for(by_content[k], averages[i]);
+            expect_same_cuts_in_any_window(&c, data, len);
+        }
+        free(data);
+    }
 }
 
 static void a_partition_smaller_than_a_block_is_one_chunk(void **state)
 {
     (void)state;
-    struct cutter c = block_cutter(65536);
-    uint8_t *data = random_data(BLOCK);
-    for (size_t len = 1; len < BLOCK; len += 511) {
-        assert_int_equal(cutter_next(&c, 0, data, len), len);
+    for (size_t k = 0; k < 2; k++) {
+        struct cutter c = cutter_for(by_content[k], 65536);
+        uint8_t *data = random_data(BLOCK);
+        for (size_t len = 1; len < BLOCK; len += 511) {
+            assert_int_equal(cutter_next(&c, 0, data, len), len);
+        }
+        memset(data, 0, BLOCK);
+        assert_int_equal(cutter_next(&c, 0, data, 1), 1);
+        assert_int_equal(cutter_next(&c, 1, data, 1), 1);
+        assert_int_equal(cutter_next(&c, 0, data, BLOCK - 1), BLOCK - 1);
+        free(data);
     }
-    memset(data, 0, BLOCK);
-    assert_int_equal(cutter_next(&c, 0, data, 1), 1);
-    assert_int_equal(cutter_next(&c, 0, data, BLOCK - 1), BLOCK - 1);
-    free(data);
 }
 
 int main(void)
@@ -382,15 +353,15 @@ int main(void)
         cmocka_unit_test(fixed_cuts_find_back_to_multiples_from_anywhere),
         cmocka_unit_test(the_cuts_are_the_documented_ones),
         cmocka_unit_test(block_cuts_lie_on_multiples_of_a_block),
-        cmocka_unit_test(chunks_stay_between_a_quarter_and_four_times_the_average),
-        cmocka_unit_test(chunks_have_the_average_that_was_asked_for),
-        cmocka_unit_test(cuts_do_not_depend_on_how_much_was_read_ahead),
         cmocka_unit_test(cuts_find_back_after_a_block_was_inserted),
         cmocka_unit_test(a_changed_block_moves_no_cut_far_from_it),
         cmocka_unit_test(a_run_of_four_zero_blocks_is_a_chunk_of_its_own),
         cmocka_unit_test(a_run_of_three_zero_blocks_is_data),
         cmocka_unit_test(a_long_run_of_zeros_is_cut_at_the_largest_chunk),
         cmocka_unit_test(a_run_of_zeros_takes_the_short_end_of_the_partition_along),
+        cmocka_unit_test(chunks_stay_between_a_quarter_and_four_times_the_average),
+        cmocka_unit_test(chunks_have_the_average_that_was_asked_for),
+        cmocka_unit_test(cuts_do_not_depend_on_how_much_was_read_ahead),
         cmocka_unit_test(a_partition_smaller_than_a_block_is_one_chunk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

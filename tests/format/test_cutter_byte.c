@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The byte rule of format/cutter.c.
+// The byte rule of format/cutter.c; what it shares with the block rule: test_cutter.c.
 #include "format/chunk_table.h"
 #include "format/cutter.h"
 #include "format/gear.h"
@@ -93,41 +93,6 @@ static void odds_change_at_the_documented_lengths(void **state)
     assert_int_equal(cut_with_window(window, 32700), 32768);
 }
 
-static void chunks_stay_between_a_quarter_and_four_times_the_average(void **state)
-{
-    (void)state;
-    size_t len = 32 * MIB;
-    uint8_t *data = random_data(len);
-    for (size_t average = 4096; average <= MIB; average *= 4) {
-        struct cutter c = byte_cutter(average);
-        struct cut_list cuts;
-        cut_through(&c, data, len, SIZE_MAX, &cuts);
-        size_t begin = 0;
-        for (size_t i = 0; i < cuts.count; i++) {
-            size_t n = cuts.end[i] - begin;
-            bool last = i + 1 == cuts.count;
-            assert_true(n >= average / 4 || last);
-            assert_true(n <= 4 * average);
-            begin = cuts.end[i];
-        }
-    }
-    free(data);
-}
-
-static void chunks_have_the_average_that_was_asked_for(void **state)
-{
-    (void)state;
-    size_t len = 32 * MIB;
-    uint8_t *data = random_data(len);
-    for (size_t average = 4096; average <= 65536; average *= 2) {
-        struct cutter c = byte_cutter(average);
-        struct cut_list cuts;
-        cut_through(&c, data, len, SIZE_MAX, &cuts);
-        assert_in_range(len / cuts.count, average - average / 16, average + average / 16);
-    }
-    free(data);
-}
-
 static void a_run_of_one_byte_is_cut_at_the_longest_chunk(void **state)
 {
     (void)state;
@@ -141,54 +106,6 @@ static void a_run_of_one_byte_is_cut_at_the_longest_chunk(void **state)
         assert_int_equal(cuts.count, MIB / 32768);
     }
     free(data);
-}
-
-static void cuts_do_not_depend_on_how_much_was_read_ahead(void **state)
-{
-    (void)state;
-    size_t len = 12 * MIB + 777;
-    uint8_t *data = random_data(len);
-    // Runs of zeros that begin before, at and behind the places where a chunk must end, and not at
-    // blocks.
-    for (size_t run = 0; run < 9; run++) {
-        memset(data + (run + 1) * MIB + run * (BLOCK + 11) - 4 * BLOCK, 0, (run + 1) * BLOCK);
-    }
-    memset(data + 10 * MIB + 5, 0, MIB + 3 * BLOCK);
-    memset(data + len - 6 * BLOCK, 0, 6 * BLOCK);
-    static const uint64_t averages[] = {4096, 65536, 262144, MIB};
-    for (size_t i = 0; i < sizeof(averages) / sizeof(averages[0]); i++) {
-        struct cutter c = byte_cutter(averages[i]);
-        expect_same_cuts_in_any_window(&c, data, len);
-    }
-    free(data);
-}
-
-// How many of the chunks that `c` makes of `len` bytes are none any more when `inserted` more stand
-// at `at`.
-static size_t lost_by_insertion(const struct cutter *c, size_t len, size_t at, size_t inserted)
-{
-    uint8_t *old = random_data(len);
-    uint8_t *new = malloc(len + inserted);
-    assert_non_null(new);
-    memcpy(new, old, at);
-    fill_random(new + at, inserted, 99);
-    memcpy(new + at + inserted, old + at, len - at);
-    struct cut_list before;
-    struct cut_list after;
-    cut_through(c, old, len, SIZE_MAX, &before);
-    cut_through(c, new, len + inserted, SIZE_MAX, &after);
-    size_t lost = 0;
-    for (size_t i = 0; i < before.count; i++) {
-        size_t begin = i == 0 ? 0 : before.end[i - 1];
-        size_t end = before.end[i];
-        size_t shift = begin >= at ? inserted : 0;
-        bool whole = (end <= at || begin >= at) && is_cut(&after, end + shift) &&
-                     (begin == 0 || is_cut(&after, begin + shift));
-        lost += whole ? 0 : 1;
-    }
-    free(old);
-    free(new);
-    return lost;
 }
 
 static void cuts_find_back_after_any_number_of_bytes_was_inserted(void **state)
@@ -212,18 +129,6 @@ static void block_cuts_do_not_find_back_after_a_byte(void **state)
     assert_true(lost_by_insertion(&c, 8 * MIB, MIB, BLOCK) <= 5);
 }
 
-// `zeros` of them behind `lead` bytes of data, and data behind them.
-static void cut_with_zeros(uint64_t average, size_t lead, size_t zeros, size_t tail,
-                           struct cut_list *ret)
-{
-    size_t len = lead + zeros + tail;
-    uint8_t *data = random_data(len);
-    memset(data + lead, 0, zeros);
-    struct cutter c = byte_cutter(average);
-    cut_through(&c, data, len, SIZE_MAX, ret);
-    free(data);
-}
-
 static void a_run_of_four_zero_blocks_is_a_chunk_on_their_bounds(void **state)
 {
     (void)state;
@@ -235,7 +140,8 @@ static void a_run_of_four_zero_blocks_is_a_chunk_on_their_bounds(void **state)
                 struct cut_list cuts;
                 size_t begin = (leads[k] + BLOCK - 1) / BLOCK * BLOCK;
                 size_t end = begin + blocks * BLOCK;
-                cut_with_zeros(averages[i], leads[k], end - leads[k] + 77, 10 * BLOCK, &cuts);
+                cut_with_zeros(CUT_BYTE, averages[i], leads[k], end - leads[k] + 77, 10 * BLOCK,
+                               &cuts);
                 assert_true(begin == 0 || is_cut(&cuts, begin));
                 assert_true(is_cut(&cuts, end));
                 for (size_t off = begin + 1; off < end; off++) {
@@ -262,9 +168,10 @@ static void zeros_that_fill_no_four_blocks_are_data(void **state)
 {
     (void)state;
     struct cut_list cuts;
-    cut_with_zeros(65536, 100, 5 * BLOCK - 101, 100000, &cuts); // one short of block 4's end
+    cut_with_zeros(CUT_BYTE, 65536, 100, 5 * BLOCK - 101, 100000,
+                   &cuts); // one short of block 4's end
     assert_true(cuts.end[0] >= 16384);
-    cut_with_zeros(65536, 100, 5 * BLOCK - 100, 100000, &cuts);
+    cut_with_zeros(CUT_BYTE, 65536, 100, 5 * BLOCK - 100, 100000, &cuts);
     assert_int_equal(cuts.end[0], BLOCK);
     assert_int_equal(cuts.end[1], 5 * BLOCK);
 }
@@ -273,7 +180,7 @@ static void a_long_run_of_zeros_is_cut_at_the_largest_chunk(void **state)
 {
     (void)state;
     struct cut_list cuts;
-    cut_with_zeros(65536, 100, 2 * MIB + 10 * BLOCK, BLOCK, &cuts);
+    cut_with_zeros(CUT_BYTE, 65536, 100, 2 * MIB + 10 * BLOCK, BLOCK, &cuts);
     assert_int_equal(cuts.end[0], BLOCK);
     assert_int_equal(cuts.end[1], MIB + BLOCK);
     assert_int_equal(cuts.end[2], 2 * MIB + BLOCK);
@@ -286,7 +193,7 @@ static void whatever_the_average_most_of_many_zeros_is_cut_at_the_largest_chunk(
     for (uint64_t average = 4096; average <= MIB; average *= 2) {
         for (size_t lead = 1; lead < 300000; lead += 29989) {
             struct cut_list cuts;
-            cut_with_zeros(average, lead, 3 * MIB, BLOCK, &cuts);
+            cut_with_zeros(CUT_BYTE, average, lead, 3 * MIB, BLOCK, &cuts);
             size_t largest = 0;
             for (size_t i = 1; i < cuts.count; i++) {
                 bool aligned = cuts.end[i - 1] % BLOCK == 0 && cuts.end[i] % BLOCK == 0;
@@ -301,11 +208,12 @@ static void a_run_of_zeros_takes_the_short_end_of_the_partition_along(void **sta
 {
     (void)state;
     struct cut_list cuts;
-    cut_with_zeros(65536, 2 * BLOCK - 50, 3 * BLOCK + 150, 0, &cuts);
+    cut_with_zeros(CUT_BYTE, 65536, 2 * BLOCK - 50, 3 * BLOCK + 150, 0, &cuts);
     assert_int_equal(cuts.count, 2);
     assert_int_equal(cuts.end[0], 2 * BLOCK);
     assert_int_equal(cuts.end[1], 5 * BLOCK + 100);
-    cut_with_zeros(65536, 2 * BLOCK - 50, 3 * BLOCK + 50, 0, &cuts); // three blocks and no more
+    cut_with_zeros(CUT_BYTE, 65536, 2 * BLOCK - 50, 3 * BLOCK + 50, 0,
+                   &cuts); // three blocks and no more
     assert_int_equal(cuts.count, 1);
 }
 
@@ -330,30 +238,12 @@ static void a_piece_of_a_block_at_the_longest_chunk_is_no_block(void **state)
     free(data);
 }
 
-static void a_partition_smaller_than_a_block_is_one_chunk(void **state)
-{
-    (void)state;
-    struct cutter c = byte_cutter(65536);
-    uint8_t *data = random_data(BLOCK);
-    for (size_t len = 1; len < BLOCK; len += 511) {
-        assert_int_equal(cutter_next(&c, 0, data, len), len);
-    }
-    memset(data, 0, BLOCK);
-    assert_int_equal(cutter_next(&c, 0, data, 1), 1);
-    assert_int_equal(cutter_next(&c, 1, data, 1), 1);
-    assert_int_equal(cutter_next(&c, 0, data, BLOCK - 1), BLOCK - 1);
-    free(data);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_cuts_are_the_documented_ones),
         cmocka_unit_test(odds_change_at_the_documented_lengths),
-        cmocka_unit_test(chunks_stay_between_a_quarter_and_four_times_the_average),
-        cmocka_unit_test(chunks_have_the_average_that_was_asked_for),
         cmocka_unit_test(a_run_of_one_byte_is_cut_at_the_longest_chunk),
-        cmocka_unit_test(cuts_do_not_depend_on_how_much_was_read_ahead),
         cmocka_unit_test(cuts_find_back_after_any_number_of_bytes_was_inserted),
         cmocka_unit_test(block_cuts_do_not_find_back_after_a_byte),
         cmocka_unit_test(a_run_of_four_zero_blocks_is_a_chunk_on_their_bounds),
@@ -363,7 +253,6 @@ int main(void)
         cmocka_unit_test(whatever_the_average_most_of_many_zeros_is_cut_at_the_largest_chunk),
         cmocka_unit_test(a_run_of_zeros_takes_the_short_end_of_the_partition_along),
         cmocka_unit_test(a_piece_of_a_block_at_the_longest_chunk_is_no_block),
-        cmocka_unit_test(a_partition_smaller_than_a_block_is_one_chunk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

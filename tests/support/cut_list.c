@@ -42,6 +42,43 @@ bool is_cut(const struct cut_list *c, size_t off)
     return false;
 }
 
+void cut_with_zeros(enum cut_rule rule, uint64_t average, size_t lead, size_t zeros, size_t tail,
+                    struct cut_list *ret)
+{
+    struct cutter c = cutter_for(rule, average);
+    size_t len = lead + zeros + tail;
+    uint8_t *data = random_data(len);
+    memset(data + lead, 0, zeros);
+    cut_through(&c, data, len, SIZE_MAX, ret);
+    free(data);
+}
+
+size_t lost_by_insertion(const struct cutter *c, size_t len, size_t at, size_t inserted)
+{
+    uint8_t *old = random_data(len);
+    uint8_t *new = malloc(len + inserted);
+    assert_non_null(new);
+    memcpy(new, old, at);
+    fill_random(new + at, inserted, 99);
+    memcpy(new + at + inserted, old + at, len - at);
+    struct cut_list before;
+    struct cut_list after;
+    cut_through(c, old, len, SIZE_MAX, &before);
+    cut_through(c, new, len + inserted, SIZE_MAX, &after);
+    size_t lost = 0;
+    for (size_t i = 0; i < before.count; i++) {
+        size_t begin = i == 0 ? 0 : before.end[i - 1];
+        size_t end = before.end[i];
+        size_t shift = begin >= at ? inserted : 0;
+        bool whole = (end <= at || begin >= at) && is_cut(&after, end + shift) &&
+                     (begin == 0 || is_cut(&after, begin + shift));
+        lost += whole ? 0 : 1;
+    }
+    free(old);
+    free(new);
+    return lost;
+}
+
 void expect_same_cuts_in_any_window(const struct cutter *c, const uint8_t *data, size_t len)
 {
     struct cut_list whole;

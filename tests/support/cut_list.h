@@ -18,6 +18,11 @@ struct cutter cutter_for(enum cut_rule rule, uint64_t average);
 void cut_through(const struct cutter *c, const uint8_t *data, size_t len, size_t window,
                  struct cut_list *ret);
 bool is_cut(const struct cut_list *c, size_t off);
+// Cuts `lead` bytes of random data, zeros, and `tail` bytes of random data.
+void cut_with_zeros(enum cut_rule rule, uint64_t average, size_t lead, size_t zeros, size_t tail,
+                    struct cut_list *ret);
+// How many chunks of `len` random bytes are none any more when `inserted` more stand at `at`.
+size_t lost_by_insertion(const struct cutter *c, size_t len, size_t at, size_t inserted);
 // Fails the test unless all cuts are the same however far beyond the largest chunk the cutter sees.
 void expect_same_cuts_in_any_window(const struct cutter *c, const uint8_t *data, size_t len);
 // The caller's.
