@@ -67,12 +67,12 @@ static enum err put_next(struct line *l, const struct cutter *cutter, struct inp
 {
     const uint8_t *data;
     size_t len;
-    bool hole;
+    size_t hole;
     enum err err = input_file_window(in, &data, &len, &hole, e);
     if (err == OK) {
         uint64_t at = input_file_size(in) - input_file_left(in);
         size_t cut = cutter_next(cutter, at, data, len);
-        chunk_item_fill(worker_pool_room(l->pool), hole ? NULL : data, cut);
+        chunk_item_fill(worker_pool_room(l->pool), cut <= hole ? NULL : data, cut);
         worker_pool_put(l->pool);
         input_file_advance(in, cut);
     }

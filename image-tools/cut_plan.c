@@ -21,7 +21,7 @@ static enum err count_chunks(const struct cutter *c, struct input_file *in, uint
     while (input_file_left(in) > 0 && count <= max) {
         const uint8_t *data;
         size_t len;
-        bool hole;
+        size_t hole;
         enum err err = input_file_window(in, &data, &len, &hole, e);
         if (err != OK) {
             return err;
@@ -79,7 +79,7 @@ static enum err rule_for(const struct cut_request *r, struct input_file *in, enu
     static const char squashfs[] = {'h', 's', 'q', 's'};
     const uint8_t *data;
     size_t len;
-    bool hole;
+    size_t hole;
     *ret = r->rule;
     if (!r->automatic) {
         return OK;

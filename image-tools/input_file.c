@@ -177,14 +177,15 @@ static void drop_behind(struct input_file *in)
 }
 
 enum err input_file_window(struct input_file *in, const uint8_t **ret_data, size_t *ret_len,
-                           bool *ret_hole, struct error *e)
+                           size_t *ret_hole, struct error *e)
 {
     size_t want = min_size(in->size - in->pos, INPUT_WINDOW);
     find_extent(in, in->pos);
-    if (in->extent.hole && in->extent.end - in->pos >= want) {
+    size_t hole = in->extent.hole ? min_size(in->extent.end - in->pos, want) : 0;
+    if (hole == want) {
         *ret_data = in->zeros;
         *ret_len = want;
-        *ret_hole = true;
+        *ret_hole = hole;
         return OK;
     }
     if (in->pos < in->buffer_off || in->pos + want > in->buffer_off + in->buffer_len) {
@@ -198,7 +199,7 @@ enum err input_file_window(struct input_file *in, const uint8_t **ret_data, size
     }
     *ret_data = in->buffer + (in->pos - in->buffer_off);
     *ret_len = want;
-    *ret_hole = false;
+    *ret_hole = hole;
     return OK;
 }
 

@@ -33,9 +33,10 @@ uint64_t input_file_left(const struct input_file *in); // bytes behind the start
 bool input_file_is(const struct input_file *in, const struct stat *st);
 
 // The next `*ret_len` bytes: INPUT_WINDOW of them, or what is left of the file (> 0). They stay
-// where they are until the next call. `*ret_hole`: all of them are zero and were not read.
+// where they are until the next call. `*ret_hole`: so many of the first of them are in a hole: they
+// are zero and were not read.
 MUST_CHECK enum err input_file_window(struct input_file *in, const uint8_t **ret_data,
-                                      size_t *ret_len, bool *ret_hole, struct error *e);
+                                      size_t *ret_len, size_t *ret_hole, struct error *e);
 // Moves the window on by `len` <= its length.
 void input_file_advance(struct input_file *in, size_t len);
 // Back to the start of the file.

@@ -59,7 +59,7 @@ static uint64_t count(struct input_file *in, const struct cutter *c)
     while (input_file_left(in) > 0) {
         const uint8_t *data;
         size_t len;
-        bool hole;
+        size_t hole;
         assert_ok(input_file_window(in, &data, &len, &hole, &e));
         uint64_t at = input_file_size(in) - input_file_left(in);
         input_file_advance(in, cutter_next(c, at, data, len));

@@ -113,7 +113,7 @@ static void assert_reads_as(const char *path, const uint8_t *want, size_t size)
     for (size_t i = 0; pos < size; i++) {
         const uint8_t *data = NULL;
         size_t len = 0;
-        bool hole = false;
+        size_t hole = 0;
         assert_int_equal(input_file_left(in), size - pos);
         assert_ok(input_file_window(in, &data, &len, &hole, &e));
         assert_int_equal(len, size - pos < INPUT_WINDOW ? size - pos : INPUT_WINDOW);
@@ -162,14 +162,49 @@ static void holes_are_not_read(void **state)
     while (input_file_left(in) > 0) {
         const uint8_t *data;
         size_t len;
-        bool hole;
+        size_t hole;
         assert_ok(input_file_window(in, &data, &len, &hole, &e));
-        holes += hole;
+        holes += hole == len;
         input_file_advance(in, len);
     }
     assert_true(holes >= size / INPUT_WINDOW - 1);
     // The block that holds the one byte, as large as the file system makes it.
     assert_true(sys.read_bytes <= 65536);
+}
+
+static void a_window_tells_how_far_the_hole_at_its_start_reaches(void **state)
+{
+    enum { DATA_AT = 512 * 1024, DATA_LEN = 64 * 1024, SIZE = 768 * 1024 };
+    static const struct {
+        size_t pos, hole;
+    } want[] = {
+        {0, DATA_AT},
+        {4096, DATA_AT - 4096},
+        {DATA_AT - 1, 1},
+        {DATA_AT, 0},
+        {DATA_AT + DATA_LEN, SIZE - DATA_AT - DATA_LEN},
+    };
+    struct error e;
+    char path[HOST_PATH_MAX];
+    uint8_t data[DATA_LEN];
+    memset(data, 'x', sizeof(data));
+    host_write(temp_dir_path(path, sizeof(path), *state, "f"), "", 0);
+    CLEANUP(cleanup_close) int fd = open(path, O_RDWR);
+    assert_int_equal(ftruncate(fd, SIZE), 0);
+    assert_int_equal(pwrite(fd, data, DATA_LEN, DATA_AT), DATA_LEN);
+    for (size_t i = 0; i < 2 * sizeof(want) / sizeof(want[0]); i++) {
+        sys.no_holes = i >= sizeof(want) / sizeof(want[0]);
+        size_t which = i % (sizeof(want) / sizeof(want[0]));
+        const uint8_t *window;
+        size_t len;
+        size_t hole;
+        CLEANUP(cleanup_input_file) struct input_file *in = NULL;
+        assert_ok(input_file_open(path, &in, &e));
+        input_file_advance(in, want[which].pos);
+        assert_ok(input_file_window(in, &window, &len, &hole, &e));
+        assert_int_equal(len, SIZE - want[which].pos);
+        assert_int_equal(hole, sys.no_holes ? 0 : want[which].hole);
+    }
 }
 
 static void a_rewound_file_begins_again(void **state)
@@ -178,7 +213,7 @@ static void a_rewound_file_begins_again(void **state)
     char path[HOST_PATH_MAX];
     const uint8_t *data;
     size_t len;
-    bool hole;
+    size_t hole;
     write_sample(temp_dir_path(path, sizeof(path), *state, "f"), true);
     CLEANUP(cleanup_free) uint8_t *want = host_read(path, &len);
     CLEANUP(cleanup_input_file) struct input_file *in = NULL;
@@ -228,7 +263,7 @@ static void a_read_error_is_told(void **state)
     char path[HOST_PATH_MAX];
     const uint8_t *data;
     size_t len;
-    bool hole;
+    size_t hole;
     host_write(temp_dir_path(path, sizeof(path), *state, "f"), "abc", 3);
     CLEANUP(cleanup_input_file) struct input_file *in = NULL;
     assert_ok(input_file_open(path, &in, &e));
@@ -243,7 +278,7 @@ static void a_file_that_shrinks_is_refused_by_the_read(void **state)
     char path[HOST_PATH_MAX];
     const uint8_t *data;
     size_t len;
-    bool hole;
+    size_t hole;
     host_write(temp_dir_path(path, sizeof(path), *state, "f"), "abcdef", 6);
     CLEANUP(cleanup_input_file) struct input_file *in = NULL;
     assert_ok(input_file_open(path, &in, &e));
@@ -307,6 +342,7 @@ int main(void)
         WITH_DIR(the_windows_show_the_file_with_holes_and_without),
         WITH_DIR(a_file_shorter_than_a_window_is_one_window),
         WITH_DIR(holes_are_not_read),
+        WITH_DIR(a_window_tells_how_far_the_hole_at_its_start_reaches),
         WITH_DIR(a_rewound_file_begins_again),
         WITH_DIR(an_empty_file_is_refused),
         WITH_DIR(a_missing_file_is_refused),
