@@ -401,7 +401,7 @@ class BrokenFiles(DeviceTest):
         self.assertEqual(device.run("install", newer).returncode, 0)
         device.set_cmdline("b")
         self.assertEqual(device.run("confirm").returncode, 0)
-        self.running = [(device.slot_file("b"), fixtures.sha256(device.slot_file("b")))]
+        self.running = [(device.slot_file("b"), fixtures.fingerprint(device.slot_file("b")))]
         older = fixtures.sign(fixtures.build(self.folder / "old.vvi", {"rootfs": part}, "1.0", 1))
         self.check_refused(device.run("install", older), TRUST, "older")
         allowed = fixtures.sign(fixtures.build(self.folder / "allowed.vvi", {"rootfs": part},

@@ -102,7 +102,7 @@ class Releases(DeviceTest):
         """The new system runs and is confirmed."""
         slot = device.boot()
         self.assertEqual(device.run("confirm").returncode, 0)
-        self.running = [(device.slot_file(slot), fixtures.sha256(device.slot_file(slot)))]
+        self.running = [(device.slot_file(slot), fixtures.fingerprint(device.slot_file(slot)))]
         return slot
 
     def check_sent(self, report, sent, image, needed):
@@ -154,7 +154,7 @@ class Delta(Releases):
         device = self.device(slot_size=SIZE + 8 * MIB)
         with open(device.slot_file("a"), "r+b") as stream:
             stream.write(self.parts[0].read_bytes())
-        self.running = [(device.slot_file("a"), fixtures.sha256(device.slot_file("a")))]
+        self.running = [(device.slot_file("a"), fixtures.fingerprint(device.slot_file("a")))]
         report, sent = self.install(device, self.images[1])
         self.check_installed(device, self.parts[1])
         needed = new_bytes(*reversed(self.images))

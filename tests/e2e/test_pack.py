@@ -119,7 +119,7 @@ class Pack(test_delta.Releases):
         self.make_pack()
         path = self.pack_device.slot_file("b")
         path.write_bytes(random.Random(8).randbytes(SIZE))
-        self.running = [(path, fixtures.sha256(path))]
+        self.running = [(path, fixtures.fingerprint(path))]
         _, of_image, _ = self.update()
         self.expect_all_of_the_image(of_image)
 

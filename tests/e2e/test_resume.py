@@ -152,7 +152,7 @@ class Resume(DeviceTest):
         self.target = self.device("device", slot_size=SIZE)
         slot_a = self.target.slot_file("a")
         os.truncate(slot_a, MIB)
-        self.running = [(slot_a, fixtures.sha256(slot_a))]
+        self.running = [(slot_a, fixtures.fingerprint(slot_a))]
         self.damaged = {}  # cut: the chunks damaged after it
 
     # --- between a cut and the next run -----------------------------------------------------------
