@@ -53,11 +53,11 @@ ALL_LDFLAGS = $(if $(SAN),$(SANITIZE),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$
 comma := ,
 
 # Rooms. A program's main stands beside its room's library, so that tests link the rest.
-ROOMS   := base format keys bootloader updater image-tools
+ROOMS   := base format keys bootloader updater updater/agent image-tools
 sources  = $(wildcard $(1)/*.c)
 MAINS   := updater/main.c image-tools/main.c bootloader/bootsim.c
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(MAINS),$(call sources,$(1))))
-archive  = $(BUILD)/lib$(1).a
+archive  = $(BUILD)/lib$(subst /,-,$(1)).a
 
 PROGRAMS := vv-update vv-image vv-bootsim
 BINARIES := $(PROGRAMS:%=$(BUILD)/%)
@@ -151,7 +151,7 @@ $(foreach r,$(ROOMS),$(eval $(call room_archive,$(r))))
 
 link = $(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1) $(PKG_LIBS)
 
-DEVICE_LIBS := $(foreach r,updater bootloader keys format base,$(call archive,$(r)))
+DEVICE_LIBS := $(foreach r,updater/agent updater bootloader keys format base,$(call archive,$(r)))
 HOST_LIBS   := $(foreach r,image-tools keys format base,$(call archive,$(r)))
 
 $(BUILD)/vv-update: $(BUILD)/updater/main.o $(DEVICE_LIBS)

@@ -10,7 +10,8 @@ import pathlib
 import subprocess
 import sys
 
-ROOMS = ("base", "format", "keys", "bootloader", "updater", "image-tools")
+ROOMS = ("base", "format", "keys", "bootloader", "updater", "updater/agent",
+         "image-tools")
 
 
 def counts(data_file):

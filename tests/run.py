@@ -23,7 +23,8 @@ import sys
 import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parent
-ROOMS = ("base", "format", "keys", "bootloader", "updater", "image-tools", "sim", "board")
+ROOMS = ("base", "format", "keys", "bootloader", "updater", "updater/agent", "image-tools", "sim",
+         "board")
 BIN = pathlib.Path(os.environ["VV_BIN"])
 ONLY = os.environ.get("VV_ONLY", "")
 TESTS_ONLY = os.environ.get("VV_TESTS", "*").split()
