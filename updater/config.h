@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "bootloader/boot_state.h"
 #include "format/manifest.h"
+#include "updater/config_fleet.h"
 #include "updater/priority.h"
 #include "updater/source_http.h"
 
@@ -102,6 +103,8 @@ struct config {
     const char *confirm_require_unit; // NULL: none; else the last one of the checks is for it
     size_t check_count;
     struct config_check *checks;
+    struct config_fleet fleet;
+    struct config_agent agent;
 };
 
 // `path` NULL: the standard files in their order (man page); else `path` and `path`.d/*.conf only.

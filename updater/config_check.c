@@ -168,12 +168,25 @@ static enum err check_state_dir(const struct config *c, const struct places *all
     return OK;
 }
 
+static enum err check_fleet(const struct config *c, struct error *e)
+{
+    const struct config_fleet *f = &c->fleet;
+    if (f->source == FLEET_DIR && (f->dir == NULL) == (f->url == NULL)) {
+        return conf_fail(e, config_entry(c, "fleet", NULL, "source"),
+                         "[fleet] the source dir wants either dir or url");
+    }
+    return OK;
+}
+
 enum err config_check(const struct config *c, const struct block_view *view, struct error *e)
 {
     struct places all = list_places(c);
     enum err err = check_boot_names(c, e);
     if (err == OK) {
         err = check_same_names(c, e);
+    }
+    if (err == OK) {
+        err = check_fleet(c, e);
     }
     if (err == OK) {
         err = check_places(c, &all, view, e);

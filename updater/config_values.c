@@ -37,14 +37,25 @@ bool config_read_boot_value(void *field, const struct key_spec *spec, const char
            config_read_text(field, spec, value);
 }
 
-// A later file takes an optional name or path back by giving it an empty value.
-bool config_read_name_or_none(void *field, const struct key_spec *spec, const char *value)
+// A later file takes an optional text back by giving it an empty value.
+static bool read_or_none(bool (*read)(void *, const struct key_spec *, const char *), void *field,
+                         const struct key_spec *spec, const char *value)
 {
     if (value[0] == '\0') {
         *(const char **)field = NULL;
         return true;
     }
-    return config_read_name(field, spec, value);
+    return read(field, spec, value);
+}
+
+bool config_read_text_or_none(void *field, const struct key_spec *spec, const char *value)
+{
+    return read_or_none(config_read_text, field, spec, value);
+}
+
+bool config_read_name_or_none(void *field, const struct key_spec *spec, const char *value)
+{
+    return read_or_none(config_read_name, field, spec, value);
 }
 
 // Absolute, because the working directory of a service says nothing.
@@ -55,17 +66,18 @@ bool config_read_path(void *field, const struct key_spec *spec, const char *valu
 
 bool config_read_path_or_none(void *field, const struct key_spec *spec, const char *value)
 {
-    if (value[0] == '\0') {
-        *(const char **)field = NULL;
-        return true;
-    }
-    return config_read_path(field, spec, value);
+    return read_or_none(config_read_path, field, spec, value);
 }
 
 bool config_read_url(void *field, const struct key_spec *spec, const char *value)
 {
     return source_http_is_url(value) && strpbrk(value, " \t") == NULL &&
            config_read_text(field, spec, value);
+}
+
+bool config_read_url_or_none(void *field, const struct key_spec *spec, const char *value)
+{
+    return read_or_none(config_read_url, field, spec, value);
 }
 
 bool config_read_number(void *field, const struct key_spec *spec, const char *value)
@@ -185,23 +197,33 @@ bool config_read_address(void *field, const struct key_spec *spec, const char *v
 }
 
 // SIZE or a percentage into struct free_space.
-bool config_read_free_space(void *field, const struct key_spec *spec, const char *value)
+bool config_read_percent(void *field, const struct key_spec *spec, const char *value)
 {
     char number[8];
     uint64_t v;
     size_t len = strlen(value);
-    if (len == 0 || value[len - 1] != '%') {
-        if (!parse_size(value, &v) || v == 0) {
-            return false;
-        }
-        *(struct free_space *)field = (struct free_space){.bytes = v};
-        return true;
-    }
-    snprintf(number, sizeof number, "%.*s", (int)(len - 1), value);
-    if (len > sizeof number || !parse_u64(number, &v) || !within(spec, v)) {
+    if (len == 0 || len > sizeof number || value[len - 1] != '%') {
         return false;
     }
-    *(struct free_space *)field = (struct free_space){.percent = (unsigned)v};
+    snprintf(number, sizeof number, "%.*s", (int)(len - 1), value);
+    if (!parse_u64(number, &v) || !within(spec, v)) {
+        return false;
+    }
+    *(unsigned *)field = (unsigned)v;
+    return true;
+}
+
+bool config_read_free_space(void *field, const struct key_spec *spec, const char *value)
+{
+    struct free_space space = {.bytes = 0};
+    if (strchr(value, '%') != NULL) {
+        if (!config_read_percent(&space.percent, spec, value)) {
+            return false;
+        }
+    } else if (!parse_size(value, &space.bytes) || space.bytes == 0) {
+        return false;
+    }
+    *(struct free_space *)field = space;
     return true;
 }
 
@@ -223,11 +245,7 @@ bool config_read_bool(void *field, const struct key_spec *spec, const char *valu
 
 bool config_read_unit_or_none(void *field, const struct key_spec *spec, const char *value)
 {
-    if (value[0] == '\0') {
-        *(const char **)field = NULL;
-        return true;
-    }
-    return config_read_unit(field, spec, value);
+    return read_or_none(config_read_unit, field, spec, value);
 }
 
 // There is one boot loader so far: nothing is to be remembered.
@@ -261,6 +279,18 @@ bool config_read_check_kind(void *field, const struct key_spec *spec, const char
         }
     }
     return false;
+}
+
+bool config_read_fleet_source(void *field, const struct key_spec *spec, const char *value)
+{
+    static const char *const words[] = {[FLEET_NONE] = "none", [FLEET_DIR] = "dir", NULL};
+    (void)spec;
+    int i = word_index(words, value);
+    if (i < 0) {
+        return false;
+    }
+    *(enum fleet_kind *)field = (enum fleet_kind)i;
+    return true;
 }
 
 bool config_read_severity(void *field, const struct key_spec *spec, const char *value)

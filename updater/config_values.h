@@ -15,6 +15,7 @@ struct key_spec;
 
 // Text, into a `const char *`; "_or_none": an empty value takes it back, NULL.
 bool config_read_text(void *field, const struct key_spec *spec, const char *value);
+bool config_read_text_or_none(void *field, const struct key_spec *spec, const char *value);
 bool config_read_some_text(void *field, const struct key_spec *spec, const char *value);
 bool config_read_name(void *field, const struct key_spec *spec, const char *value);
 bool config_read_name_or_none(void *field, const struct key_spec *spec, const char *value);
@@ -22,12 +23,15 @@ bool config_read_boot_value(void *field, const struct key_spec *spec, const char
 bool config_read_path(void *field, const struct key_spec *spec, const char *value);
 bool config_read_path_or_none(void *field, const struct key_spec *spec, const char *value);
 bool config_read_url(void *field, const struct key_spec *spec, const char *value);
+bool config_read_url_or_none(void *field, const struct key_spec *spec, const char *value);
 bool config_read_address(void *field, const struct key_spec *spec, const char *value);
 bool config_read_unit(void *field, const struct key_spec *spec, const char *value);
 bool config_read_unit_or_none(void *field, const struct key_spec *spec, const char *value);
 
 // Into an `unsigned`.
 bool config_read_number(void *field, const struct key_spec *spec, const char *value);
+// The same, written with % behind it.
+bool config_read_percent(void *field, const struct key_spec *spec, const char *value);
 // The same, or WORKERS_AUTO for "auto".
 bool config_read_workers(void *field, const struct key_spec *spec, const char *value);
 // Bytes and milliseconds, into a `uint64_t`.
@@ -50,6 +54,7 @@ bool config_read_io_priority(void *field, const struct key_spec *spec, const cha
 bool config_read_loader_type(void *field, const struct key_spec *spec, const char *value);
 bool config_read_contract(void *field, const struct key_spec *spec, const char *value);
 bool config_read_check_kind(void *field, const struct key_spec *spec, const char *value);
+bool config_read_fleet_source(void *field, const struct key_spec *spec, const char *value);
 bool config_read_severity(void *field, const struct key_spec *spec, const char *value);
 
 #endif

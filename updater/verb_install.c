@@ -1,29 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/install.h"
 #include "updater/json_text.h"
-#include "updater/source_file.h"
-#include "updater/source_http.h"
+#include "updater/source_open.h"
 #include "updater/verbs.h"
 
 #include <inttypes.h>
-#include <string.h>
-
-static enum err open_source(struct device *d, const char *from, struct source **ret,
-                            struct error *e)
-{
-    if (source_http_is_url(from)) {
-        return source_http_open(from, &d->config->http, d->clock, d->log, ret, e);
-    }
-    if (source_file_is_url(from)) {
-        return source_file_open_url(from, ret, e);
-    }
-    size_t scheme = strspn(from, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+");
-    if (strncmp(from + scheme, "://", 3) == 0) {
-        return fail(e, ERR_USAGE, 0,
-                    "%s: only http://, https:// and file:// URLs and files are read", from);
-    }
-    return source_file_open(from, ret, e);
-}
 
 static const char *result_name(const struct install_options *o, const struct install_report *r)
 {
@@ -122,7 +103,7 @@ enum err verb_install(void *app, const struct parsed *args, struct error *e)
         err = device_load_trust(d, e); // before a server is asked
     }
     if (err == OK) {
-        err = open_source(d, args->args[0], &source, e);
+        err = source_open(d, args->args[0], &source, e);
     }
     if (err == OK) {
         // Before any thread is started, which takes over what it finds.

@@ -215,8 +215,8 @@ static void unknown_sections_and_keys_are_refused_with_file_and_line(void **stat
 {
     struct error e;
     (void)state;
-    assert_refused(NULL, "[fleet]\nurl=http://x\n",
-                   "test.conf:11: [fleet] is no section that there is");
+    assert_refused(NULL, "[fleets]\nurl=http://x\n",
+                   "test.conf:11: [fleets] is no section that there is");
     assert_refused(NULL, "[bootloader]\natempts=3\n", "test.conf:12: atempts: [bootloader] has no");
     assert_contains(e.msg, "did you mean attempts?");
     assert_refused(NULL, "[confirm]\nsigners=1\n", "signers belongs to [trust]");

@@ -49,6 +49,28 @@ static void two_whole_slots_and_a_state_directory_elsewhere_are_fine(void **stat
     assert_ok(check(good_slots, "/data", &e));
 }
 
+static void a_directory_source_wants_a_directory_or_a_url(void **state)
+{
+    static const char *const rest[] = {"", "dir=/data/drop\n", "url=http://h/x.vvi\n",
+                                       "dir=/data/drop\nurl=http://h/x.vvi\n"};
+    struct error e;
+    char text[512];
+    make_disk(*state);
+    for (size_t i = 0; i < sizeof rest / sizeof rest[0]; i++) {
+        snprintf(text, sizeof text, "%s[fleet]\nsource=dir\n%s", good_slots, rest[i]);
+        if (i == 1 || i == 2) {
+            assert_ok(check(text, "/data", &e));
+        } else {
+            assert_fails(ERR_CONFIG, "x.conf:14: source: [fleet] the source dir wants either",
+                         check(text, "/data", &e));
+        }
+    }
+    assert_ok(check("[slot a]\nboot=/dev/boot-a\nrootfs=/dev/root-a\n"
+                    "[slot b]\nboot=/dev/boot-b\nrootfs=/dev/root-b\n"
+                    "[fleet]\nsource=none\n",
+                    "/data", &e));
+}
+
 static void a_slot_path_that_is_missing_is_refused(void **state)
 {
     struct error e;
@@ -229,6 +251,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DIR(two_whole_slots_and_a_state_directory_elsewhere_are_fine),
+        WITH_DIR(a_directory_source_wants_a_directory_or_a_url),
         WITH_DIR(a_slot_path_that_is_missing_is_refused),
         WITH_DIR(a_slot_path_that_is_a_directory_is_refused),
         WITH_DIR(the_same_device_for_both_slots_is_refused),

@@ -121,7 +121,7 @@ static void a_main_file_that_is_a_dangling_link_is_not_missing(void **state)
     assert_fails(ERR_CONFIG, t.main_file, config_files_read(places_of(&t), &c, &e));
 }
 
-static void the_state_directory_can_set_network_limits_only(void **state)
+static void the_state_directory_can_set_limits_and_fleet_only(void **state)
 {
     static const char *const refused[] = {
         "[trust]\nroots=/tmp\n",       "[trust]\nsigners=1\n",
@@ -129,7 +129,7 @@ static void the_state_directory_can_set_network_limits_only(void **state)
         "[bootloader]\nattempts=9\n",  "[check x]\nkind=exec\n",
         "[device]\nstate_dir=/tmp\n",  "[device]\nreboot_command=true\n",
         "[network]\nca=/tmp/ca.pem\n", "[network]\nclient_key=/tmp/key.pem\n",
-        "[confirm]\ndeadline=1s\n",    "[fleet]\nurl=http://x\n",
+        "[confirm]\ndeadline=1s\n",    "[agent]\nhook=true\n",
     };
     struct error e;
     struct tree t = make_tree(*state);
@@ -250,7 +250,7 @@ int main(void)
         WITH_DIR(a_local_name_hides_the_vendor_file_of_the_same_name),
         WITH_DIR(the_main_file_may_be_missing_when_drop_ins_are_there),
         WITH_DIR(a_main_file_that_is_a_dangling_link_is_not_missing),
-        WITH_DIR(the_state_directory_can_set_network_limits_only),
+        WITH_DIR(the_state_directory_can_set_limits_and_fleet_only),
         WITH_DIR(without_a_state_directory_its_drop_ins_are_not_looked_for),
         WITH_DIR(a_broken_file_at_any_place_is_named),
         WITH_DIR(one_file_of_the_caller_and_its_drop_ins_are_all_there_is),
