@@ -104,6 +104,7 @@ struct config {
     size_t check_count;
     struct config_check *checks;
     struct config_fleet fleet;
+    struct config_gates gates;
     struct config_agent agent;
 };
 

@@ -3,6 +3,9 @@
 #ifndef UPDATER_CONFIG_FLEET_H
 #define UPDATER_CONFIG_FLEET_H
 
+#include "updater/windows.h"
+
+#include <stdbool.h>
 #include <stdint.h>
 
 enum fleet_kind { FLEET_NONE, FLEET_DIR, FLEET_KINDS };
@@ -14,6 +17,20 @@ struct config_fleet {
     const char *report_dir; // dir: where reports are put; NULL: nowhere
     uint64_t interval_ms;
     unsigned jitter_percent;
+};
+
+// What holds an update back. Of three things that are named alike: of the download into the other
+// slot, of the flip, of the reboot.
+struct config_gates {
+    struct windows download_window, install_window, reboot_window;   // none: always open
+    const char *download_command, *install_command, *reboot_command; // NULL: none
+    uint64_t command_timeout_ms;
+    uint64_t clock_wait_ms; // how long after the start the windows wait for a synchronised clock
+    bool need_ac;
+    unsigned battery_min_percent; // 0: any
+    bool need_consent;
+    const char *fleet_lock_url; // NULL: none
+    const char *fleet_lock_group;
 };
 
 struct config_agent {

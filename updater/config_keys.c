@@ -26,6 +26,8 @@ enum { DURATION_MAX_MS = INT32_MAX }; // 24 days; poll() and its kin take an int
 #define A_NAME "1 to 64 of the characters A-Z a-z 0-9 . _ + ~ : -"
 #define A_PATH "an absolute path"
 #define A_PATH_OR_NONE "an absolute path, or nothing for none"
+#define A_COMMAND_OR_NONE "a command, or nothing for none"
+#define A_WINDOWS "windows such as Sun 02:00-04:00, Mon-Fri 23:00-05:00, or nothing for always"
 #define A_DURATION "a duration up to 24d (ms, s, min, h, d) that is not 0, e.g. 30s"
 
 #define IN_CONFIG(field) .base = BASE_CONFIG, .offset = offsetof(struct config, field)
@@ -166,8 +168,37 @@ const struct key_spec config_keys[] = {
     {"fleet", "interval", config_read_duration, IN_CONFIG(fleet.interval_ms), 10 * 1000,
      DURATION_MAX_MS, .fallback = "10min", .allowed = "a duration from 10s to 24d (ms, s, min, h, d)",
      .flags = KEY_STATE_DIR},
-    {"fleet", "jitter", config_read_percent, IN_CONFIG(fleet.jitter_percent), 0, 100,
-     .fallback = "10%", .allowed = "a percentage from 0% to 100%", .flags = KEY_STATE_DIR},
+    {"fleet", "jitter", config_read_percent, IN_CONFIG(fleet.jitter_percent), 0, 50,
+     .fallback = "10%", .allowed = "a percentage from 0% to 50%", .flags = KEY_STATE_DIR},
+
+    {"gates", "download_window", config_read_windows, IN_CONFIG(gates.download_window),
+     .allowed = A_WINDOWS, .flags = KEY_STATE_DIR},
+    {"gates", "install_window", config_read_windows, IN_CONFIG(gates.install_window),
+     .allowed = A_WINDOWS, .flags = KEY_STATE_DIR},
+    {"gates", "reboot_window", config_read_windows, IN_CONFIG(gates.reboot_window),
+     .allowed = A_WINDOWS, .flags = KEY_STATE_DIR},
+    {"gates", "clock_wait", config_read_duration, IN_CONFIG(gates.clock_wait_ms), 0,
+     DURATION_MAX_MS, .fallback = "1h", .allowed = "a duration up to 24d (ms, s, min, h, d)",
+     .flags = KEY_STATE_DIR},
+    {"gates", "need_ac", config_read_bool, IN_CONFIG(gates.need_ac),
+     .fallback = "no", .allowed = "yes or no", .flags = KEY_STATE_DIR},
+    {"gates", "battery_min", config_read_percent, IN_CONFIG(gates.battery_min_percent), 0, 100,
+     .fallback = "0%", .allowed = "a percentage from 0% to 100%", .flags = KEY_STATE_DIR},
+    {"gates", "need_consent", config_read_bool, IN_CONFIG(gates.need_consent),
+     .fallback = "no", .allowed = "yes or no", .flags = KEY_STATE_DIR},
+    {"gates", "download_command", config_read_text_or_none, IN_CONFIG(gates.download_command),
+     .allowed = A_COMMAND_OR_NONE},
+    {"gates", "install_command", config_read_text_or_none, IN_CONFIG(gates.install_command),
+     .allowed = A_COMMAND_OR_NONE},
+    {"gates", "reboot_command", config_read_text_or_none, IN_CONFIG(gates.reboot_command),
+     .allowed = A_COMMAND_OR_NONE},
+    {"gates", "command_timeout", config_read_duration, IN_CONFIG(gates.command_timeout_ms), 1,
+     DURATION_MAX_MS, .fallback = "30s", .allowed = A_DURATION},
+    {"gates", "fleet_lock_url", config_read_url_or_none, IN_CONFIG(gates.fleet_lock_url),
+     .allowed = "an http:// or https:// URL, or nothing for none",
+     .flags = KEY_STATE_DIR | KEY_URL},
+    {"gates", "fleet_lock_group", config_read_name, IN_CONFIG(gates.fleet_lock_group),
+     .fallback = "default", .allowed = A_NAME, .flags = KEY_STATE_DIR},
 
     {"agent", "socket", config_read_path, IN_CONFIG(agent.socket),
      .fallback = "/run/vv-update/agent.sock", .allowed = A_PATH},
@@ -176,7 +207,7 @@ const struct key_spec config_keys[] = {
     {"agent", "metrics", config_read_path_or_none, IN_CONFIG(agent.metrics),
      .allowed = A_PATH_OR_NONE},
     {"agent", "hook", config_read_text_or_none, IN_CONFIG(agent.hook),
-     .allowed = "a command, or nothing for none"},
+     .allowed = A_COMMAND_OR_NONE},
     {0},
 };
 // clang-format on

@@ -281,6 +281,12 @@ bool config_read_check_kind(void *field, const struct key_spec *spec, const char
     return false;
 }
 
+bool config_read_windows(void *field, const struct key_spec *spec, const char *value)
+{
+    (void)spec;
+    return windows_parse(value, field);
+}
+
 bool config_read_fleet_source(void *field, const struct key_spec *spec, const char *value)
 {
     static const char *const words[] = {[FLEET_NONE] = "none", [FLEET_DIR] = "dir", NULL};

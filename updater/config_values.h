@@ -50,6 +50,9 @@ bool config_read_free_space(void *field, const struct key_spec *spec, const char
 // none, idle, best-effort or best-effort:N, into a `struct io_priority`.
 bool config_read_io_priority(void *field, const struct key_spec *spec, const char *value);
 
+// Weekly windows, into a `struct windows`.
+bool config_read_windows(void *field, const struct key_spec *spec, const char *value);
+
 // One of a few words, into the enum or bool they stand for.
 bool config_read_loader_type(void *field, const struct key_spec *spec, const char *value);
 bool config_read_contract(void *field, const struct key_spec *spec, const char *value);
