@@ -10,12 +10,14 @@
 #include <sys/file.h>
 
 // A `status` that looks holds a shared lock for an instant; that must not turn an install away.
+#define UPDATE_LOCK "lock"
+#define AGENT_LOCK "agent.lock"
 enum { TRIES = 10, PAUSE_MS = 10, CMDLINE_MAX = 64 * 1024 };
 
-static int open_lock(const char *state_dir, int flags)
+static int open_lock(const char *state_dir, const char *name, int flags)
 {
     CLEANUP(cleanup_free) char *path = NULL;
-    if (asprintf(&path, "%s/lock", state_dir) < 0) {
+    if (asprintf(&path, "%s/%s", state_dir, name) < 0) {
         path = NULL;
         errno = ENOMEM;
         return -1;
@@ -25,7 +27,7 @@ static int open_lock(const char *state_dir, int flags)
 
 bool update_lock_held(const char *state_dir)
 {
-    CLEANUP(cleanup_close) int fd = open_lock(state_dir, O_RDONLY);
+    CLEANUP(cleanup_close) int fd = open_lock(state_dir, UPDATE_LOCK, O_RDONLY);
     return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
@@ -63,14 +65,18 @@ static bool is_confirmation(long pid)
     return false;
 }
 
-static enum err fail_held(int fd, const char *state_dir, struct error *e)
+// The one that holds the lock; 0: it does not say.
+static long read_holder(int fd)
 {
     char text[16] = "";
-    long pid = 0;
-    if (read(fd, text, sizeof text - 1) > 0) {
-        pid = strtol(text, NULL, 10);
-    }
-    if (pid <= 0) {
+    long pid = read(fd, text, sizeof text - 1) > 0 ? strtol(text, NULL, 10) : 0;
+    return pid > 0 ? pid : 0;
+}
+
+static enum err fail_held(int fd, const char *state_dir, struct error *e)
+{
+    long pid = read_holder(fd);
+    if (pid == 0) {
         return fail(e, ERR_AGAIN, 0, "another update is under way: %s/lock is held", state_dir);
     }
     if (is_confirmation(pid)) {
@@ -84,23 +90,41 @@ static enum err fail_held(int fd, const char *state_dir, struct error *e)
                 state_dir);
 }
 
-enum err update_lock_take(const char *state_dir, int *ret_fd, struct error *e)
+static enum err fail_agent(int fd, const char *state_dir, struct error *e)
 {
-    CLEANUP(cleanup_close) int fd = open_lock(state_dir, O_RDWR | O_CREAT);
+    return fail(e, ERR_AGAIN, 0, "another agent is running: process %ld holds %s/%s",
+                read_holder(fd), state_dir, AGENT_LOCK);
+}
+
+static enum err take(const char *state_dir, const char *name,
+                     enum err (*fail_taken)(int fd, const char *state_dir, struct error *e),
+                     int *ret_fd, struct error *e)
+{
+    CLEANUP(cleanup_close) int fd = open_lock(state_dir, name, O_RDWR | O_CREAT);
     if (fd < 0) {
-        return fail(e, ERR_IO, errno, "%s/lock: open", state_dir);
+        return fail(e, ERR_IO, errno, "%s/%s: open", state_dir, name);
     }
     if (!try_lock(fd)) {
-        return errno == EWOULDBLOCK ? fail_held(fd, state_dir, e)
-                                    : fail(e, ERR_IO, errno, "%s/lock: lock", state_dir);
+        return errno == EWOULDBLOCK ? fail_taken(fd, state_dir, e)
+                                    : fail(e, ERR_IO, errno, "%s/%s: lock", state_dir, name);
     }
     // The number ends with its line: what an older and longer one leaves behind it does not matter.
     char text[16];
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     enum err err = write_all(fd, text, (size_t)len, e);
     if (err != OK) {
-        return error_context(e, "%s/lock", state_dir);
+        return error_context(e, "%s/%s", state_dir, name);
     }
     *ret_fd = TAKE_FD(fd);
     return OK;
+}
+
+enum err update_lock_take(const char *state_dir, int *ret_fd, struct error *e)
+{
+    return take(state_dir, UPDATE_LOCK, fail_held, ret_fd, e);
+}
+
+enum err agent_lock_take(const char *state_dir, int *ret_fd, struct error *e)
+{
+    return take(state_dir, AGENT_LOCK, fail_agent, ret_fd, e);
 }

@@ -6,7 +6,7 @@
 //    cuts; if it failed or was cut, read() gives the old record or the new one, never a mixture.
 // 2. The real back end (a directory) is the only caller of file_replace() on the device. What a
 //    killed process left of a record is taken away when that record is written or tried again.
-// 3. Only the holder of the update lock writes.
+// 3. Only the holder of the update lock writes; what is the agent's, only the agent.
 #ifndef UPDATER_STATE_DIR_H
 #define UPDATER_STATE_DIR_H
 
@@ -74,5 +74,8 @@ MUST_CHECK enum err state_check_writable(struct state_store *s, struct error *e)
 // another process holds it and names it; released when the descriptor is closed or its process
 // dies.
 MUST_CHECK enum err update_lock_take(const char *state_dir, int *ret_fd, struct error *e);
+// The same of the one agent, and of who writes its records while there is none. ERR_AGAIN: one
+// runs.
+MUST_CHECK enum err agent_lock_take(const char *state_dir, int *ret_fd, struct error *e);
 
 #endif

@@ -17,12 +17,14 @@ static const char *result_name(const struct install_options *o, const struct ins
 static enum err print_json(const struct device *d, const struct install_options *o,
                            const struct install_report *r, FILE *out, struct error *e)
 {
+    char hex[SHA256_HEX_SIZE];
+    hex_encode(r->release.manifest_sha256, SHA256_SIZE, hex);
     CLEANUP(cleanup_json)
     json_t *root = json_pack(
-        "{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "result",
+        "{s:s, s:s, s:o, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "result",
         result_name(o, r), "slot", d->config->slots[r->slot].name, "version",
         json_text(r->release.version), "release_index", (json_int_t)r->release.release_index,
-        "planned_bytes", (json_int_t)r->planned_bytes, "planned_copy_bytes",
+        "manifest_sha256", hex, "planned_bytes", (json_int_t)r->planned_bytes, "planned_copy_bytes",
         (json_int_t)r->planned_copy_bytes, "planned_zero_bytes", (json_int_t)r->planned_zero_bytes,
         "planned_write_bytes", (json_int_t)r->planned_write_bytes, "fetched_bytes",
         (json_int_t)r->fetched_bytes, "copied_bytes", (json_int_t)r->copied_bytes, "written_bytes",

@@ -32,6 +32,22 @@ static void the_lock_belongs_to_one_at_a_time_and_names_its_holder(void **state)
     assert_ok(update_lock_take(*state, &fd, &e));
 }
 
+static void the_lock_of_the_agent_is_another_one(void **state)
+{
+    struct error e;
+    char who[64];
+    CLEANUP(cleanup_close) int fd = -1;
+    CLEANUP(cleanup_close) int update = -1;
+    int second = -1;
+    assert_ok(agent_lock_take(*state, &fd, &e));
+    snprintf(who, sizeof who, "process %ld holds %s/agent.lock", (long)getpid(),
+             (const char *)*state);
+    assert_fails(ERR_AGAIN, who, agent_lock_take(*state, &second, &e));
+    assert_ok(update_lock_take(*state, &update, &e));
+    assert_int_equal(close(TAKE_FD(fd)), 0);
+    assert_ok(agent_lock_take(*state, &fd, &e));
+}
+
 static void the_lock_is_not_inherited_by_programs_that_are_started(void **state)
 {
     struct error e;
@@ -190,6 +206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_DIR(the_lock_belongs_to_one_at_a_time_and_names_its_holder),
         WITH_DIR(the_lock_is_not_inherited_by_programs_that_are_started),
+        WITH_DIR(the_lock_of_the_agent_is_another_one),
         WITH_DIR(the_lock_dies_with_its_process),
         WITH_DIR(the_confirmation_of_a_trial_is_told_as_what_it_is),
         WITH_DIR(what_an_older_number_left_behind_is_not_read),

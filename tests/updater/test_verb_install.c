@@ -80,6 +80,7 @@ static void with_json_the_result_is_one_object_on_one_line(void **state)
     const char *result;
     const char *slot;
     const char *version;
+    const char *manifest;
     json_int_t index;
     json_int_t planned;
     json_int_t to_copy;
@@ -91,13 +92,15 @@ static void with_json_the_result_is_one_object_on_one_line(void **state)
     json_int_t reused;
     int activated;
     assert_int_equal(
-        json_unpack(root, "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b !}",
+        json_unpack(root,
+                    "{s:s, s:s, s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b !}",
                     "result", &result, "slot", &slot, "version", &version, "release_index", &index,
-                    "planned_bytes", &planned, "planned_copy_bytes", &to_copy, "planned_zero_bytes",
-                    &to_zero, "planned_write_bytes", &to_write, "fetched_bytes", &fetched,
-                    "copied_bytes", &copied, "written_bytes", &written, "reused_bytes", &reused,
-                    "activated", &activated),
+                    "manifest_sha256", &manifest, "planned_bytes", &planned, "planned_copy_bytes",
+                    &to_copy, "planned_zero_bytes", &to_zero, "planned_write_bytes", &to_write,
+                    "fetched_bytes", &fetched, "copied_bytes", &copied, "written_bytes", &written,
+                    "reused_bytes", &reused, "activated", &activated),
         0);
+    assert_int_equal(strlen(manifest), SHA256_HEX_SIZE - 1);
     assert_string_equal(result, "installed");
     assert_string_equal(slot, "b");
     assert_string_equal(version, "2.0");
