@@ -199,6 +199,11 @@ enum err file_try_replace(const char *path, const struct file_part *parts, size_
     return err == OK ? OK : error_context(e, "%s", path);
 }
 
+enum err file_remove(const char *path, struct error *e)
+{
+    return unlink(path) == 0 || errno == ENOENT ? OK : fail(e, ERR_IO, errno, "%s: remove", path);
+}
+
 // --- comparing ----------------------------------------------------------------------------------
 
 // Up to `len` bytes; fewer only at the end of the file.

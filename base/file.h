@@ -47,6 +47,10 @@ MUST_CHECK enum err file_try_replace(const char *path, const struct file_part *p
 MUST_CHECK enum err file_holds(const char *path, const struct file_part *parts, size_t count,
                                bool *ret_same, struct error *e);
 
+// Takes a name out of its directory, e.g. that of a socket. A missing one is no error. Nothing is
+// synced: not for what must not come back after a power cut.
+MUST_CHECK enum err file_remove(const char *path, struct error *e);
+
 // All of `len` bytes to a file descriptor, through short writes and EINTR.
 MUST_CHECK enum err write_all(int fd, const void *data, size_t len, struct error *e);
 
