@@ -39,7 +39,7 @@ struct health_report {
         uint64_t duration_ms; // of the last try
         char last_line[160];  // of its output
         // All that was kept of the output of the last try, "" if that was a success.
-        char output[PROBE_OUTPUT_MAX + 1];
+        char output[RUN_OUTPUT_MAX + 1];
     } * results;
 };
 

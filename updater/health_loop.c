@@ -2,6 +2,7 @@
 #include "updater/health_loop.h"
 
 #include "base/cleanup.h"
+#include "updater/printable.h"
 
 #include <string.h>
 
@@ -91,7 +92,7 @@ static void end_probes(struct health_loop *loop)
     for (int try = 0; try < REAP_TRIES; try++) {
         size_t left = 0;
         for (size_t i = 0; i < loop->count; i++) {
-            probe_kill(&loop->checks[i].probe);
+            bounded_run_kill(&loop->checks[i].probe);
             left += loop->checks[i].probe.pid != 0;
         }
         if (left == 0) {
@@ -111,53 +112,6 @@ void health_loop_end(struct health_loop *loop)
 }
 
 // --- results ------------------------------------------------------------------------------------
-
-// A control character of Unicode: of one byte, or of two (U+0080 to U+009F, which may begin a
-// command to a terminal).
-static size_t control_len(const char *text, size_t len)
-{
-    unsigned char byte = (unsigned char)text[0];
-    unsigned char next = len > 1 ? (unsigned char)text[1] : 0;
-    if (byte < 0x20 || byte == 0x7f) {
-        return 1;
-    }
-    return byte == 0xc2 && next >= 0x80 && next <= 0x9f ? 2 : 0;
-}
-
-// Nobody who runs a check decides what reaches a terminal or begins a line of a log.
-static void copy_printable(const char *text, size_t len, char *ret)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < len; i++) {
-        size_t control = control_len(text + i, len - i);
-        ret[used] = text[i];
-        if (control > 0) {
-            ret[used] = '?';
-        }
-        used++;
-        i += control > 1 ? control - 1 : 0;
-    }
-    ret[used] = '\0';
-}
-
-// The last line of `text` that is not empty, its beginning when it is too long.
-static void copy_last_line(const char *text, char *ret, size_t size)
-{
-    size_t end = strlen(text);
-    while (end > 0 && strchr(" \t\r\n", text[end - 1]) != NULL) {
-        end--;
-    }
-    const char *newline = memrchr(text, '\n', end);
-    const char *line = newline == NULL ? text : newline + 1;
-    size_t len = (size_t)(text + end - line);
-    if (len >= size) {
-        len = size - 1;
-        while (len > 0 && ((unsigned char)line[len] & 0xc0) == 0x80) {
-            len--; // not in the middle of a character
-        }
-    }
-    copy_printable(line, len, ret);
-}
 
 static void tell_change(const struct health_loop *loop, const struct health_check *check)
 {
@@ -182,7 +136,7 @@ static void take(struct health_loop *loop, struct health_check *check, enum prob
     check->result->verdict = check->state.verdict;
     check->result->tries = check->state.tries;
     check->result->duration_ms = check->ended_ms - check->began_ms;
-    copy_last_line(output, check->result->last_line, sizeof check->result->last_line);
+    printable_last_line(output, check->result->last_line, sizeof check->result->last_line);
     snprintf(check->result->output, sizeof check->result->output, "%s",
              result == PROBE_HEALTHY ? "" : output);
     loop->changed = true;
@@ -216,8 +170,7 @@ static void step_all(struct health_loop *loop)
     for (size_t i = 0; i < loop->count; i++) {
         struct health_check *check = &loop->checks[i];
         enum probe_result result;
-        if (check->running &&
-            probe_step(&check->probe, &check->config, health_loop_now(loop), &result)) {
+        if (check->running && probe_step(&check->probe, health_loop_now(loop), &result)) {
             take(loop, check, result, check->probe.output);
         }
     }

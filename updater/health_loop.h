@@ -20,7 +20,7 @@ struct health_check {
     struct config_check config;
     struct health_result *result; // what the report says of it, kept up to date
     struct check_state state;
-    struct probe probe;
+    struct bounded_run probe;
     bool running;
     uint64_t began_ms;   // when its last probe began
     uint64_t ended_ms;   // when its last probe ended

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/probe_request.h"
 
+#include "base/cleanup.h"
 #include "base/parse.h"
 
 #include <curl/curl.h>
@@ -52,13 +53,33 @@ static bool set_options(CURL *curl, const struct probe_request *r, struct probe_
            curl_easy_setopt(curl, CURLOPT_WRITEDATA, ret) == CURLE_OK && set_way(curl, r);
 }
 
+static void free_list(struct curl_slist **list)
+{
+    curl_slist_free_all(*list);
+}
+
+// False when memory ran out. The caller frees `*list` in every case, after the transfer.
+static bool set_content(CURL *curl, const struct probe_request *r, struct curl_slist **list)
+{
+    for (size_t i = 0; r->headers != NULL && r->headers[i] != NULL; i++) {
+        struct curl_slist *longer = curl_slist_append(*list, r->headers[i]);
+        if (longer == NULL) {
+            return false;
+        }
+        *list = longer;
+    }
+    return curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *list) == CURLE_OK &&
+           (r->body == NULL || curl_easy_setopt(curl, CURLOPT_POSTFIELDS, r->body) == CURLE_OK);
+}
+
 static bool perform(CURL *curl, const struct probe_request *r, struct probe_answer *ret, int out_fd)
 {
+    CLEANUP(free_list) struct curl_slist *list = NULL;
     char error[CURL_ERROR_SIZE] = "";
     char text[32];
     ret->status = 0;
     ret->len = 0;
-    if (!set_options(curl, r, ret, error)) {
+    if (!set_options(curl, r, ret, error) || !set_content(curl, r, &list)) {
         dprintf(out_fd, "cannot ask for %s\n", r->url);
         return false;
     }

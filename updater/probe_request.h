@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One request of a probe, by libcurl: an HTTP GET over TCP or a Unix socket, or only a connection.
+// One small request, by libcurl: an HTTP GET or POST over TCP or a Unix socket, or only a
+// connection. For probes of health checks and for the lock server of a fleet; done in a process of
+// its own (bounded_run.h), because it waits.
 //
 // Invariants
 // 1. http and https only, and no redirect is followed.
@@ -14,8 +16,10 @@ enum { PROBE_BODY_MAX = 256 * 1024 };
 struct probe_request {
     const char *url;
     uint64_t timeout_ms;
-    const char *socket;                 // the path of a Unix socket to connect to; NULL: by the URL
-    bool connect_only;                  // nothing is sent
+    const char *socket;         // the path of a Unix socket to connect to; NULL: by the URL
+    bool connect_only;          // nothing is sent
+    const char *body;           // sent by POST; NULL: a GET
+    const char *const *headers; // "name: value", more of them, NULL behind the last; or NULL
     const struct http_options *network; // certificates, and proxies of the environment are asked;
                                         // NULL: those of the system, and no proxy
 };

@@ -112,7 +112,7 @@ static void json_has_all_the_output_of_a_required_check_that_does_not_pass(void 
 
 static void of_the_output_of_all_checks_so_much_is_told_and_no_more(void **state)
 {
-    enum { COUNT = 200, TOLD = HEALTH_LOGS_MAX / PROBE_OUTPUT_MAX };
+    enum { COUNT = 200, TOLD = HEALTH_LOGS_MAX / RUN_OUTPUT_MAX };
     (void)state;
     struct error e;
     struct health_result *results = calloc(COUNT, sizeof *results);
@@ -120,7 +120,7 @@ static void of_the_output_of_all_checks_so_much_is_told_and_no_more(void **state
     for (size_t i = 0; i < COUNT; i++) {
         results[i] = (struct health_result){.name = "x", .kind = "exec", .required = true};
         memset(results[i].output, '\n', 1);
-        memset(results[i].output + 1, 1, PROBE_OUTPUT_MAX - 1); // the longest there is in JSON
+        memset(results[i].output + 1, 1, RUN_OUTPUT_MAX - 1); // the longest there is in JSON
     }
     struct health_report r = {.count = COUNT, .results = results};
     char *text = printed(&r, true);

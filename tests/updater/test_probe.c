@@ -22,11 +22,11 @@ static uint64_t now_ms(void)
 }
 
 // Steps until it ended, as the loop of the checks does.
-static enum probe_result finish(struct probe *p, const struct config_check *c)
+static enum probe_result finish(struct bounded_run *p)
 {
     enum probe_result result;
     uint64_t late = now_ms() + PATIENCE_MS;
-    while (!probe_step(p, c, now_ms(), &result)) {
+    while (!probe_step(p, now_ms(), &result)) {
         assert_true(now_ms() < late);
         struct pollfd fd = {.fd = p->output_fd, .events = POLLIN};
         (void)poll(&fd, 1, 1);
@@ -34,28 +34,28 @@ static enum probe_result finish(struct probe *p, const struct config_check *c)
     return result;
 }
 
-static void let_go(struct probe *p)
+static void let_go(struct bounded_run *p)
 {
     uint64_t late = now_ms() + PATIENCE_MS;
     while (p->pid != 0) {
         assert_true(now_ms() < late);
-        probe_kill(p);
+        bounded_run_kill(p);
         (void)poll(NULL, 0, 1);
     }
 }
 
-static enum probe_result run(struct probe *p, const struct config_check *c)
+static enum probe_result run(struct bounded_run *p, const struct config_check *c)
 {
     struct error e;
-    *p = (struct probe){0};
+    *p = (struct bounded_run){0};
     assert_ok(probe_start(p, c, now_ms(), &e));
-    enum probe_result result = finish(p, c);
+    enum probe_result result = finish(p);
     let_go(p);
     assert_int_equal(p->output_fd, -1);
     return result;
 }
 
-static enum probe_result run_command(struct probe *p, const char *command)
+static enum probe_result run_command(struct bounded_run *p, const char *command)
 {
     struct config_check c = check_exec("x", command);
     return run(p, &c);
@@ -66,7 +66,7 @@ static enum probe_result run_command(struct probe *p, const char *command)
 static void the_exit_status_decides(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     assert_int_equal(run_command(&p, "exit 0"), PROBE_HEALTHY);
     assert_int_equal(run_command(&p, "exit 1"), PROBE_FAILED);
     assert_int_equal(run_command(&p, "exit 75"), PROBE_NOT_YET);
@@ -77,7 +77,7 @@ static void the_exit_status_decides(void **state)
 static void a_command_that_does_not_exist_is_a_failure(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     assert_int_equal(run_command(&p, "/nowhere/at/all"), PROBE_FAILED);
     assert_contains(p.output, "/nowhere/at/all");
 }
@@ -85,7 +85,7 @@ static void a_command_that_does_not_exist_is_a_failure(void **state)
 static void output_and_errors_are_kept_in_order(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     assert_int_equal(run_command(&p, "echo one; echo two >&2; printf three"), PROBE_HEALTHY);
     assert_string_equal(p.output, "one\ntwo\nthree");
 }
@@ -93,7 +93,7 @@ static void output_and_errors_are_kept_in_order(void **state)
 static void a_silent_failure_says_its_exit_status(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     assert_int_equal(run_command(&p, "exit 3"), PROBE_FAILED);
     assert_string_equal(p.output, "exit status 3");
     assert_int_equal(run_command(&p, "echo broken; exit 3"), PROBE_FAILED);
@@ -103,7 +103,7 @@ static void a_silent_failure_says_its_exit_status(void **state)
 static void a_signal_is_a_failure_that_says_which(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     assert_int_equal(run_command(&p, "printf oops; kill -TERM $$"), PROBE_FAILED);
     assert_string_equal(p.output, "oops\nended by signal 15");
 }
@@ -111,7 +111,7 @@ static void a_signal_is_a_failure_that_says_which(void **state)
 static void each_kind_is_run_as_what_it_is(void **state)
 {
     char path[512];
-    struct probe p;
+    struct bounded_run p;
     struct config_check c = check_make("x");
     c.kind = CHECK_FILE_AGE;
     c.path = temp_dir_path(path, sizeof path, *state, "heartbeat");
@@ -130,7 +130,7 @@ static void each_kind_is_run_as_what_it_is(void **state)
 static void standard_input_is_empty(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     assert_int_equal(run_command(&p, "read x; test -z \"$x\" && readlink /proc/self/fd/0"),
                      PROBE_HEALTHY);
     assert_string_equal(p.output, "/dev/null\n");
@@ -139,7 +139,7 @@ static void standard_input_is_empty(void **state)
 static void no_other_file_of_ours_is_open_in_the_child(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     // Without O_CLOEXEC: it has to be closed by hand.
     int fd = open("/dev/null", O_RDONLY);
     int high = fcntl(fd, F_DUPFD, 100);
@@ -156,7 +156,7 @@ static void no_other_file_of_ours_is_open_in_the_child(void **state)
 static void ignored_and_blocked_signals_are_usual_again(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     sigset_t usr1;
     sigset_t old;
     sigemptyset(&usr1);
@@ -176,7 +176,7 @@ static void ignored_and_blocked_signals_are_usual_again(void **state)
 static void the_child_leads_a_group_of_its_own(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     // Field 5 of /proc/PID/stat is the process group.
     assert_int_equal(run_command(&p, "read -r pid comm st ppid pgrp rest < /proc/$$/stat; "
                                      "test $pgrp = $$"),
@@ -192,7 +192,7 @@ static void it_dies_with_the_one_who_started_it(void **state)
     pid_t parent = fork();
     if (parent == 0) {
         struct error e;
-        struct probe p = {0};
+        struct bounded_run p = {0};
         struct config_check c = check_exec("x", "exec sleep 60");
         if (probe_start(&p, &c, now_ms(), &e) == OK) {
             dprintf(fds[1], "%d\n", (int)p.pid);
@@ -238,12 +238,12 @@ static void a_hung_command_is_killed_with_all_it_started(void **state)
 {
     (void)state;
     struct error e;
-    struct probe p = {0};
+    struct bounded_run p = {0};
     struct config_check c = check_exec("x", "echo waiting; sleep 60 & sleep 60; true");
     c.timeout_ms = 100;
     assert_ok(probe_start(&p, &c, now_ms(), &e));
     pid_t group = p.pid;
-    assert_int_equal(finish(&p, &c), PROBE_FAILED);
+    assert_int_equal(finish(&p), PROBE_FAILED);
     assert_string_equal(p.output, "waiting\nno answer within 100 ms");
     let_go(&p);
     expect_group_gone(group);
@@ -252,7 +252,7 @@ static void a_hung_command_is_killed_with_all_it_started(void **state)
 static void a_command_that_ignores_signals_is_killed_too(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     struct config_check c = check_exec("x", "trap '' TERM INT HUP; sleep 60; sleep 60");
     c.timeout_ms = 100;
     assert_int_equal(run(&p, &c), PROBE_FAILED);
@@ -263,14 +263,14 @@ static void time_is_what_the_caller_says(void **state)
 {
     (void)state;
     struct error e;
-    struct probe p = {0};
+    struct bounded_run p = {0};
     enum probe_result result;
     struct config_check c = check_exec("x", "sleep 60");
     c.timeout_ms = 10000;
     assert_ok(probe_start(&p, &c, 5000, &e));
     assert_int_equal(p.deadline_ms, 15000);
-    assert_false(probe_step(&p, &c, 14999, &result));
-    assert_true(probe_step(&p, &c, 15000, &result));
+    assert_false(probe_step(&p, 14999, &result));
+    assert_true(probe_step(&p, 15000, &result));
     assert_int_equal(result, PROBE_FAILED);
     assert_string_equal(p.output, "no answer within 10 s");
     let_go(&p);
@@ -279,21 +279,21 @@ static void time_is_what_the_caller_says(void **state)
 static void a_flood_of_output_is_read_and_its_end_is_kept(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     struct config_check c =
         check_exec("x", "head -c 104857600 /dev/zero | tr '\\0' x; echo; echo the end");
     c.timeout_ms = PATIENCE_MS;
     assert_int_equal(run(&p, &c), PROBE_HEALTHY);
-    assert_int_equal(p.output_len, PROBE_OUTPUT_MAX);
-    assert_int_equal(p.output[PROBE_OUTPUT_MAX], '\0');
+    assert_int_equal(p.output_len, RUN_OUTPUT_MAX);
+    assert_int_equal(p.output[RUN_OUTPUT_MAX], '\0');
     assert_int_equal(p.output[0], 'x');
-    assert_string_equal(p.output + PROBE_OUTPUT_MAX - 9, "\nthe end\n");
+    assert_string_equal(p.output + RUN_OUTPUT_MAX - 9, "\nthe end\n");
 }
 
 static void an_endless_flood_does_not_hold_up_the_deadline(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     struct config_check c = check_exec("x", "yes");
     c.timeout_ms = 100;
     assert_int_equal(run(&p, &c), PROBE_FAILED);
@@ -306,7 +306,7 @@ static void one_step_reads_a_bounded_amount(void **state)
     (void)state;
     enum { WRITTEN = 700000, READ_AT_MOST = 256 * 1024 };
     struct error e;
-    struct probe p = {0};
+    struct bounded_run p = {0};
     enum probe_result result;
     struct config_check c = check_exec("x", "head -c 700000 /dev/zero; sleep 60");
     assert_ok(probe_start(&p, &c, 0, &e));
@@ -316,7 +316,7 @@ static void one_step_reads_a_bounded_amount(void **state)
         assert_true(now_ms() < late);
         assert_int_equal(ioctl(p.output_fd, FIONREAD, &waiting), 0);
     }
-    assert_false(probe_step(&p, &c, 0, &result));
+    assert_false(probe_step(&p, 0, &result));
     assert_int_equal(ioctl(p.output_fd, FIONREAD, &waiting), 0);
     assert_int_equal(waiting, WRITTEN - READ_AT_MOST);
     let_go(&p);
@@ -325,7 +325,7 @@ static void one_step_reads_a_bounded_amount(void **state)
 static void output_of_exactly_the_limit_is_kept_whole(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     assert_int_equal(run_command(&p, "head -c 4096 /dev/zero | tr '\\0' y"), PROBE_HEALTHY);
     assert_int_equal(p.output_len, 4096);
     assert_int_equal(run_command(&p, "printf a; head -c 4096 /dev/zero | tr '\\0' y"),
@@ -338,12 +338,12 @@ static void a_grandchild_that_keeps_the_pipe_open_does_not_hold_it_up(void **sta
 {
     (void)state;
     struct error e;
-    struct probe p = {0};
+    struct bounded_run p = {0};
     struct config_check c = check_exec("x", "echo started; sleep 60 & exit 0");
     c.timeout_ms = PATIENCE_MS * 2;
     assert_ok(probe_start(&p, &c, now_ms(), &e));
     pid_t group = p.pid;
-    assert_int_equal(finish(&p, &c), PROBE_HEALTHY);
+    assert_int_equal(finish(&p), PROBE_HEALTHY);
     assert_string_equal(p.output, "started\n");
     assert_int_equal(p.pid, 0);
     expect_group_gone(group);
@@ -352,7 +352,7 @@ static void a_grandchild_that_keeps_the_pipe_open_does_not_hold_it_up(void **sta
 static void a_command_that_closes_its_output_is_still_waited_for(void **state)
 {
     (void)state;
-    struct probe p;
+    struct bounded_run p;
     assert_int_equal(run_command(&p, "exec >&- 2>&-; sleep 0.1; exit 75"), PROBE_NOT_YET);
 }
 
@@ -362,13 +362,13 @@ static void one_probe_after_the_other_in_the_same_place(void **state)
 {
     (void)state;
     struct error e;
-    struct probe p = {0};
+    struct bounded_run p = {0};
     struct config_check c = check_exec("x", "echo first; exit 1");
     assert_ok(probe_start(&p, &c, now_ms(), &e));
-    assert_int_equal(finish(&p, &c), PROBE_FAILED);
+    assert_int_equal(finish(&p), PROBE_FAILED);
     c.command = "exit 0";
     assert_ok(probe_start(&p, &c, now_ms(), &e));
-    assert_int_equal(finish(&p, &c), PROBE_HEALTHY);
+    assert_int_equal(finish(&p), PROBE_HEALTHY);
     assert_string_equal(p.output, "");
 }
 
@@ -376,16 +376,16 @@ static void after_a_timeout_the_next_probe_starts_afresh(void **state)
 {
     (void)state;
     struct error e;
-    struct probe p = {0};
+    struct bounded_run p = {0};
     struct config_check c = check_exec("x", "sleep 60");
     c.timeout_ms = 20;
     assert_ok(probe_start(&p, &c, now_ms(), &e));
-    assert_int_equal(finish(&p, &c), PROBE_FAILED);
+    assert_int_equal(finish(&p), PROBE_FAILED);
     let_go(&p);
     c.command = "echo again";
     c.timeout_ms = PATIENCE_MS;
     assert_ok(probe_start(&p, &c, now_ms(), &e));
-    assert_int_equal(finish(&p, &c), PROBE_HEALTHY);
+    assert_int_equal(finish(&p), PROBE_HEALTHY);
     assert_string_equal(p.output, "again\n");
 }
 
@@ -400,13 +400,13 @@ static void beside_a_process_that_cannot_be_ended_no_second_one_is_started(void 
         (void)poll(NULL, 0, PATIENCE_MS * 2);
         _exit(0);
     }
-    struct probe p = {.pid = stuck, .given_up = true, .output_fd = -1};
+    struct bounded_run p = {.pid = stuck, .given_up = true, .output_fd = -1};
     struct config_check c = check_exec("x", "exit 0");
     assert_ok(probe_start(&p, &c, 1000, &e));
     assert_int_equal(p.pid, stuck);
-    assert_true(probe_step(&p, &c, 1000, &result));
+    assert_true(probe_step(&p, 1000, &result));
     assert_int_equal(result, PROBE_FAILED);
-    assert_string_equal(p.output, "the last probe still hangs and cannot be ended");
+    assert_string_equal(p.output, "the last one still hangs and cannot be ended");
     kill(stuck, SIGKILL);
     let_go(&p);
     assert_int_equal(run(&p, &c), PROBE_HEALTHY);
@@ -415,8 +415,8 @@ static void beside_a_process_that_cannot_be_ended_no_second_one_is_started(void 
 static void killing_what_does_not_run_does_nothing(void **state)
 {
     (void)state;
-    struct probe p = {0};
-    probe_kill(&p);
+    struct bounded_run p = {0};
+    bounded_run_kill(&p);
     assert_int_equal(p.pid, 0);
 }
 
@@ -424,7 +424,7 @@ static void a_probe_that_cannot_be_started_says_why(void **state)
 {
     (void)state;
     struct error e;
-    struct probe p = {0};
+    struct bounded_run p = {0};
     struct config_check c = check_exec("x", "exit 0");
     int low = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int fds[64];

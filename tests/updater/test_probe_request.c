@@ -4,6 +4,7 @@
 
 #include "tests/support/canned_server.h"
 #include "tests/support/captured.h"
+#include "tests/support/post_server.h"
 #include "tests/support/temp_dir.h"
 
 #include <stdlib.h>
@@ -100,6 +101,29 @@ static void a_certificate_that_cannot_be_read_is_no_answer(void **state)
     assert_false(ask(&r, "\n"));
 }
 
+static void a_body_is_posted_with_the_headers_that_are_named(void **state)
+{
+    (void)state;
+    struct post_server server;
+    static const char *const answers[] = {OK_HEAD "taken"};
+    static const char *const headers[] = {"x-one: 1", "Content-Type: text/x", NULL};
+    post_server_start(&server, answers, 1);
+    struct probe_request r = {
+        .url = server.url, .timeout_ms = 5000, .body = "a=b", .headers = headers};
+    assert_true(ask(&r, ""));
+    assert_string_equal(answer.body, "taken");
+    const char *text = post_server_requests(&server);
+    assert_int_equal(strncmp(text, "POST /base HTTP/1.1\r\n", 21), 0);
+    assert_contains(text, "\r\nx-one: 1\r\n");
+    assert_contains(text, "\r\nContent-Type: text/x\r\n");
+    assert_contains(text, "\r\n\r\na=b");
+    // Headers alone make no POST.
+    r.body = NULL;
+    assert_true(ask(&r, ""));
+    assert_contains(post_server_requests(&server), "GET /base HTTP/1.1\r\n");
+    post_server_stop(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +133,7 @@ int main(void)
         cmocka_unit_test(only_a_connection_is_made_when_no_more_is_wanted),
         cmocka_unit_test(an_endless_body_ends_with_the_room_for_it),
         cmocka_unit_test(proxies_are_asked_for_a_server_of_the_network_only),
+        cmocka_unit_test(a_body_is_posted_with_the_headers_that_are_named),
         cmocka_unit_test(a_certificate_that_cannot_be_read_is_no_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
