@@ -34,7 +34,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PATCHES = ROOT / "tests" / "mutants"
 WORK = ROOT / "build" / "mutants"
 PRODUCT = ("base/", "bootloader/", "format/", "updater/")
-INVARIANTS = [f"I{n}" for n in range(1, 11)]
+INVARIANTS = [f"I{n}" for n in range(1, 12)]
 # The sweeps of the tree as it is, and of each mutant until it is caught.
 SWEEPS = [["--slice", "--seed", seed] for seed in ("1", "2", "3")]
 # What they do not catch, all of the sweep has to; that this is clean else, `make crash` says.

@@ -207,7 +207,8 @@ static uint64_t print_tally(const struct tally *t, uint64_t seed)
                                              "9 keep the record",
                                              "10 activate",
                                              "11 boot",
-                                             "12 confirm, reject"};
+                                             "12 confirm, reject",
+                                             "13 offer, report"};
     printf("%-22s %9s %8s %8s %8s\n", "step", "states", "cuts", "nested", "failures");
     for (int step = 1; step <= STEPS; step++) {
         printf("%-22s %9" PRIu64 " %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "\n", names[step - 1],

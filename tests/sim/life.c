@@ -32,6 +32,12 @@
     .wish = DO_WITH(OP_INSTALL, SIM_PATCHED), .bytes = true, .pack = (kind),                       \
     .ends_with = RUNS(SIM_PATCHED)
 
+// The agent does as the server says, who offers `release`, from the offer to the report.
+#define OFFERED(release, ends) .setup = {FIRST_UPDATE}, .offered = {release}, .ends_with = (ends)
+#define REPORTED                                                                                   \
+    .steps = {DO(OP_AGENT), DO(OP_BOOT),    DO(OP_AGENT), DO(OP_CONFIRM),                          \
+              DO(OP_BOOT),  DO(OP_CONFIRM), DO(OP_AGENT)}
+
 const struct life lives[] = {
     {
         .name = "first",
@@ -91,6 +97,42 @@ const struct life lives[] = {
         .wish = DO_WITH(OP_INSTALL, 2),
         .dead = 2,
         .ends_with = RUNS(1),
+    },
+    // A call that fails may end it.
+    {.name = "offer", OFFERED(2, RUNS(1) | RUNS(2)), REPORTED},
+    {.name = "offer-sick", OFFERED(2, RUNS(1)), REPORTED, .sick = 2},
+    {.name = "offer-dead", OFFERED(2, RUNS(1)), REPORTED, .dead = 2},
+    {.name = "offer-known", OFFERED(1, RUNS(1)), .steps = {DO(OP_AGENT)}}, // it runs already
+    {
+        .name = "offer-hangs",
+        OFFERED(2, RUNS(1)),
+        .steps = {DO(OP_AGENT), DO(OP_BOOT), DO(OP_AGENT), DO(OP_BOOT), DO(OP_BOOT), DO(OP_BOOT),
+                  DO(OP_AGENT), DO(OP_CONFIRM), DO(OP_AGENT)},
+        .sick = 2,
+        .hangs = true,
+    },
+    {
+        .name = "offer-next", // comes before the first one is reported
+        .setup = {FIRST_UPDATE},
+        .steps = {DO(OP_AGENT), DO(OP_BOOT), DO(OP_CONFIRM), DO_WITH(OP_AGENT, OFFER_STEP_REPORT),
+                  DO(OP_PUBLISH), DO_WITH(OP_AGENT, OFFER_STEP_REPORT), DO(OP_AGENT), DO(OP_BOOT),
+                  DO(OP_AGENT), DO(OP_CONFIRM), DO(OP_AGENT)},
+        .offered = {2, 3},
+        .ends_with = RUNS(1) | RUNS(2) | RUNS(3),
+    },
+    {
+        .name = "offer-meddled", // the operator installs something else over it
+        OFFERED(2, RUNS(1) | RUNS(2) | RUNS(3)),
+        .steps = {DO_WITH(OP_AGENT, OFFER_STEP_ACTIVATE), DO_WITH(OP_INSTALL, 3), DO(OP_AGENT),
+                  DO(OP_BOOT), DO(OP_AGENT), DO(OP_CONFIRM), DO(OP_AGENT)},
+        .meddled = true,
+    },
+    {
+        .name = "offer-undone", // the operator takes the trial back before it begins
+        OFFERED(2, RUNS(0) | RUNS(1) | RUNS(2)),
+        .steps = {DO_WITH(OP_AGENT, OFFER_STEP_REBOOT), DO(OP_ROLLBACK), DO(OP_AGENT), DO(OP_BOOT),
+                  DO(OP_CONFIRM), DO(OP_AGENT)},
+        .meddled = true,
     },
     {
         .name = "twice",
@@ -201,6 +243,7 @@ static enum err confirm(struct world *w, struct error *e)
 enum err life_step(struct world *w, const struct life_step *s, bool must, struct error *e)
 {
     struct install_report report;
+    enum agent_rest rest;
     enum err err = OK;
     switch (s->op) {
     case OP_END:
@@ -224,6 +267,12 @@ enum err life_step(struct world *w, const struct life_step *s, bool must, struct
     case OP_MARK_GOOD:
     case OP_MARK_BAD:
         err = world_mark(w, s->op == OP_MARK_GOOD, e);
+        break;
+    case OP_AGENT:
+        err = world_agent(w, (enum offer_step)s->release, &rest, e);
+        break;
+    case OP_PUBLISH:
+        offers_publish(w);
         break;
     case OP_ROT:
         world_rot(w, other_slot(w->m.truth.running));
@@ -250,6 +299,9 @@ int life_tell(struct world *w, const struct life *l, bool must)
         violated(w, 5, "undisturbed, release %s runs in the end",
                  w->kit->releases[w->m.truth.release].version);
     }
+    if (must && l->offered[0] > 0) {
+        check_offers(w, l, true);
+    }
     return -1;
 }
 
@@ -267,6 +319,7 @@ struct world *life_begin(const struct life *l, const struct world_shape *shape,
     w->recovers = l->recovers;
     w->pack_kind = l->pack;
     w->m.truth.asked = 0;
+    offers_begin(w, l);
     return w;
 }
 
@@ -300,6 +353,9 @@ static bool come_to_rest(struct world *w, const struct life *l)
 {
     struct error e;
     struct boot_state boot;
+    if (l->offered[0] > 0) {
+        return offers_come_to_rest(w, l);
+    }
     for (int i = 0; i < BOOTS_MAX; i++) {
         if (!world_boot(w)) {
             return false;
@@ -372,7 +428,9 @@ static void check_floor(struct world *w)
     // The journal may be behind, and not know it.
     bool recorded = j.slots[t->running].content == CONTENT_CONFIRMED;
     bool confirmed = !damaged || recorded;
-    if ((confirmed && boot.floor < floor) || (recorded && j.floor < floor)) {
+    // Nor does vv_floor come back while a flip may have been forgotten (trial.c).
+    bool comes_back = !damaged || j.step != STEP_ACTIVATING;
+    if ((confirmed && comes_back && boot.floor < floor) || (recorded && j.floor < floor)) {
         violated(w, 6,
                  "release %s is confirmed, vv_floor is %" PRIu64
                  " and the journal's floor %" PRIu64,
@@ -401,6 +459,9 @@ static void check_end(struct world *w, const struct life *l)
         !t->state_lost) {
         violated(w, 5, "release %s runs in the end, and its rejection was on record",
                  w->kit->releases[release].version);
+    }
+    if (l->offered[0] > 0) {
+        check_offers(w, l, false);
     }
     check_floor(w);
     check_media(w);

@@ -12,6 +12,8 @@ enum life_op {
     OP_STAGE,   // install without activating
     OP_ACTIVATE,
     OP_BOOT,
+    OP_AGENT,   // a run of it; `release`: the enum offer_step whose gate is shut
+    OP_PUBLISH, // the second offer
     OP_CONFIRM,
     OP_ROLLBACK,
     OP_MARK_GOOD,
@@ -34,6 +36,9 @@ struct life {
     struct life_step steps[LIFE_STEPS_MAX]; // the story: cut at each of its moments
     // What whoever drives the device still wants after a cut, until it has it.
     struct life_step wish;
+    // Releases that the server offers to the agent, and whether an operator meddles with its work.
+    int offered[SIM_OFFERS];
+    bool meddled;
     int sick;           // the release whose services are not healthy; 0: none
     int dead;           // the release whose kernel does not start; 0: none
     bool hangs;         // the sick release never comes to its health checks

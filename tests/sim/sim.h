@@ -24,7 +24,7 @@ enum sim_seam {
 };
 
 struct sim {
-    int step;                  // of the order of operations, 1 to 12; 0: none of them
+    int step;                  // of the order of operations, 1 to 12; 13: an offer; 0: none of them
     uint64_t calls[SIM_SEAMS]; // since sim_reset()
     // The call with this number (from 1) of this seam fails; 0: none.
     enum sim_seam fail_seam;

@@ -59,6 +59,7 @@ void world_note_failure(const struct world *w, struct truth *t)
         return;
     }
     t->cuts++;
+    t->failed = true;
     t->spoilt = t->spoilt || (s->fail_seam == SIM_DISK && s->misstored);
     // U-Boot could not read a copy, or not save; or a copy was read wrongly: then the device goes
     // by what was there before. What was stored wrongly the updater sees when it reads it back.
@@ -293,12 +294,13 @@ bool world_journal(struct world *w, struct journal *ret)
 
 void world_damage_state(struct world *w, enum state_damage damage, uint64_t seed)
 {
-    static const char *const records[] = {"journal", "slot-a", "slot-b"};
-    size_t count = damage == STATE_ALL_LOST ? 3 : 1;
+    static const char *const records[] = {"journal", "slot-a", "slot-b", "offer"};
+    size_t count = damage == STATE_ALL_LOST ? 4 : 1;
     w->m.truth.state_lost = true;
     for (size_t i = 0; i < count; i++) {
         if (damage == STATE_JOURNAL_SPOILT) {
             (void)sim_fs_spoil(&w->m.fs, records[i], seed);
+            (void)(seed % 2 == 0 && sim_fs_spoil(&w->m.fs, "offer", seed));
         } else {
             (void)sim_fs_remove(&w->m.fs, records[i]);
         }
@@ -321,6 +323,7 @@ bool world_boot(struct world *w)
     settle(w);
     w->sim.step = 11;
     t->running = SLOT_NONE;
+    t->boots++;
     world_env_power_on(w);
     if (boot_model_run(&w->config.boot, &w->env.base, can_start, w, &outcome, &e) != OK) {
         outcome.slot = SLOT_NONE;

@@ -6,6 +6,7 @@
 #ifndef TESTS_SIM_WORLD_H
 #define TESTS_SIM_WORLD_H
 
+#include "tests/sim/offers.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_env.h"
 #include "tests/sim/sim_env_real.h"
@@ -19,7 +20,7 @@
 
 enum { SIM_SYNC_BYTES = 4096, SIM_DELTAS_WORTH = 1024, SIM_ATTEMPTS = 3 };
 enum { SIM_DISKS = SLOT_COUNT * SIM_PARTITIONS + 1 };
-enum { STEPS = 12 };
+enum { STEPS = 13 };
 
 // What is true of the device, whatever it has on record.
 struct truth {
@@ -38,6 +39,9 @@ struct truth {
     unsigned asked;      // times that health checks were asked for
     bool floor_unknown;  // the device has warned that it could not read it
     unsigned cuts;       // and failures, so far
+    bool failed;         // a call failed, once
+    unsigned boots;
+    struct sim_server server;
 };
 
 struct media {
