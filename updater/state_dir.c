@@ -7,11 +7,12 @@
 #include <sys/stat.h>
 
 // A block of most file systems: a directory that takes it has room for the small records.
-enum { PROBE_BYTES = 4096, RECORD_MODE = 0600 };
+enum { PROBE_BYTES = 4096, RECORD_MODE = 0600, PUBLIC_MODE = 0644 };
 
 struct dir_store {
     struct state_store base; // first: the ops get this pointer
     char *path;
+    unsigned mode; // of its files
 };
 
 enum err state_read(struct state_store *s, const char *name, size_t max, uint8_t **ret_data,
@@ -101,9 +102,10 @@ static enum err dir_each(struct state_store *s, const char *name, file_taker tak
 static enum err dir_replace(struct state_store *s, const char *name, const struct file_part *parts,
                             size_t count, struct error *e)
 {
+    const struct dir_store *d = (const struct dir_store *)s;
     CLEANUP(cleanup_free) char *path = NULL;
     enum err err = record_path(s, name, &path, e);
-    return err != OK ? err : file_replace(path, parts, count, RECORD_MODE, e);
+    return err != OK ? err : file_replace(path, parts, count, d->mode, e);
 }
 
 static enum err dir_try_replace(struct state_store *s, const char *name,
@@ -138,20 +140,22 @@ static const struct state_ops dir_ops = {
     .close = dir_close,
 };
 
-enum err state_dir_open(const char *path, struct state_store **ret, struct error *e)
+static enum err open_dir(const char *path, const char *what, unsigned mode,
+                         struct state_store **ret, struct error *e)
 {
     struct stat st;
     if (stat(path, &st) != 0) {
-        return fail(e, ERR_CONFIG, errno, "[device] state_dir %s", path);
+        return fail(e, ERR_CONFIG, errno, "%s %s", what, path);
     }
     if (!S_ISDIR(st.st_mode)) {
-        return fail(e, ERR_CONFIG, 0, "[device] state_dir %s is not a directory", path);
+        return fail(e, ERR_CONFIG, 0, "%s %s is not a directory", what, path);
     }
     struct dir_store *d = calloc(1, sizeof *d);
     if (d == NULL) {
         return fail_memory(e);
     }
     d->base.ops = &dir_ops;
+    d->mode = mode;
     d->path = strdup(path);
     if (d->path == NULL) {
         free(d);
@@ -159,4 +163,15 @@ enum err state_dir_open(const char *path, struct state_store **ret, struct error
     }
     *ret = &d->base;
     return OK;
+}
+
+enum err state_dir_open(const char *path, struct state_store **ret, struct error *e)
+{
+    return open_dir(path, "[device] state_dir", RECORD_MODE, ret, e);
+}
+
+enum err state_dir_open_public(const char *path, const char *what, struct state_store **ret,
+                               struct error *e)
+{
+    return open_dir(path, what, PUBLIC_MODE, ret, e);
 }

@@ -65,6 +65,10 @@ DEFINE_CLEANUP(state_store, struct state_store *, state_close)
 
 // The directory must exist (ERR_CONFIG otherwise).
 MUST_CHECK enum err state_dir_open(const char *path, struct state_store **ret, struct error *e);
+// A directory with files for other programs, which everybody may read: no state, and no lock. `what`
+// names it in an error: "metrics: directory".
+MUST_CHECK enum err state_dir_open_public(const char *path, const char *what,
+                                          struct state_store **ret, struct error *e);
 
 // Shows that a small record can be written here before anything irreversible begins: ERR_IO when
 // the directory is read-only or full.

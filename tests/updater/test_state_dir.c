@@ -65,6 +65,23 @@ static void a_record_is_a_file_that_only_its_owner_may_read(void **state)
     assert_int_equal(st.st_size, 1);
 }
 
+static void a_file_of_a_public_directory_may_be_read_by_all_and_written_by_its_owner(void **state)
+{
+    struct error e;
+    char path[512];
+    struct stat st;
+    CLEANUP(cleanup_state_store) struct state_store *s = NULL;
+    assert_fails(ERR_CONFIG, "metrics: directory /nowhere: No such file",
+                 state_dir_open_public("/nowhere", "metrics: directory", &s, &e));
+    assert_ok(state_dir_open_public(*state, "metrics: directory", &s, &e));
+    mode_t mask = umask(077);
+    enum err err = state_replace(s, "vv-update.prom", "x 1\n", 4, &e);
+    umask(mask);
+    assert_int_equal(err, OK);
+    assert_int_equal(stat(temp_dir_path(path, sizeof path, *state, "vv-update.prom"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0644);
+}
+
 static void a_missing_record_says_so_by_its_errno(void **state)
 {
     struct error e;
@@ -198,6 +215,7 @@ int main(void)
         WITH_DIR(a_record_reads_back_as_it_was_written),
         WITH_DIR(a_record_can_be_taken_in_pieces),
         WITH_DIR(a_record_is_a_file_that_only_its_owner_may_read),
+        WITH_DIR(a_file_of_a_public_directory_may_be_read_by_all_and_written_by_its_owner),
         WITH_DIR(a_missing_record_says_so_by_its_errno),
         WITH_DIR(a_record_larger_than_its_reader_wants_is_refused),
         WITH_DIR(a_name_that_leaves_the_directory_is_a_bug),
