@@ -26,7 +26,7 @@ static const char *format_time(uint64_t seconds, char *buf, size_t len)
     return buf;
 }
 
-static enum err check_device(const struct manifest *m, const struct policy_facts *f,
+enum err policy_check_device(const struct manifest *m, const struct policy_facts *f,
                              struct error *e)
 {
     if (strcmp(m->product, f->product) != 0) {
@@ -147,7 +147,7 @@ static enum err check_partitions(const struct manifest *m, const struct config_s
 
 enum err policy_check(const struct manifest *m, const struct policy_facts *facts, struct error *e)
 {
-    enum err err = check_device(m, facts, e);
+    enum err err = policy_check_device(m, facts, e);
     if (err == OK) {
         err = check_release_order(m, facts, e);
     }

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/dir_source.h"
+
+#include "tests/support/expect.h"
+#include "tests/support/file_release.h"
+#include "tests/support/temp_dir.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct stage {
+    char *dir;
+    struct file_device file;
+    struct file_release release;
+    struct log log;
+    char *talk;
+    size_t talk_len;
+    struct device *device;
+};
+
+static void open_device(struct stage *s)
+{
+    struct error e;
+    const struct progress nobody = {.kind = PROGRESS_NONE};
+    CLEANUP(cleanup_config) struct config *config = NULL;
+    assert_ok(config_load(s->file.conf, &config, &e));
+    assert_ok(device_open(config, DEVICE_LOOK, &s->log, &nobody, &clock_system, &s->device, &e));
+    (void)TAKE_PTR(config);
+    assert_ok(device_load_trust(s->device, &e));
+}
+
+// The directory is DIR/drop, which is made by the tests that want one.
+static int make(void **state)
+{
+    char extra[512];
+    void *dir = NULL;
+    struct stage *s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    assert_int_equal(temp_dir_make(&dir), 0);
+    s->dir = dir;
+    snprintf(extra, sizeof extra, "[fleet]\nsource=dir\ndir=%s/drop\nreport_dir=%s/reports\n",
+             s->dir, s->dir);
+    file_device_make(&s->file, s->dir, NULL, extra);
+    file_release_prepare(&s->release, &s->file);
+    s->log.stream = open_memstream(&s->talk, &s->talk_len);
+    assert_non_null(s->log.stream);
+    open_device(s);
+    *state = s;
+    return 0;
+}
+
+static int clear(void **state)
+{
+    struct stage *s = *state;
+    void *dir = s->dir;
+    device_close(s->device);
+    fclose(s->log.stream);
+    free(s->talk);
+    file_release_clear(&s->release);
+    free(s);
+    return temp_dir_remove(&dir);
+}
+
+static void make_dir(const struct stage *s, const char *name)
+{
+    char path[512];
+    assert_int_equal(mkdir(temp_dir_path(path, sizeof path, s->dir, name), 0700), 0);
+}
+
+static void put(struct stage *s, const char *name, const char *version, uint64_t index)
+{
+    char path[512];
+    file_release_write(&s->release, name, version, index, path, sizeof path);
+}
+
+static void runs(struct stage *s, uint64_t index, enum slot_content content)
+{
+    s->device->journal.slots[s->device->running].content = content;
+    s->device->journal.slots[s->device->running].release.release_index = index;
+}
+
+static struct fleet_answer poll(struct stage *s)
+{
+    struct error e;
+    struct fleet_answer a;
+    assert_ok(dir_source.poll(s->device, &a, &e));
+    return a;
+}
+
+static void the_newest_image_of_the_directory_is_offered(void **state)
+{
+    struct stage *s = *state;
+    char hex[SHA256_HEX_SIZE];
+    make_dir(s, "drop");
+    put(s, "drop/c.vvi", "2.0", 2);
+    put(s, "drop/a.vvi", "4.0", 4);
+    put(s, "drop/b.vvi", "3.0", 3);
+    put(s, "drop/.d.vvi", "9.0", 9); // still being copied, by what most programs do
+    put(s, "drop/e.vvi.part", "9.1", 10);
+    struct fleet_answer a = poll(s);
+    assert_true(a.offered);
+    assert_string_equal(a.offer.source, "dir");
+    assert_string_equal(a.release.version, "4.0");
+    hex_encode(a.release.manifest_sha256, SHA256_SIZE, hex);
+    assert_string_equal(a.offer.id, hex);
+    assert_contains(a.offer.url, "/drop/a.vvi");
+}
+
+static void the_same_release_under_another_name_is_the_same_offer(void **state)
+{
+    struct stage *s = *state;
+    char from[512];
+    char to[512];
+    make_dir(s, "drop");
+    put(s, "drop/a.vvi", "2.0", 2);
+    struct fleet_answer a = poll(s);
+    assert_int_equal(rename(temp_dir_path(from, sizeof from, s->dir, "drop/a.vvi"),
+                            temp_dir_path(to, sizeof to, s->dir, "drop/b.vvi")),
+                     0);
+    struct fleet_answer b = poll(s);
+    assert_string_equal(a.offer.id, b.offer.id);
+    assert_string_not_equal(a.offer.url, b.offer.url);
+}
+
+static void a_directory_that_is_missing_or_empty_offers_nothing(void **state)
+{
+    struct stage *s = *state;
+    struct fleet_answer a = poll(s);
+    assert_false(a.offered);
+    assert_contains(a.why.msg, "/drop: there is no image");
+    make_dir(s, "drop");
+    assert_false(poll(s).offered);
+}
+
+static void what_is_not_newer_than_what_runs_is_not_offered(void **state)
+{
+    struct stage *s = *state;
+    make_dir(s, "drop");
+    put(s, "drop/a.vvi", "2.0", 2);
+    for (uint64_t running = 1; running <= 3; running++) {
+        runs(s, running, CONTENT_CONFIRMED);
+        struct fleet_answer a = poll(s);
+        assert_int_equal(a.offered, running < 2);
+        if (!a.offered) {
+            assert_contains(a.why.msg, "/drop/a.vvi: release 2 is not newer than the running");
+        }
+    }
+    runs(s, 3, CONTENT_UNKNOWN); // a number that nobody vouches for
+    assert_true(poll(s).offered);
+}
+
+static void a_bad_image_is_told_and_does_not_hide_a_good_one(void **state)
+{
+    struct stage *s = *state;
+    struct test_cert stranger = test_signer("stranger", NULL);
+    struct test_cert signer = s->release.signer;
+    make_dir(s, "drop");
+    file_device_write(s->dir, "drop/a.vvi", "no image");
+    struct fleet_answer a = poll(s);
+    assert_false(a.offered);
+    assert_contains(a.why.msg, "/drop/a.vvi: ");
+    s->release.signer = stranger;
+    put(s, "drop/b.vvi", "9.0", 9);
+    s->release.signer = signer;
+    a = poll(s);
+    assert_false(a.offered);
+    assert_int_equal(a.why.code, ERR_TRUST);
+    put(s, "drop/c.vvi", "2.0", 2);
+    a = poll(s);
+    assert_true(a.offered);
+    assert_string_equal(a.release.version, "2.0");
+    test_cert_clear(&stranger);
+}
+
+static void only_so_many_images_are_looked_at(void **state)
+{
+    struct stage *s = *state;
+    char name[64];
+    make_dir(s, "drop");
+    for (int i = DIR_SOURCE_IMAGES_MAX; i > 0; i--) {
+        snprintf(name, sizeof name, "drop/%03d.vvi", i);
+        file_device_write(s->dir, name, "");
+    }
+    put(s, "drop/999.vvi", "2.0", 2);
+    assert_false(poll(s).offered);
+    put(s, "drop/000.vvi", "2.0", 2);
+    assert_true(poll(s).offered);
+}
+
+static void a_url_that_cannot_be_asked_is_an_error(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    struct fleet_answer a;
+    s->device->config->fleet.dir = NULL;
+    s->device->config->fleet.url = "http://127.0.0.1:1/latest.vvi";
+    s->device->config->http.retries = 0;
+    assert_fails(ERR_NETWORK, "127.0.0.1", dir_source.poll(s->device, &a, &e));
+    assert_int_equal(dir_source_stamp(s->device->config), 0);
+}
+
+static void the_stamp_changes_with_names_sizes_and_times(void **state)
+{
+    struct stage *s = *state;
+    char path[512];
+    char other[512];
+    const struct timespec times[] = {{.tv_sec = 1}, {.tv_sec = 2, .tv_nsec = 3}};
+    uint64_t stamps[6];
+    stamps[0] = dir_source_stamp(s->device->config);
+    assert_int_not_equal(stamps[0], 0); // without a directory
+    make_dir(s, "drop");
+    assert_int_equal(dir_source_stamp(s->device->config), stamps[0]);
+    file_device_write(s->dir, "drop/a.vvi", "x");
+    stamps[1] = dir_source_stamp(s->device->config);
+    file_device_write(s->dir, "drop/a.txt", "x"); // no image
+    assert_int_equal(dir_source_stamp(s->device->config), stamps[1]);
+    file_device_write(s->dir, "drop/a.vvi", "xy");
+    stamps[2] = dir_source_stamp(s->device->config);
+    temp_dir_path(path, sizeof path, s->dir, "drop/a.vvi");
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    stamps[3] = dir_source_stamp(s->device->config);
+    temp_dir_path(other, sizeof other, s->dir, "drop/b.vvi");
+    assert_int_equal(rename(path, other), 0);
+    stamps[4] = dir_source_stamp(s->device->config);
+    assert_int_equal(unlink(other), 0);
+    stamps[5] = dir_source_stamp(s->device->config);
+    assert_int_equal(stamps[5], stamps[0]);
+    for (size_t i = 0; i < 5; i++) {
+        for (size_t j = 0; j < i; j++) {
+            assert_int_not_equal(stamps[i], stamps[j]);
+        }
+    }
+}
+
+static void a_report_is_a_file_and_the_same_one_again(void **state)
+{
+    struct stage *s = *state;
+    struct error e;
+    char path[512];
+    uint8_t *text = NULL;
+    size_t len = 0;
+    struct offer_record r = {.offer = {.source = "dir", .id = "0123456789abcdef99", .url = "/x"},
+                             .outcome = OFFER_FAILURE,
+                             .reason = "its checks failed",
+                             .failed_checks = "tv_api: HTTP 500",
+                             .release_known = true,
+                             .release = {.version = "2.0", .release_index = 2}};
+    assert_fails(ERR_CONFIG, "/reports", dir_source.report(s->device->config, &r, &e));
+    make_dir(s, "reports");
+    for (int i = 0; i < 2; i++) {
+        assert_ok(dir_source.report(s->device->config, &r, &e));
+        temp_dir_path(path, sizeof path, s->dir, "reports/0123456789abcdef.json");
+        assert_ok(file_read(path, 4096, &text, &len, &e));
+        assert_contains((char *)text, "\"outcome\": \"failure\"");
+        assert_contains((char *)text, "\"failed_checks\": \"tv_api: HTTP 500\"");
+        assert_contains((char *)text, "\"version\": \"2.0\"");
+        free(text);
+    }
+    s->device->config->fleet.report_dir = NULL;
+    assert_ok(dir_source.report(s->device->config, &r, &e));
+}
+
+#define stage_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        stage_test(the_newest_image_of_the_directory_is_offered),
+        stage_test(the_same_release_under_another_name_is_the_same_offer),
+        stage_test(a_directory_that_is_missing_or_empty_offers_nothing),
+        stage_test(what_is_not_newer_than_what_runs_is_not_offered),
+        stage_test(a_bad_image_is_told_and_does_not_hide_a_good_one),
+        stage_test(only_so_many_images_are_looked_at),
+        stage_test(a_url_that_cannot_be_asked_is_an_error),
+        stage_test(the_stamp_changes_with_names_sizes_and_times),
+        stage_test(a_report_is_a_file_and_the_same_one_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/verb_child.h"
+
+#include "tests/support/expect.h"
+#include "tests/support/file_device.h"
+#include "tests/support/temp_dir.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+// A program of the test's in the place of vv-update.
+struct stage {
+    struct loop loop;
+    struct verb_child child;
+    struct verb_program program;
+    char path[512];
+    unsigned events, ends;
+    json_int_t last_done;
+    struct error error;
+    char answer[256]; // canonical; "": none
+};
+
+static void on_event(void *ctx, const json_t *event)
+{
+    struct stage *s = ctx;
+    s->events++;
+    s->last_done = json_integer_value(json_object_get(event, "done"));
+}
+
+static void on_ended(void *ctx, const struct verb_end *end)
+{
+    struct stage *s = ctx;
+    CLEANUP(cleanup_free) char *text = end->answer == NULL ? NULL : json_canonical(end->answer);
+    snprintf(s->answer, sizeof s->answer, "%s", text == NULL ? "" : text);
+    s->error = end->error;
+    s->ends++;
+    loop_stop(&s->loop);
+}
+
+static void no_signal(void *ctx, int number)
+{
+    (void)ctx;
+    (void)number;
+}
+
+static void begin(struct stage *s, const char *dir, const char *script)
+{
+    struct error e;
+    char text[1024];
+    memset(s, 0, sizeof *s);
+    snprintf(text, sizeof text, "#!/bin/sh\n%s\n", script);
+    file_device_write(dir, "program", text);
+    temp_dir_path(s->path, sizeof s->path, dir, "program");
+    assert_int_equal(chmod(s->path, 0700), 0);
+    s->program = (struct verb_program){.path = s->path, .config = "x.conf"};
+    assert_ok(loop_open(&s->loop, no_signal, s, &e));
+    s->child =
+        (struct verb_child){.loop = &s->loop, .event = on_event, .ended = on_ended, .ctx = s};
+    const char *const words[] = {"install", "URL", NULL};
+    assert_ok(verb_child_start(&s->child, &s->program, words, &e));
+    assert_true(verb_child_runs(&s->child));
+}
+
+static void finish(struct stage *s)
+{
+    struct error e;
+    assert_ok(loop_run(&s->loop, &e));
+    assert_int_equal(s->ends, 1);
+    assert_false(verb_child_runs(&s->child));
+    loop_close(&s->loop);
+}
+
+static void run(struct stage *s, const char *dir, const char *script)
+{
+    begin(s, dir, script);
+    finish(s);
+}
+
+static void its_answer_and_its_events_are_told(void **state)
+{
+    struct stage s;
+    run(&s, *state,
+        "for n in 1 2 3; do echo \"{\\\"event\\\":\\\"progress\\\",\\\"done\\\":$n}\" >&2; done\n"
+        "echo '{\"result\":\"installed\"}'");
+    assert_int_equal(s.error.code, OK);
+    assert_string_equal(s.answer, "{\"result\":\"installed\"}");
+    assert_int_equal(s.events, 3);
+    assert_int_equal(s.last_done, 3);
+}
+
+static void it_gets_the_verb_behind_json_and_the_configuration(void **state)
+{
+    struct stage s;
+    run(&s, *state, "echo \"{\\\"words\\\":\\\"$*\\\"}\"");
+    assert_string_equal(s.answer, "{\"words\":\"--json -c x.conf install URL\"}");
+}
+
+static void its_exit_status_is_an_error_with_its_own_sentence(void **state)
+{
+    struct stage s;
+    run(&s, *state,
+        "echo '{\"error\":{\"code\":4,\"name\":\"network\",\"message\":\"h: refused\"}}'; exit 4");
+    assert_int_equal(s.error.code, ERR_NETWORK);
+    assert_string_equal(s.error.msg, "h: refused");
+    run(&s, *state, "exit 7");
+    assert_int_equal(s.error.code, ERR_IO);
+    assert_string_equal(s.error.msg, "it did not say why");
+}
+
+static void a_crash_is_an_internal_error(void **state)
+{
+    struct stage s;
+    run(&s, *state, "echo '{\"result\":\"installed\"}'; kill -SEGV $$");
+    assert_int_equal(s.error.code, ERR_INTERNAL);
+    assert_string_equal(s.error.msg, "it ended by signal 11");
+}
+
+static void one_that_is_stopped_is_to_be_tried_again(void **state)
+{
+    struct stage s;
+    begin(&s, *state, "exec sleep 1000");
+    verb_child_stop(&s.child);
+    finish(&s);
+    assert_int_equal(s.error.code, ERR_AGAIN);
+}
+
+static void what_it_prints_is_bounded_and_garbage_is_skipped(void **state)
+{
+    struct stage s;
+    run(&s, *state,
+        "head -c 1000000 /dev/zero | tr '\\0' x >&2; echo >&2\n"
+        "echo garbage >&2; echo '{\"event\":\"progress\",\"done\":5}' >&2\n"
+        "head -c 1000000 /dev/zero | tr '\\0' x");
+    assert_int_equal(s.error.code, OK);
+    assert_string_equal(s.answer, "");
+    assert_int_equal(s.events, 1);
+    assert_int_equal(s.last_done, 5);
+}
+
+static void what_it_left_behind_is_not_waited_for(void **state)
+{
+    struct stage s;
+    run(&s, *state, "sleep 1000 & echo $! > \"$0.pid\"; echo '{\"result\":\"x\"}'");
+    assert_string_equal(s.answer, "{\"result\":\"x\"}");
+    char command[600];
+    snprintf(command, sizeof command, "kill $(cat %s.pid)", s.path);
+    assert_int_equal(system(command), 0);
+}
+
+static void one_can_be_started_by_the_end_of_another(void **state)
+{
+    struct stage s;
+    struct error e;
+    const char *const words[] = {"status", NULL};
+    run(&s, *state, "exit 0");
+    assert_ok(loop_open(&s.loop, no_signal, &s, &e));
+    assert_ok(verb_child_start(&s.child, &s.program, words, &e));
+    s.ends = 0;
+    finish(&s);
+}
+
+static void a_program_that_is_missing_is_an_internal_error(void **state)
+{
+    struct stage s;
+    begin(&s, *state, "exit 0");
+    finish(&s);
+    struct error e;
+    const char *const words[] = {"status", NULL};
+    s.program.path = "/nowhere/vv-update";
+    assert_ok(loop_open(&s.loop, no_signal, &s, &e));
+    assert_ok(verb_child_start(&s.child, &s.program, words, &e));
+    s.ends = 0;
+    finish(&s);
+    assert_int_equal(s.error.code, ERR_INTERNAL);
+}
+
+static void a_closed_one_is_killed_and_nothing_is_told(void **state)
+{
+    struct stage s;
+    begin(&s, *state, "exec sleep 1000");
+    pid_t pid = s.child.child.pid;
+    verb_child_close(&s.child);
+    assert_false(verb_child_runs(&s.child));
+    assert_int_equal(kill(pid, 0), -1);
+    assert_int_equal(s.ends, 0);
+    loop_close(&s.loop);
+}
+
+#define with_dir(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_dir(its_answer_and_its_events_are_told),
+        with_dir(it_gets_the_verb_behind_json_and_the_configuration),
+        with_dir(its_exit_status_is_an_error_with_its_own_sentence),
+        with_dir(a_crash_is_an_internal_error),
+        with_dir(one_that_is_stopped_is_to_be_tried_again),
+        with_dir(what_it_prints_is_bounded_and_garbage_is_skipped),
+        with_dir(what_it_left_behind_is_not_waited_for),
+        with_dir(one_can_be_started_by_the_end_of_another),
+        with_dir(a_program_that_is_missing_is_an_internal_error),
+        with_dir(a_closed_one_is_killed_and_nothing_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/dir_source.h"
+
+#include "updater/policy.h"
+#include "updater/release.h"
+#include "updater/source_open.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct image_list {
+    size_t count;
+    char *names[DIR_SOURCE_IMAGES_MAX]; // in order
+};
+
+static void image_list_clear(struct image_list *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        free(l->names[i]);
+    }
+    l->count = 0;
+}
+
+static bool is_image_name(const char *name)
+{
+    size_t len = strlen(name);
+    return name[0] != '.' && len > 4 && strcmp(name + len - 4, ".vvi") == 0;
+}
+
+// The first ones by name, whatever order the directory has them in.
+static enum err list_add(struct image_list *l, const char *name, struct error *e)
+{
+    size_t at = l->count;
+    while (at > 0 && strcmp(l->names[at - 1], name) > 0) {
+        at--;
+    }
+    if (at == DIR_SOURCE_IMAGES_MAX) {
+        return OK;
+    }
+    char *copy = strdup(name);
+    if (copy == NULL) {
+        return fail_memory(e);
+    }
+    if (l->count == DIR_SOURCE_IMAGES_MAX) {
+        free(l->names[--l->count]);
+    }
+    memmove(l->names + at + 1, l->names + at, (l->count - at) * sizeof l->names[0]);
+    l->names[at] = copy;
+    l->count++;
+    return OK;
+}
+
+// A directory that is not there has no images.
+static enum err list_images(const char *path, struct image_list *ret, struct error *e)
+{
+    DIR *dir = opendir(path);
+    enum err err = OK;
+    if (dir == NULL) {
+        return errno == ENOENT || errno == ENOTDIR
+                   ? OK
+                   : fail(e, ERR_IO, errno, "%s: cannot be looked into", path);
+    }
+    errno = 0;
+    for (struct dirent *entry = readdir(dir); err == OK && entry != NULL; entry = readdir(dir)) {
+        err = is_image_name(entry->d_name) ? list_add(ret, entry->d_name, e) : OK;
+        errno = 0;
+    }
+    if (err == OK && errno != 0) {
+        err = fail(e, ERR_IO, errno, "%s: cannot be read to its end", path);
+    }
+    closedir(dir);
+    return err;
+}
+
+// `name` is that of a source: without credentials.
+static void note(struct fleet_answer *answer, const char *name, const struct error *why)
+{
+    if (!answer->offered) {
+        answer->why = *why;
+        (void)error_context(&answer->why, "%s", name);
+    }
+}
+
+// The running release has a number to compare with if we put it there. An image that allows a
+// downgrade is taken for one that is wanted; whether the floor lets it by, the install says.
+static bool is_wanted(const struct device *d, const struct manifest *m, struct error *why)
+{
+    enum slot_content content = d->journal.slots[d->running].content;
+    const struct release_id *running = &d->journal.slots[d->running].release;
+    bool known = content == CONTENT_INSTALLED || content == CONTENT_CONFIRMED;
+    if (!known || m->release_index > running->release_index) {
+        return true;
+    }
+    (void)fail(why, ERR_NOT_NOW, 0,
+               "release %" PRIu64 " is not newer than the running release %" PRIu64,
+               m->release_index, running->release_index);
+    return m->release_index < running->release_index && m->allow_downgrade;
+}
+
+static void take_if_best(struct device *d, const char *url, const char *name,
+                         const struct image *image, struct fleet_answer *answer)
+{
+    struct error e;
+    const struct policy_facts facts = {
+        .product = d->config->product,
+        .compatible = d->config->compatible,
+        .device_id = d->config->device_id,
+    };
+    struct release_id release = release_id_of(image);
+    if (policy_check_device(image->manifest, &facts, &e) != OK) {
+        note(answer, name, &e);
+    } else if (!is_wanted(d, image->manifest, &e)) {
+        note(answer, name, &e);
+    } else if (strlen(url) > OFFER_URL_MAX) {
+        (void)fail(&e, ERR_CONFIG, 0, "the name is too long");
+        note(answer, name, &e);
+    } else if (!answer->offered || release.release_index > answer->release.release_index) {
+        answer->offered = true;
+        answer->release = release;
+        strcpy(answer->offer.source, dir_source.name);
+        hex_encode(release.manifest_sha256, SHA256_SIZE, answer->offer.id);
+        strcpy(answer->offer.url, url);
+    }
+}
+
+// An error: it could not be asked. What is no image of ours is not offered, and noted.
+static enum err look_at(struct device *d, const char *url, struct fleet_answer *answer,
+                        struct error *e)
+{
+    CLEANUP(cleanup_source) struct source *source = NULL;
+    CLEANUP(cleanup_image) struct image *image = NULL;
+    enum err err = source_open(d, url, &source, e);
+    if (err == OK) {
+        err = release_fetch_head(d, source, &image, e);
+    }
+    if (err == OK) {
+        take_if_best(d, url, source->name, image, answer);
+    } else if (err == ERR_TRUST || err == ERR_FORMAT) {
+        note(answer, source->name, e);
+        return OK;
+    }
+    return err;
+}
+
+// A file that is gone, or cannot be read yet, is one that is not offered.
+static enum err look_into(struct device *d, const char *path, struct fleet_answer *answer,
+                          struct error *e)
+{
+    CLEANUP(image_list_clear) struct image_list images = {.count = 0};
+    enum err err = list_images(path, &images, e);
+    for (size_t i = 0; err == OK && i < images.count; i++) {
+        char url[OFFER_URL_MAX + 300];
+        snprintf(url, sizeof url, "%s/%s", path, images.names[i]);
+        err = look_at(d, url, answer, e);
+        if (err == ERR_IO) {
+            note(answer, url, e);
+            err = OK;
+        }
+    }
+    if (err == OK && images.count == 0) {
+        (void)fail(&answer->why, ERR_NOT_NOW, 0, "%s: there is no image", path);
+    }
+    return err;
+}
+
+static enum err poll_dir(struct device *d, struct fleet_answer *ret, struct error *e)
+{
+    const struct config_fleet *f = &d->config->fleet;
+    struct fleet_answer answer = {.offered = false};
+    enum err err =
+        f->dir != NULL ? look_into(d, f->dir, &answer, e) : look_at(d, f->url, &answer, e);
+    if (err == OK) {
+        *ret = answer;
+    }
+    return err;
+}
+
+static enum err report_file(const struct config *config, const struct offer_record *record,
+                            struct error *e)
+{
+    char name[OFFER_ID_MAX + 2 * NAME_MAX_LEN];
+    CLEANUP(cleanup_state_store) struct state_store *dir = NULL;
+    if (config->fleet.report_dir == NULL) {
+        return OK;
+    }
+    CLEANUP(cleanup_json) json_t *report = fleet_report_json(config, record);
+    CLEANUP(cleanup_free) char *text = report == NULL ? NULL : json_print(report, JSON_INDENT(2));
+    if (text == NULL) {
+        return fail_memory(e);
+    }
+    snprintf(name, sizeof name, "%s%s%.16s.json",
+             config->device_id != NULL ? config->device_id : "",
+             config->device_id != NULL ? "-" : "", record->offer.id);
+    enum err err = state_dir_open(config->fleet.report_dir, &dir, e);
+    return err == OK ? state_replace(dir, name, text, strlen(text), e) : err;
+}
+
+const struct fleet_source dir_source = {"dir", poll_dir, report_file};
+
+// --- whether anything changed -------------------------------------------------------------------
+
+// FNV-1a (the parameters are those of its authors' page): a change is to be noticed, not proven.
+static uint64_t mix(uint64_t stamp, const void *data, size_t len)
+{
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < len; i++) {
+        stamp = (stamp ^ bytes[i]) * UINT64_C(0x100000001b3);
+    }
+    return stamp;
+}
+
+uint64_t dir_source_stamp(const struct config *config)
+{
+    struct error ignored;
+    CLEANUP(image_list_clear) struct image_list images = {.count = 0};
+    uint64_t stamp = UINT64_C(0xcbf29ce484222325);
+    const char *dir = config->fleet.dir;
+    if (dir == NULL || list_images(dir, &images, &ignored) != OK) {
+        return 0;
+    }
+    for (size_t i = 0; i < images.count; i++) {
+        char path[OFFER_URL_MAX + 300];
+        struct stat st = {.st_size = -1};
+        snprintf(path, sizeof path, "%s/%s", dir, images.names[i]);
+        (void)stat(path, &st);
+        const int64_t facts[] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                                 (int64_t)st.st_ino};
+        stamp = mix(stamp, images.names[i], strlen(images.names[i]) + 1);
+        stamp = mix(stamp, facts, sizeof facts);
+    }
+    return stamp != 0 ? stamp : 1;
+}

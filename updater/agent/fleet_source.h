@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The interface of whatever offers releases to this device and wants to know what became of them:
+// asked at each poll, told once at the end of each offer.
+//
+// Invariants
+// 1. An offer has the same id each time it is made, and no two releases have the same one.
+// 2. Nothing is changed on the device. Whether an offer is taken is for others to say: gates, the
+//    list of what failed here, the policy of an install.
+// 3. report() is idempotent: the same report may arrive twice (offer_run.h).
+#ifndef UPDATER_AGENT_FLEET_SOURCE_H
+#define UPDATER_AGENT_FLEET_SOURCE_H
+
+#include "base/json.h"
+#include "updater/agent/offer_record.h"
+#include "updater/device.h"
+
+struct fleet_answer {
+    bool offered;
+    struct offer offer;
+    struct release_id release;
+    uint64_t wait_ms; // the source wants to be asked again only then; 0: it does not say
+    struct error why; // unless `offered`: why nothing is, one sentence
+};
+
+struct fleet_source {
+    const char *name;
+    // Needs the trust store of `d` to be loaded. ERR_NETWORK, ERR_IO: it could not be asked.
+    MUST_CHECK enum err (*poll)(struct device *d, struct fleet_answer *ret, struct error *e);
+    // `record` is decided. OK: it has arrived.
+    MUST_CHECK enum err (*report)(const struct config *config, const struct offer_record *record,
+                                  struct error *e);
+};
+
+// The one of [fleet] source; ERR_CONFIG when there is none.
+MUST_CHECK enum err fleet_source_of(const struct config *config, const struct fleet_source **ret,
+                                    struct error *e);
+
+// The final report of a decided offer as a JSON object: what every source sends, in its own way.
+// The caller owns it; NULL when out of memory.
+json_t *fleet_report_json(const struct config *config, const struct offer_record *record);
+
+#endif

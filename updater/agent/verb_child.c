@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/verb_child.h"
+
+#include <assert.h>
+#include <fcntl.h>
+#include <stdnoreturn.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { READS_AT_END = 64 }; // more than a pipe holds
+
+// --- what it prints -----------------------------------------------------------------------------
+
+static void take_line(struct verb_child *c, const char *line, size_t len)
+{
+    struct error ignored;
+    CLEANUP(cleanup_json) json_t *event = NULL;
+    if (c->event != NULL && len > 0 && json_parse(line, len, &event, &ignored) == OK) {
+        c->event(c->ctx, event);
+    }
+}
+
+// Whole lines of its talk, as they come. What it answers is one line, kept to its end.
+static void cut_lines(struct verb_child *c)
+{
+    struct verb_stream *s = &c->talk;
+    char *end = memchr(s->line, '\n', s->len);
+    while (end != NULL) {
+        size_t len = (size_t)(end - s->line);
+        if (!s->skips) {
+            take_line(c, s->line, len);
+        }
+        s->skips = false;
+        s->len -= len + 1;
+        memmove(s->line, end + 1, s->len);
+        end = memchr(s->line, '\n', s->len);
+    }
+    if (s->len == VERB_CHILD_MAX) {
+        s->skips = true;
+        s->len = 0;
+    }
+}
+
+static void close_stream(struct verb_child *c, struct verb_stream *s)
+{
+    if (s->watch.fd >= 0) {
+        loop_unwatch_fd(c->loop, &s->watch);
+        close(s->watch.fd);
+        s->watch.fd = -1;
+    }
+}
+
+// False: there is nothing now, or it is at its end.
+static bool read_stream(struct verb_child *c, struct verb_stream *s)
+{
+    char dropped[512];
+    bool full = s->len == VERB_CHILD_MAX;
+    if (s->watch.fd < 0) {
+        return false;
+    }
+    ssize_t n = full ? read(s->watch.fd, dropped, sizeof dropped)
+                     : read(s->watch.fd, s->line + s->len, VERB_CHILD_MAX - s->len);
+    if (n > 0) {
+        s->len += full ? 0 : (size_t)n;
+        s->skips = s->skips || full;
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+        close_stream(c, s);
+    }
+    return n > 0;
+}
+
+static bool read_out(struct verb_child *c)
+{
+    return read_stream(c, &c->out);
+}
+
+static bool read_talk(struct verb_child *c)
+{
+    bool some = read_stream(c, &c->talk);
+    cut_lines(c);
+    return some;
+}
+
+static void on_out(void *ctx, uint32_t events)
+{
+    (void)events;
+    (void)read_out(ctx);
+}
+
+static void on_talk(void *ctx, uint32_t events)
+{
+    (void)events;
+    (void)read_talk(ctx);
+}
+
+// --- how it ends --------------------------------------------------------------------------------
+
+static void fill_error(const struct verb_child *c, const json_t *answer, struct error *ret)
+{
+    const json_t *said = json_object_get(json_object_get(answer, "error"), "message");
+    const char *text = json_string_value(said);
+    if (c->stopped) {
+        (void)fail(ret, ERR_AGAIN, 0, "it was stopped");
+    } else if (c->status == LOOP_STATUS_UNKNOWN || !WIFEXITED(c->status)) {
+        (void)fail(ret, ERR_INTERNAL, 0, "it ended by signal %d",
+                   c->status == LOOP_STATUS_UNKNOWN ? 0 : WTERMSIG(c->status));
+    } else if (WEXITSTATUS(c->status) != OK) {
+        (void)fail(ret, (enum err)WEXITSTATUS(c->status), 0, "%s",
+                   text != NULL ? text : "it did not say why");
+    }
+}
+
+static void free_lines(struct verb_child *c)
+{
+    free(TAKE_PTR(c->out.line));
+    free(TAKE_PTR(c->talk.line));
+}
+
+// Once the process has ended and both pipes are empty.
+static void tell_end(struct verb_child *c)
+{
+    struct verb_end end = {.error = {.code = OK}};
+    struct error ignored;
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    if (!c->out.skips && c->out.len > 0 &&
+        json_parse(c->out.line, c->out.len, &answer, &ignored) != OK) {
+        answer = NULL;
+    }
+    fill_error(c, answer, &end.error);
+    end.answer = answer;
+    free_lines(c);
+    c->runs = false;
+    c->ended(c->ctx, &end);
+}
+
+// What is left in the pipes. A process that it left behind may go on writing, which is not waited
+// for.
+static void on_end(void *ctx, int status)
+{
+    struct verb_child *c = ctx;
+    c->status = status;
+    for (unsigned reads = 0; reads < READS_AT_END && read_out(c); reads++) {
+    }
+    for (unsigned reads = 0; reads < READS_AT_END && read_talk(c); reads++) {
+    }
+    close_stream(c, &c->out);
+    close_stream(c, &c->talk);
+    tell_end(c);
+}
+
+// --- starting and stopping ----------------------------------------------------------------------
+
+static enum err open_stream(struct verb_stream *s, loop_fd_call call, struct verb_child *c,
+                            int *ret_write, struct error *e)
+{
+    int ends[2];
+    *s = (struct verb_stream){.watch = {.fd = -1, .call = call, .ctx = c}};
+    s->line = malloc(VERB_CHILD_MAX);
+    if (s->line == NULL) {
+        return fail_memory(e);
+    }
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return fail(e, ERR_INTERNAL, errno, "a pipe");
+    }
+    *ret_write = ends[1];
+    enum err err = fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0
+                       ? OK
+                       : fail(e, ERR_INTERNAL, errno, "a pipe without waiting");
+    s->watch.fd = ends[0];
+    if (err == OK) {
+        err = loop_watch_fd(c->loop, &s->watch, EPOLLIN, e);
+    }
+    if (err != OK) {
+        close(ends[0]);
+        s->watch.fd = -1;
+    }
+    return err;
+}
+
+static noreturn void be_child(const struct verb_child *c, const struct verb_program *program,
+                              const char *const *words, pid_t parent, int out, int talk)
+{
+    const char *argv[VERB_CHILD_WORDS + 5] = {"vv-update", "--json"};
+    size_t count = 2;
+    if (program->config != NULL) {
+        argv[count++] = "-c";
+        argv[count++] = program->config;
+    }
+    for (size_t i = 0; words[i] != NULL && i < VERB_CHILD_WORDS; i++) {
+        argv[count++] = words[i];
+    }
+    loop_restore_signals(c->loop);
+    // The parent may be gone by now, and its end is not told any more.
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent && dup2(out, 1) == 1 &&
+        dup2(talk, 2) == 2) {
+        execv(program->path, (char **)(uintptr_t)argv);
+    }
+    _exit(ERR_INTERNAL);
+}
+
+static enum err start(struct verb_child *c, const struct verb_program *program,
+                      const char *const *words, int out, int talk, struct error *e)
+{
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0) {
+        return fail(e, ERR_INTERNAL, errno, "a process for '%s'", words[0]);
+    }
+    if (pid == 0) {
+        be_child(c, program, words, parent, out, talk);
+    }
+    c->child = (struct loop_child){.pid = pid, .call = on_end, .ctx = c};
+    c->runs = true;
+    c->stopped = false;
+    loop_watch_child(c->loop, &c->child);
+    return OK;
+}
+
+enum err verb_child_start(struct verb_child *c, const struct verb_program *program,
+                          const char *const *words, struct error *e)
+{
+    CLEANUP(cleanup_close) int out = -1;
+    CLEANUP(cleanup_close) int talk = -1;
+    assert(!c->runs);
+    enum err err = open_stream(&c->out, on_out, c, &out, e);
+    if (err == OK) {
+        err = open_stream(&c->talk, on_talk, c, &talk, e);
+    } else {
+        c->talk = (struct verb_stream){.watch = {.fd = -1}};
+    }
+    if (err == OK) {
+        err = start(c, program, words, out, talk, e);
+    }
+    if (err != OK) {
+        close_stream(c, &c->out);
+        close_stream(c, &c->talk);
+        free_lines(c);
+    }
+    return err;
+}
+
+bool verb_child_runs(const struct verb_child *c)
+{
+    return c->runs;
+}
+
+void verb_child_stop(struct verb_child *c)
+{
+    if (c->runs) {
+        c->stopped = true;
+        kill(c->child.pid, SIGTERM);
+    }
+}
+
+void verb_child_close(struct verb_child *c)
+{
+    if (!c->runs) {
+        return;
+    }
+    loop_unwatch_child(c->loop, &c->child);
+    close_stream(c, &c->out);
+    close_stream(c, &c->talk);
+    free_lines(c);
+    kill(c->child.pid, SIGKILL);
+    waitpid(c->child.pid, NULL, 0);
+    c->runs = false;
+}

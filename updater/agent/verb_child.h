@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a verb of this program in a process of its own, with --json: what the agent does is what the
+// command line does, and its memory is gone afterwards.
+//
+// Invariants
+// 1. One at a time. It ends with the agent, however that ends (PR_SET_PDEATHSIG).
+// 2. What it prints is bounded: a line of its talk or an answer that is longer than VERB_CHILD_MAX
+//    is dropped, and the process goes on.
+// 3. Its end is told once, after all that it printed.
+#ifndef UPDATER_AGENT_VERB_CHILD_H
+#define UPDATER_AGENT_VERB_CHILD_H
+
+#include "base/json.h"
+#include "updater/agent/loop.h"
+
+enum { VERB_CHILD_MAX = 16 * 1024, VERB_CHILD_WORDS = 12 };
+
+struct verb_program {
+    const char *path;   // of the program: "/proc/self/exe"
+    const char *config; // for -c; NULL: the standard files
+};
+
+// How it ended: the exit status as an error code, and its sentence where it is not OK.
+struct verb_end {
+    struct error error;
+    const json_t *answer; // the object it printed; NULL: none
+};
+
+struct verb_child {
+    struct loop *loop;
+    // One event of its talk: {"event":"progress",...}, {"event":"log",...}. May be NULL.
+    void (*event)(void *ctx, const json_t *event);
+    // It may start the next one.
+    void (*ended)(void *ctx, const struct verb_end *end);
+    void *ctx;
+    // Of verb_child.c.
+    struct loop_child child;
+    struct verb_stream {
+        struct loop_fd watch;
+        char *line; // VERB_CHILD_MAX bytes while it runs
+        size_t len;
+        bool skips; // the rest of a line that was too long
+    } out, talk;
+    bool runs;
+    bool stopped;
+    int status;
+};
+
+// Members before "Of verb_child.c" are set. `words`: verb and its arguments, ends with NULL.
+MUST_CHECK enum err verb_child_start(struct verb_child *c, const struct verb_program *program,
+                                     const char *const *words, struct error *e);
+bool verb_child_runs(const struct verb_child *c);
+// Asks it to end (SIGTERM): its end is told as ever, with ERR_AGAIN.
+void verb_child_stop(struct verb_child *c);
+// For good: kills it, and nothing is told.
+void verb_child_close(struct verb_child *c);
+
+#endif
