@@ -65,13 +65,16 @@ int sim_disk_read(struct sim_disk *d, enum sim_seam seam, void *buf, size_t len,
         return sys;
     }
     memcpy(buf, d->view + off, len);
-    if (sys == EBADMSG) {
-        ((uint8_t *)buf)[len / 2] ^= 0x20;
-        return 0;
-    }
+    // Of a flipped bit only its sector was not read as it is.
+    size_t flipped = (off + len / 2) / SIM_SECTOR_MIN;
+    bool before = d->read_back[flipped];
     // What is still queued may come from a cache.
     if (d->queued == 0 || d->lies) {
         set_read_back(d, off, len, !d->stale);
+    }
+    if (sys == EBADMSG) {
+        ((uint8_t *)buf)[len / 2] ^= 0x20;
+        d->read_back[flipped] = before;
     }
     return 0;
 }
