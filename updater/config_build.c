@@ -271,8 +271,8 @@ static void write_slot_defaults(const struct config *c, int slot, FILE *out)
 // Defaults are entries like any other, so that one way of reading and printing serves all.
 static enum err add_defaults(struct config *c, struct error *e)
 {
-    static const char *const plain[] = {"device",  "bootloader", "trust",
-                                        "network", "install",    "confirm"};
+    static const char *const plain[] = {"device",  "bootloader", "trust", "network", "install",
+                                        "confirm", "fleet",      "gates", "agent"};
     CLEANUP(cleanup_free) char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // vv-update: installs, activates, confirms and rolls back the system of a device with two slots.
 #include "base/version.h"
-#include "updater/verbs.h"
+#include "updater/agent/ask.h"
+#include "updater/agent/verbs.h"
 
 #include <signal.h>
 #include <string.h>
@@ -38,6 +39,24 @@ static const struct option_spec reboot_options[] = {
     {0},
 };
 
+static const struct option_spec check_options[] = {
+    {.name = "dry-run", .letter = 'n', .help = "ask the source here, and leave it at that"},
+    {0},
+};
+
+static const struct option_spec owner_options[] = {
+    {.name = "owner", .value = "NAME", .help = "whose hold it is, instead of the caller's"},
+    {0},
+};
+
+static const struct option_spec hold_options[] = {
+    {.name = "for", .value = "TIME", .help = "how long; without it until it is released"},
+    {.name = "phases", .value = "LIST", .help = "some of download, install, reboot; all without"},
+    {.name = "owner", .value = "NAME", .help = "whose hold it is, instead of the caller's"},
+    {.name = "lock", .help = "an application's lock: it ends after a day at the latest"},
+    {0},
+};
+
 static const struct command commands[] = {
     {"install", "URL|FILE", 1, 1, "install an image into the other slot and boot it next, on trial",
      install_options, verb_install},
@@ -50,6 +69,15 @@ static const struct command commands[] = {
     {"mark", "good|bad|active [SLOT]", 1, 2, "change what the boot loader does with a slot", NULL,
      verb_mark},
     {"rollback", "", 0, 0, "return to the other slot", reboot_options, verb_rollback},
+    {"agent", "", 0, 0, "ask the configured source for updates and install them", NULL, verb_agent},
+    {"check", "", 0, 0, "let the agent ask its source now", check_options, verb_check},
+    {"cancel", "", 0, 0, "end the update that the agent is at, before the flip", NULL, verb_cancel},
+    {"hold", "[REASON]", 0, 1, "keep the agent from updating", hold_options, verb_hold},
+    {"release", "", 0, 0, "end a hold", owner_options, verb_release},
+    {"consent", "", 0, 0, "let the update that waits for consent be installed", NULL, verb_consent},
+    {"history", "", 0, 0, "show the last updates of the agent", NULL, verb_history},
+    {"allow", "[all|VERSION|HASH]", 0, 1, "take releases again that failed here; list them", NULL,
+     verb_allow},
     {"config", "", 0, 0, "show each effective value and where it comes from", NULL, verb_config},
     {0},
 };
@@ -96,6 +124,7 @@ int main(int argc, char **argv)
     struct app app = {
         .log = {.stream = stderr, .program = program.name, .json = json},
         .out = stdout,
+        .ask_agent = agent_ask_status,
     };
     struct error e = {0};
     enum err err = run(&app, argc, argv, &e);

@@ -107,15 +107,35 @@ static json_t *status_json(const struct device *d, const struct status *s)
     return root;
 }
 
-static enum err print_json(const struct device *d, const struct status *s, FILE *out,
+// NULL: there is no agent, or none that answers, which is said.
+static json_t *ask_agent(struct app *app, const struct device *d)
+{
+    struct error e;
+    json_t *agent = NULL;
+    if (app->ask_agent == NULL || d->config->fleet.source == FLEET_NONE) {
+        return NULL;
+    }
+    enum err err = app->ask_agent(d->config, &agent, &e);
+    if (err != OK && err != ERR_NOT_NOW) {
+        log_warn(&app->log, "%s", e.msg);
+    }
+    return err == OK ? agent : NULL;
+}
+
+static enum err print_json(const struct device *d, const struct status *s, struct app *app,
                            struct error *e)
 {
     CLEANUP(cleanup_json) json_t *root = status_json(d, s);
+    json_t *agent = ask_agent(app, d);
+    if (root != NULL &&
+        json_object_set_new(root, "agent", agent != NULL ? agent : json_null()) != 0) {
+        return fail_memory(e);
+    }
     CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_print(root, JSON_INDENT(2));
     if (text == NULL) {
         return fail_memory(e);
     }
-    fprintf(out, "%s\n", text);
+    fprintf(app->out, "%s\n", text);
     return OK;
 }
 
@@ -182,11 +202,34 @@ static void print_waiting(const struct device *d, const struct status *s, FILE *
     }
 }
 
+static void print_agent(const struct device *d, const json_t *agent, FILE *out)
+{
+    const char *state = json_string_value(json_object_get(agent, "state"));
+    const char *waits_for = json_string_value(json_object_get(agent, "waits_for"));
+    const json_t *offer = json_object_get(agent, "offer");
+    const char *version = json_string_value(json_object_get(offer, "version"));
+    if (d->config->fleet.source == FLEET_NONE) {
+        return;
+    }
+    if (state == NULL) {
+        fprintf(out, "Agent: not running.\n");
+        return;
+    }
+    fprintf(out, "Agent: %s", state);
+    if (version != NULL) {
+        fprintf(out, ", release %s", version);
+    }
+    bool waits = waits_for != NULL && waits_for[0] != '\0';
+    fprintf(out, "%s%s.\n", waits ? ": " : "", waits ? waits_for : "");
+}
+
 static void print_text(const struct device *d, const struct status *s, struct app *app)
 {
     print_slots(d, s, app->out);
     fprintf(app->out, "\n%s\n", s->summary);
     print_waiting(d, s, app->out);
+    CLEANUP(cleanup_json) json_t *agent = ask_agent(app, d);
+    print_agent(d, agent, app->out);
     print_last(d, app->out);
     for (size_t i = 0; i < s->warning_count; i++) {
         log_warn(&app->log, "%s", s->warnings[i]);
@@ -204,7 +247,7 @@ enum err verb_status(void *app, const struct parsed *args, struct error *e)
     struct status s;
     status_read(d, &s);
     if (app_json(args)) {
-        err = print_json(d, &s, a->out, e);
+        err = print_json(d, &s, a, e);
     } else {
         print_text(d, &s, a);
     }

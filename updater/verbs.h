@@ -14,6 +14,9 @@ struct app {
     struct log log;  // talk, on stderr
     FILE *out;       // data, on stdout
     bool error_told; // the JSON on stdout tells the error of this verb already
+    // What the agent says of itself: an object of the caller's; ERR_NOT_NOW: none runs. NULL: it is
+    // not asked.
+    enum err (*ask_agent)(const struct config *config, json_t **ret, struct error *e);
 };
 
 // Loads the configuration named on the command line and opens the device.

@@ -10,6 +10,10 @@ static const struct option_spec options[] = {
     {.name = "no-activate", .help = ""},
     {.name = "again", .help = ""},
     {.name = "reboot", .help = ""},
+    {.name = "for", .value = "TIME", .help = ""}, // these four: of hold
+    {.name = "phases", .value = "LIST", .help = ""},
+    {.name = "owner", .value = "NAME", .help = ""},
+    {.name = "lock", .help = ""},
     {0},
 };
 

@@ -2,6 +2,8 @@
 #include "updater/config_build.h"
 
 #include "tests/support/expect.h"
+#include "updater/config_check.h"
+#include "updater/config_keys.h"
 
 // The least that makes a configuration, one line a piece, so that a test can leave one out.
 static const char *const least[] = {
@@ -91,6 +93,21 @@ static void the_least_configuration_gets_all_documented_defaults(void **state)
     assert_int_equal(c->confirm_deadline_ms, 600000);
     assert_int_equal(c->confirm_stable_ms, 0);
     assert_int_equal(c->check_count, 0);
+    assert_int_equal(c->fleet.source, FLEET_NONE);
+    assert_int_equal(c->fleet.interval_ms, 600 * 1000);
+    assert_int_equal(c->fleet.jitter_percent, 10);
+    assert_int_equal(c->gates.command_timeout_ms, 30 * 1000);
+    assert_int_equal(c->gates.clock_wait_ms, 3600 * 1000);
+    assert_int_equal(c->gates.install_window.count, 0);
+    assert_string_equal(c->gates.fleet_lock_group, "default");
+    assert_string_equal(c->agent.socket, "/run/vv-update/agent.sock");
+    // Each key that has a default has it in the configuration, whatever section it stands in.
+    for (const struct key_spec *k = config_keys; k->section != NULL; k++) {
+        if (k->base == BASE_CONFIG && k->fallback != NULL &&
+            config_entry(c, k->section, NULL, k->key) == NULL) {
+            fail_msg("expected a default of [%s] %s", k->section, k->key);
+        }
+    }
 }
 
 static void slots_get_names_boot_names_boot_values_and_partitions(void **state)

@@ -93,6 +93,17 @@ static json_t *release_json(const struct denied_release *r)
                      (json_int_t)r->time_s, "count", (json_int_t)r->count);
 }
 
+enum err denylist_lift(struct state_store *s, struct log *log, const char *which, size_t *ret_count,
+                       struct error *e)
+{
+    CLEANUP(cleanup_free) struct denylist *list = NULL;
+    enum err err = denylist_load(s, log, &list, e);
+    if (err == OK) {
+        err = denylist_allow(list, which, ret_count, e);
+    }
+    return err == OK ? denylist_save(s, list, e) : err;
+}
+
 json_t *denylist_json(const struct denylist *d)
 {
     CLEANUP(cleanup_json) json_t *denied = json_array();

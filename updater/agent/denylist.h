@@ -71,6 +71,10 @@ void denylist_add(struct denylist *d, const struct release_id *release, const ch
 MUST_CHECK enum err denylist_allow(struct denylist *d, const char *which, size_t *ret_count,
                                    struct error *e);
 
+// The same to the record: read, changed and saved.
+MUST_CHECK enum err denylist_lift(struct state_store *s, struct log *log, const char *which,
+                                  size_t *ret_count, struct error *e);
+
 // The object above; NULL when out of memory. The caller owns it.
 json_t *denylist_json(const struct denylist *d);
 void denylist_print(const struct denylist *d, FILE *out);

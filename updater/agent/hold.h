@@ -24,6 +24,7 @@
 #ifndef UPDATER_AGENT_HOLD_H
 #define UPDATER_AGENT_HOLD_H
 
+#include "updater/agent/boot_id.h"
 #include "updater/agent/gate_phase.h"
 #include "updater/state_dir.h"
 
@@ -34,7 +35,6 @@ enum {
     HOLD_OWNER_MAX = 64,
     HOLD_REASON_MAX = 128,
     HOLD_SENTENCE_SIZE = 256,
-    BOOT_ID_SIZE = 37, // of /proc/sys/kernel/random/boot_id, without the end of its line
     HOLD_LOCK_MAX_MS = 24 * 3600 * 1000,
 };
 // Ten years: a number of milliseconds that adds up.

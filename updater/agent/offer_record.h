@@ -9,10 +9,11 @@
 #ifndef UPDATER_AGENT_OFFER_RECORD_H
 #define UPDATER_AGENT_OFFER_RECORD_H
 
+#include "updater/agent/boot_id.h"
 #include "updater/agent/offer.h"
 #include "updater/journal.h"
 
-enum { BOOT_ID_SIZE = 37, OFFER_REASON_SIZE = 320, OFFER_CHECKS_SIZE = 512 };
+enum { OFFER_REASON_SIZE = 320, OFFER_CHECKS_SIZE = 512 };
 
 struct offer_record {
     bool lost; // there was a record and it was damaged; all else is as in an empty one

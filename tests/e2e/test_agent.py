@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent: a release that is dropped into a directory is installed, judged and reported."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import unittest
+
+import fixtures
+from fixtures import DeviceTest
+from virtual_device import BIN, until
+
+LIMIT_S = 60
+
+
+class Agent:
+    """`vv-update agent` of one device."""
+
+    def __init__(self, device):
+        self.device = device
+        self.process = None
+        self.log = device.dir / "agent.log"
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.device.command("agent"), stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
+        until(lambda: self.process.poll() is not None or self.answers(), LIMIT_S, "the agent")
+        if self.process.poll() is not None:
+            raise AssertionError(f"the agent ended: {self.log.read_text()}")
+
+    def answers(self):
+        return (self.device.dir / "agent.sock").exists()
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+            self.process.wait(LIMIT_S)
+
+    def status(self):
+        return self.device.status()["agent"]
+
+    def until(self, state):
+        """Waits until the agent says that it is in this state."""
+        try:
+            until(lambda: self.status()["state"] == state, LIMIT_S, state)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.status()}\n{self.log.read_text()}") from error
+
+    def until_reboot(self):
+        """Waits until the reboot was ordered."""
+        until((self.device.dir / "reboot-requested").exists, LIMIT_S, self.log.read_text)
+
+
+class AgentTest(DeviceTest):
+    """A device whose agent looks into a directory each time it is asked."""
+
+    def agent(self, more="", **options):
+        device = self.device(**options)
+        (device.dir / "drop").mkdir()
+        (device.dir / "reports").mkdir()
+        with open(device.conf, "a", encoding="ascii") as stream:
+            stream.write(f"""
+[fleet]
+source=dir
+dir={device.dir}/drop
+report_dir={device.dir}/reports
+interval=1h
+
+[agent]
+socket={device.dir}/agent.sock
+{more}
+""")
+        agent = Agent(device)
+        self.addCleanup(agent.stop)
+        return agent
+
+    def drop(self, agent, image):
+        """Puts an image there as a careful program does, and says so."""
+        part = agent.device.dir / "drop" / ".part"
+        shutil.copy(image, part)
+        part.rename(agent.device.dir / "drop" / pathlib.Path(image).name)
+        done = agent.device.run("check")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def reports(self, agent):
+        """The reports that arrived."""
+        return [json.loads(path.read_text())
+                for path in sorted((agent.device.dir / "reports").glob("*.json"))]
+
+    def reboot(self, agent):
+        """What a reboot does: the agent ends, the boot loader decides. The boot id stays here."""
+        agent.stop(signal.SIGKILL)
+        return agent.device.boot()
+
+
+class Updates(AgentTest):
+    """From an image in a directory to a report."""
+
+    def test_an_image_that_is_dropped_is_installed_confirmed_and_reported_once(self):
+        image, part = fixtures.release()
+        agent = self.agent()
+        agent.start()
+        self.drop(agent, image)
+        agent.until_reboot()
+        self.check_installed(agent.device, part)
+        self.assertEqual(self.reports(agent), [])
+        self.assertEqual(self.reboot(agent), "b")
+        agent.start()
+        agent.until("trial")
+        self.assertEqual(self.reports(agent), [])
+        done = agent.device.run("confirm")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        agent.device.run("check")
+        until(lambda: self.reports(agent), LIMIT_S, "a report")
+        agent.until("idle")
+        (report,) = self.reports(agent)
+        self.assertEqual(report["outcome"], "success")
+        self.assertEqual(report["version"], "2.0")
+        agent.device.run("check")
+        agent.until("idle")
+        history = json.loads(agent.device.run("history", "--json").stdout)["entries"]
+        self.assertEqual([entry["outcome"] for entry in history], ["success"])
+
+    def test_a_release_that_is_rolled_back_is_reported_as_failed_and_not_taken_again(self):
+        image, _ = fixtures.release()
+        agent = self.agent(more="[check never]\nkind=exec\ncommand=exit 1\nretries=1\n"
+                                "interval=50ms\n[confirm]\nbaseline=no\n")
+        agent.start()
+        self.drop(agent, image)
+        agent.until_reboot()
+        self.assertEqual(self.reboot(agent), "b")
+        done = agent.device.run("confirm")
+        self.assertEqual(done.returncode, fixtures.HEALTH, done.stderr)
+        self.assertEqual(agent.device.boot(), "a")
+        agent.device.run("confirm")
+        agent.start()
+        until(lambda: self.reports(agent), LIMIT_S, "a report")
+        agent.until("idle")
+        (report,) = self.reports(agent)
+        self.assertEqual(report["outcome"], "failure")
+        self.assertIn("never", report["failed_checks"])
+        agent.device.run("check")
+        until(lambda: "failed here" in agent.status()["poll"]["says"], LIMIT_S, "a refusal")
+        self.assertIn("2.0", agent.device.run("allow").stdout)
+        done = agent.device.run("allow", "2.0")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        agent.until_reboot()
+
+    def test_a_bad_image_is_skipped_and_said(self):
+        agent = self.agent()
+        agent.start()
+        bad = self.folder / "bad.vvi"
+        bad.write_bytes(b"no image")
+        self.drop(agent, bad)
+        until(lambda: "bad.vvi" in agent.status()["poll"]["says"], LIMIT_S, "a word")
+        self.assertEqual(agent.status()["offer"], None)
+
+
+class Holds(AgentTest):
+    """What keeps an update from going on."""
+
+    def test_a_window_that_is_closed_is_waited_for_and_named(self):
+        image, _ = fixtures.release()
+        agent = self.agent(more="[gates]\nreboot_window=" + closed_window())
+        agent.start()
+        self.drop(agent, image)
+        agent.until("waiting")
+        until(lambda: "window" in agent.status()["waits_for"], LIMIT_S, "the window")
+        self.assertIn("Agent: waiting, release 2.0: ", agent.device.run("status").stdout)
+        self.assertFalse((agent.device.dir / "reboot-requested").exists())
+
+    def test_a_hold_keeps_the_download_back_until_it_is_released(self):
+        image, _ = fixtures.release()
+        agent = self.agent()
+        agent.start()
+        done = agent.device.run("hold", "inventory", "--owner", "alice")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.drop(agent, image)
+        until(lambda: "held by alice" in agent.status()["waits_for"], LIMIT_S, "the hold")
+        self.assertEqual(agent.device.journal(), None)
+        agent.stop(signal.SIGKILL)
+        agent.start()
+        until(lambda: "held by alice" in agent.status()["waits_for"], LIMIT_S, "the hold")
+        done = agent.device.run("release", "--owner", "alice")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        agent.until_reboot()
+
+    def test_an_update_is_cancelled_before_the_flip_and_reported_so(self):
+        image, _ = fixtures.release()
+        agent = self.agent(more="[gates]\nneed_consent=yes\n")
+        agent.start()
+        self.drop(agent, image)
+        until(lambda: "consent" in agent.status()["waits_for"], LIMIT_S, "the question")
+        done = agent.device.run("cancel")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        until(lambda: self.reports(agent), LIMIT_S, "a report")
+        self.assertEqual(self.reports(agent)[0]["outcome"], "cancelled")
+        agent.until("idle")
+        self.assertEqual(agent.device.status()["next_boot"], "a")
+        done = agent.device.run("cancel")
+        self.assertEqual(done.returncode, fixtures.NOT_NOW, done.stderr)
+
+    def test_consent_lets_it_go_on(self):
+        image, _ = fixtures.release()
+        agent = self.agent(more="[gates]\nneed_consent=yes\n")
+        agent.start()
+        self.drop(agent, image)
+        until(lambda: "consent" in agent.status()["waits_for"], LIMIT_S, "the question")
+        done = agent.device.run("consent")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        agent.until_reboot()
+
+
+class Process(AgentTest):
+    """The agent as a process."""
+
+    def test_a_second_agent_is_refused(self):
+        agent = self.agent()
+        agent.start()
+        done = agent.device.run("agent")
+        self.check_refused(done, fixtures.AGAIN, "another agent")
+
+    def test_without_a_source_or_without_an_agent_one_sentence_says_so(self):
+        device = self.device()
+        self.check_refused(device.run("agent"), fixtures.CONFIG, "[fleet] source")
+        agent = self.agent(name="other")
+        done = agent.device.run("check")
+        self.check_refused(done, fixtures.NOT_NOW, "no agent is running")
+        self.assertIn("Agent: not running.", agent.device.run("status").stdout)
+
+    def test_a_bad_configuration_keeps_the_old_one(self):
+        agent = self.agent()
+        agent.start()
+        good = agent.device.conf.read_text()
+        agent.device.conf.write_text(good + "[fleets]\nx=y\n")
+        agent.process.send_signal(signal.SIGHUP)
+        until(lambda: "stays as it was" in agent.log.read_text(), LIMIT_S, "a word")
+        agent.device.conf.write_text(good + "[gates]\nneed_consent=yes\n")
+        until(agent.answers, LIMIT_S, "the agent")
+        agent.process.send_signal(signal.SIGHUP)
+        image, _ = fixtures.release()
+        until(agent.answers, LIMIT_S, "the agent")
+        self.drop(agent, image)
+        until(lambda: "consent" in agent.status()["waits_for"], LIMIT_S, "the question")
+
+
+def closed_window():
+    """A window of one minute that is half a day away."""
+    now = int(subprocess.run(["date", "+%H"], stdout=subprocess.PIPE, check=True).stdout)
+    return f"{(now + 12) % 24:02}:00-{(now + 12) % 24:02}:01"
+
+
+if __name__ == "__main__":
+    assert os.path.exists(BIN)
+    unittest.main()

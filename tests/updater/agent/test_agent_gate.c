@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+#include "tests/support/agent_room.h"
+#include "tests/support/expect.h"
+#include "tests/support/temp_dir.h"
+
+static bool is_held(const struct agent_room *r)
+{
+    return r->agent->state == AGENT_WAITING;
+}
+
+static bool has_tried(const struct agent_room *r)
+{
+    return agent_room_runs(r, "install") > 0;
+}
+
+static bool asks_a_command(const struct agent_room *r)
+{
+    return r->agent->gates.stage == GATES_COMMAND;
+}
+
+static void begin(struct agent_room *r, const char *dir, const char *extra)
+{
+    agent_room_make(r, dir, extra);
+    agent_room_offer(r, 7);
+    agent_room_open(r);
+}
+
+static void a_hold_closes_the_gate_and_says_whose_it_is(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    begin(&r, *state, NULL);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"hold\",\"owner\":\"alice\",\"for_s\":3600}", NULL, &e));
+    agent_room_until(&r, is_held);
+    assert_contains(r.agent->waits_for, "held by alice for another ");
+    assert_int_equal(agent_room_runs(&r, "install"), 0);
+    assert_true(r.agent->again_ms <= loop_now_ms() + GATE_AGAIN_MAX_MS);
+    agent_room_clear(&r);
+}
+
+static void a_command_is_asked_without_waiting_and_opens_or_closes(void **state)
+{
+    struct agent_room r;
+    begin(&r, *state, "[gates]\ndownload_command=echo busy; exit 75\n");
+    agent_room_until(&r, asks_a_command);
+    agent_room_until(&r, asks_a_command);
+    assert_int_equal(agent_room_runs(&r, "install"), 0);
+    agent_room_until(&r, is_held);
+    assert_contains(r.agent->waits_for, "not yet: busy");
+    agent_room_clear(&r);
+}
+
+static void a_command_that_agrees_opens(void **state)
+{
+    struct agent_room r;
+    begin(&r, *state, "[gates]\ndownload_command=test $VV_PHASE = download\n");
+    agent_room_until(&r, has_tried);
+    agent_room_clear(&r);
+}
+
+static void a_question_that_is_dropped_decides_nothing(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    begin(&r, *state, "[gates]\ndownload_command=sleep 1000\n");
+    agent_room_until(&r, asks_a_command);
+    agent_room_until(&r, asks_a_command);
+    assert_ok(agent_cancel(r.agent, "cancelled", &e));
+    assert_int_equal(r.agent->gates.stage, GATES_IDLE);
+    assert_int_equal(agent_room_runs(&r, "install"), 0);
+    agent_room_clear(&r);
+}
+
+static void what_is_configured_is_what_the_gates_get(void **state)
+{
+    struct agent_room r;
+    agent_room_make(&r, *state,
+                    "[gates]\ninstall_window=Sun 02:00-04:00\nreboot_command=true\nneed_ac=yes\n"
+                    "battery_min=30%\nclock_wait=2h\nfleet_lock_url=http://h/\n");
+    agent_room_open(&r);
+    const struct gate_config *g = &r.agent->gate_config;
+    assert_int_equal(g->windows[GATE_DOWNLOAD].count, 0);
+    assert_int_equal(g->windows[GATE_INSTALL].count, 1);
+    assert_null(g->command[GATE_INSTALL]);
+    assert_string_equal(g->command[GATE_REBOOT], "true");
+    assert_true(g->need_ac && !g->need_consent);
+    assert_int_equal(g->battery_min_percent, 30);
+    assert_int_equal(g->clock_wait_ms, 2 * 3600 * 1000);
+    assert_string_equal(g->fleet_lock.url, "http://h/");
+    assert_string_equal(g->fleet_lock.group, "default");
+    agent_room_clear(&r);
+}
+
+#define with_dir(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_dir(a_hold_closes_the_gate_and_says_whose_it_is),
+        with_dir(a_command_is_asked_without_waiting_and_opens_or_closes),
+        with_dir(a_command_that_agrees_opens),
+        with_dir(a_question_that_is_dropped_decides_nothing),
+        with_dir(what_is_configured_is_what_the_gates_get),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

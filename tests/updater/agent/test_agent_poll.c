@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+#include "tests/support/agent_room.h"
+#include "tests/support/expect.h"
+#include "tests/support/temp_dir.h"
+#include "updater/agent/denylist.h"
+#include "updater/agent/history.h"
+
+static bool has_polled(const struct agent_room *r)
+{
+    return r->agent->polls > 0;
+}
+
+static bool has_an_offer(const struct agent_room *r)
+{
+    return r->agent->offer.record.phase == OFFER_ACCEPTED;
+}
+
+static bool has_the_newer_offer(const struct agent_room *r)
+{
+    return has_an_offer(r) && r->agent->offer.record.release.release_index == 8;
+}
+
+static bool has_none(const struct agent_room *r)
+{
+    return r->agent->offer.record.phase == OFFER_NONE;
+}
+
+static bool has_polled_twice(const struct agent_room *r)
+{
+    return r->agent->polls > 1;
+}
+
+static void open_at(struct agent_room *r, const char *dir)
+{
+    agent_room_make(r, dir, "[gates]\ninstall_command=exit 75\ndownload_command=exit 75\n");
+}
+
+static void poll_again(struct agent_room *r)
+{
+    r->agent->polls = 0;
+    poll_schedule_trigger(&r->agent->poll, loop_now_ms());
+    agent_turn_soon(r->agent);
+    agent_room_until(r, has_polled);
+}
+
+static void nothing_is_nothing_and_the_reason_is_kept(void **state)
+{
+    struct agent_room r;
+    open_at(&r, *state);
+    agent_room_open(&r);
+    agent_room_until(&r, has_polled);
+    assert_int_equal(r.agent->offer.record.phase, OFFER_NONE);
+    assert_string_equal(r.agent->poll_says, "there is no image");
+    assert_int_equal(r.agent->poll_failures, 0);
+    agent_room_clear(&r);
+}
+
+static void a_directory_that_did_not_change_is_not_looked_into_again(void **state)
+{
+    struct agent_room r;
+    open_at(&r, *state);
+    agent_room_open(&r);
+    agent_room_until(&r, has_polled);
+    poll_again(&r);
+    assert_int_equal(agent_room_runs(&r, "check"), 1);
+    file_device_write(r.dir, "drop/x.vvi", "x");
+    poll_again(&r);
+    assert_int_equal(agent_room_runs(&r, "check"), 2);
+    r.agent->by_hand = true;
+    poll_again(&r);
+    assert_int_equal(agent_room_runs(&r, "check"), 3);
+    agent_room_clear(&r);
+}
+
+static void an_offer_is_accepted_and_on_record(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    struct offer_record record;
+    open_at(&r, *state);
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    agent_room_until(&r, has_an_offer);
+    assert_ok(offer_record_load(r.device->state, &record, &e));
+    assert_string_equal(record.release.version, "7.0");
+    assert_string_equal(record.offer.url, "/drop/7");
+    agent_room_clear(&r);
+}
+
+static void a_newer_offer_takes_the_place_of_one_that_waits(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    CLEANUP(cleanup_free) struct history *history = NULL;
+    open_at(&r, *state);
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    agent_room_until(&r, has_an_offer);
+    agent_room_offer(&r, 8);
+    poll_again(&r);
+    agent_room_until(&r, has_the_newer_offer);
+    assert_ok(history_load(r.device->state, &r.log, &history, &e));
+    assert_int_equal(history->count, 1);
+    assert_int_equal(history->entries[0].outcome, OFFER_CANCELLED);
+    assert_string_equal(history->entries[0].reason, "release 8.0 is offered in its place");
+    agent_room_clear(&r);
+}
+
+static void what_failed_here_is_not_taken_until_it_is_allowed(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    struct release_id release = {.version = "7.0", .release_index = 7};
+    CLEANUP(cleanup_free) struct denylist *list = NULL;
+    release.manifest_sha256[SHA256_SIZE - 1] = 7;
+    open_at(&r, *state);
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    assert_ok(denylist_load(r.device->state, &r.log, &list, &e));
+    denylist_add(list, &release, "its checks failed", 1000);
+    assert_ok(denylist_save(r.device->state, list, &e));
+    agent_room_until(&r, has_polled);
+    assert_int_equal(r.agent->offer.record.phase, OFFER_NONE);
+    assert_string_equal(r.agent->poll_says, "release 7.0 failed here: its checks failed; "
+                                            "'vv-update allow 7.0' lifts that");
+    assert_ok(agent_room_ask(&r, "{\"do\":\"allow\",\"which\":\"7.0\"}", NULL, &e));
+    agent_room_until(&r, has_an_offer);
+    agent_room_clear(&r);
+}
+
+static void what_was_cancelled_comes_again_by_hand_only(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    open_at(&r, *state);
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    agent_room_until(&r, has_an_offer);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
+    agent_room_until(&r, has_none);
+    file_device_write(r.dir, "drop/x.vvi", "x");
+    poll_again(&r);
+    assert_int_equal(r.agent->offer.record.phase, OFFER_NONE);
+    assert_contains(r.agent->poll_says, "release 7.0 was cancelled here: cancelled by alice; ");
+    assert_ok(agent_room_ask(&r, "{\"do\":\"check\"}", NULL, &e));
+    agent_room_until(&r, has_an_offer);
+    agent_room_clear(&r);
+}
+
+static void an_answer_that_makes_no_sense_is_a_failed_poll_or_no_offer(void **state)
+{
+    static const char *const answers[] = {
+        "{\"result\":\"offer\"}\n",
+        "{\"result\":\"offer\",\"source\":\"dir\",\"offer\":\"\",\"url\":\"x\"}\n",
+        "garbage\n",
+        "",
+    };
+    struct agent_room r;
+    open_at(&r, *state);
+    agent_room_open(&r);
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        file_device_write(r.dir, "answer", answers[i]);
+        r.agent->by_hand = true;
+        poll_again(&r);
+        assert_int_equal(r.agent->offer.record.phase, OFFER_NONE);
+    }
+    agent_room_clear(&r);
+}
+
+static void failed_polls_are_counted_and_wait_longer(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    open_at(&r, *state);
+    file_device_write(r.dir, "program", "#!/bin/sh\nexit 4\n");
+    agent_room_open(&r);
+    agent_room_until(&r, has_polled);
+    assert_int_equal(r.agent->poll_failures, 1);
+    assert_string_equal(poll_answer_name(r.agent->poll.last), "unreachable");
+    (void)e;
+    poll_schedule_trigger(&r.agent->poll, loop_now_ms());
+    agent_turn_soon(r.agent);
+    agent_room_until(&r, has_polled_twice);
+    assert_int_equal(r.agent->poll_failures, 2);
+    assert_true(poll_schedule_next_ms(&r.agent->poll) > loop_now_ms());
+    agent_room_clear(&r);
+}
+
+#define with_dir(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_dir(nothing_is_nothing_and_the_reason_is_kept),
+        with_dir(a_directory_that_did_not_change_is_not_looked_into_again),
+        with_dir(an_offer_is_accepted_and_on_record),
+        with_dir(a_newer_offer_takes_the_place_of_one_that_waits),
+        with_dir(what_failed_here_is_not_taken_until_it_is_allowed),
+        with_dir(what_was_cancelled_comes_again_by_hand_only),
+        with_dir(an_answer_that_makes_no_sense_is_a_failed_poll_or_no_offer),
+        with_dir(failed_polls_are_counted_and_wait_longer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

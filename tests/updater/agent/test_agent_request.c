@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+#include "tests/support/agent_room.h"
+#include "tests/support/expect.h"
+#include "tests/support/temp_dir.h"
+
+static bool is_held(const struct agent_room *r)
+{
+    return r->agent->state == AGENT_WAITING;
+}
+
+static void an_unknown_request_names_those_that_there_are(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    assert_fails(ERR_USAGE, "fly: wants status, check, cancel, hold",
+                 agent_room_ask(&r, "{\"do\":\"fly\"}", NULL, &e));
+    agent_room_clear(&r);
+}
+
+static void holds_are_set_kept_and_released(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    struct holds kept;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"hold\",\"owner\":\"alice\",\"phases\":\"reboot\"}",
+                             NULL, &e));
+    assert_ok(agent_room_ask(
+        &r, "{\"do\":\"hold\",\"owner\":\"tv\",\"kind\":\"lock\",\"for_s\":60}", NULL, &e));
+    assert_ok(holds_load(r.device->state, &kept, &e));
+    assert_int_equal(kept.count, 2);
+    assert_int_equal(kept.all[0].phases, 1 << GATE_REBOOT);
+    assert_int_equal(kept.all[1].kind, HOLD_LOCK);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"release\",\"owner\":\"tv\"}", NULL, &e));
+    assert_fails(ERR_NOT_NOW, "tv holds nothing",
+                 agent_room_ask(&r, "{\"do\":\"release\",\"owner\":\"tv\"}", NULL, &e));
+    assert_int_equal(r.agent->holds.count, 1);
+    agent_room_clear(&r);
+}
+
+static void a_hold_that_makes_no_sense_is_refused_and_changes_nothing(void **state)
+{
+    static const char *const requests[] = {
+        "{\"do\":\"hold\",\"phases\":\"lunch\"}", "{\"do\":\"hold\",\"for_s\":0}",
+        "{\"do\":\"hold\",\"for_s\":-5}",         "{\"do\":\"hold\",\"for_s\":9000000000000}",
+        "{\"do\":\"hold\",\"for_s\":\"soon\"}",   "{\"do\":\"hold\",\"kind\":\"lock\"}",
+        "{\"do\":\"hold\",\"owner\":\"\"}",       "{\"do\":\"allow\"}",
+    };
+    struct agent_room r;
+    struct error e;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        assert_int_equal(agent_room_ask(&r, requests[i], NULL, &e), ERR_USAGE);
+        assert_int_equal(r.agent->holds.count, 0);
+    }
+    agent_room_clear(&r);
+}
+
+static void consent_is_for_an_offer_that_waits(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    agent_room_make(&r, *state, "[gates]\ndownload_command=exit 75\n");
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    assert_fails(ERR_NOT_NOW, "no update that waits for consent",
+                 agent_room_ask(&r, "{\"do\":\"consent\"}", NULL, &e));
+    agent_room_until(&r, is_held);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"consent\"}", NULL, &e));
+    assert_true(r.agent->consented);
+    agent_room_clear(&r);
+}
+
+static void the_status_has_the_state_the_offer_the_poll_and_the_holds(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    json_t *answer = NULL;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"hold\",\"owner\":\"alice\"}", NULL, &e));
+    assert_ok(agent_room_ask(&r, "{\"do\":\"events\"}", &answer, &e));
+    const json_t *agent = json_object_get(answer, "agent");
+    assert_string_equal(json_string_value(json_object_get(agent, "state")), "idle");
+    assert_true(json_is_null(json_object_get(agent, "offer")));
+    assert_int_equal(json_array_size(json_object_get(agent, "holds")), 1);
+    assert_non_null(json_object_get(json_object_get(agent, "poll"), "next_in_s"));
+    json_decref(answer);
+    agent_room_clear(&r);
+}
+
+#define with_dir(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_dir(an_unknown_request_names_those_that_there_are),
+        with_dir(holds_are_set_kept_and_released),
+        with_dir(a_hold_that_makes_no_sense_is_refused_and_changes_nothing),
+        with_dir(consent_is_for_an_offer_that_waits),
+        with_dir(the_status_has_the_state_the_offer_the_poll_and_the_holds),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

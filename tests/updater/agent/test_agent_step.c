@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+#include "tests/support/agent_room.h"
+#include "tests/support/expect.h"
+#include "tests/support/temp_dir.h"
+#include "updater/agent/denylist.h"
+#include "updater/agent/history.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static bool waits(const struct agent_room *r)
+{
+    return r->agent->state == AGENT_WAITING && r->agent->again_ms != 0;
+}
+
+static bool downloads(const struct agent_room *r)
+{
+    return r->agent->state == AGENT_DOWNLOADING && verb_child_runs(&r->agent->child);
+}
+
+static bool is_over(const struct agent_room *r)
+{
+    return r->agent->polls > 0 && r->agent->offer.record.phase == OFFER_NONE;
+}
+
+static void begin(struct agent_room *r, const char *dir, const char *install)
+{
+    agent_room_make(r, dir, NULL);
+    agent_room_offer(r, 7);
+    agent_room_install(r, install);
+    agent_room_open(r);
+}
+
+static void expect_report(const struct agent_room *r, const char *part)
+{
+    struct error e;
+    char path[512];
+    char name[64];
+    size_t len = 0;
+    CLEANUP(cleanup_free) uint8_t *text = NULL;
+    snprintf(name, sizeof name, "reports/%.16s.json",
+             "0000000000000000000000000000000000000000000000000000000000000007");
+    assert_ok(file_read(temp_dir_path(path, sizeof path, r->dir, name), 4096, &text, &len, &e));
+    assert_contains((char *)text, part);
+}
+
+static void a_network_that_is_down_is_waited_for_longer_each_time(void **state)
+{
+    struct agent_room r;
+    uint64_t least = 30 * 1000;
+    begin(&r, *state, "echo '{\"error\":{\"message\":\"h: refused\"}}'; exit 4");
+    for (unsigned tries = 1; tries <= 4; tries++) {
+        agent_room_until(&r, waits);
+        assert_int_equal(agent_room_runs(&r, "install"), tries);
+        assert_string_equal(r.agent->waits_for, "h: refused");
+        assert_true(r.agent->again_ms >= loop_now_ms() + least - 5000);
+        least = least < 480 * 1000 ? least * 2 : least;
+        r.agent->again_ms = 0; // the time is over
+        r.agent->state = AGENT_IDLE;
+        agent_turn_soon(r.agent);
+    }
+    assert_int_equal(r.agent->offer.record.phase, OFFER_ACCEPTED);
+    agent_room_clear(&r);
+}
+
+static void a_bad_image_is_a_failure_that_is_reported_and_denied(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    CLEANUP(cleanup_free) struct denylist *list = NULL;
+    CLEANUP(cleanup_free) struct history *history = NULL;
+    begin(&r, *state, "echo '{\"error\":{\"message\":\"manifest: not signed\"}}'; exit 5");
+    agent_room_until(&r, is_over);
+    expect_report(&r, "\"outcome\": \"failure\"");
+    expect_report(&r, "manifest: not signed");
+    assert_ok(denylist_load(r.device->state, &r.log, &list, &e));
+    assert_int_equal(list->count, 1);
+    assert_ok(history_load(r.device->state, &r.log, &history, &e));
+    assert_int_equal(history->count, 1);
+    assert_int_equal(history->entries[0].outcome, OFFER_FAILURE);
+    agent_room_clear(&r);
+}
+
+static void an_answer_that_names_no_release_is_a_failure(void **state)
+{
+    struct agent_room r;
+    begin(&r, *state, "echo '{\"result\":\"installed\"}'");
+    agent_room_until(&r, is_over);
+    expect_report(&r, "the answer of 'install'");
+    agent_room_clear(&r);
+}
+
+static void an_install_that_is_cancelled_is_stopped_first(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    begin(&r, *state, "exec sleep 1000");
+    agent_room_until(&r, downloads);
+    pid_t pid = r.agent->child.child.pid;
+    assert_ok(agent_cancel(r.agent, "cancelled by alice", &e));
+    assert_true(verb_child_runs(&r.agent->child));
+    agent_room_until(&r, is_over);
+    assert_int_equal(kill(pid, 0), -1);
+    expect_report(&r, "\"outcome\": \"cancelled\"");
+    expect_report(&r, "cancelled by alice");
+    agent_room_clear(&r);
+}
+
+static void without_an_offer_there_is_nothing_to_cancel(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    assert_int_equal(agent_cancel(r.agent, "why", &e), ERR_NOT_NOW);
+    agent_room_clear(&r);
+}
+
+static void a_report_that_does_not_arrive_is_sent_again(void **state)
+{
+    struct agent_room r;
+    char path[512];
+    char away[512];
+    begin(&r, *state, "exit 5");
+    temp_dir_path(path, sizeof path, r.dir, "reports");
+    temp_dir_path(away, sizeof away, r.dir, "away");
+    assert_int_equal(rename(path, away), 0);
+    agent_room_until(&r, waits);
+    assert_int_equal(r.agent->offer.record.phase, OFFER_DONE);
+    assert_contains(agent_room_talk(&r), "is not delivered yet");
+    assert_int_equal(rename(away, path), 0);
+    r.agent->again_ms = 0;
+    agent_turn_soon(r.agent);
+    agent_room_until(&r, is_over);
+    expect_report(&r, "\"outcome\": \"failure\"");
+    agent_room_clear(&r);
+}
+
+static void an_agent_that_starts_again_goes_on_with_the_offer(void **state)
+{
+    struct agent_room r;
+    begin(&r, *state, "exec sleep 1000");
+    agent_room_until(&r, downloads);
+    agent_room_close(&r);
+    agent_room_install(&r, "exit 5");
+    agent_room_offer_nothing(&r);
+    agent_room_open(&r);
+    agent_room_until(&r, is_over);
+    expect_report(&r, "\"outcome\": \"failure\"");
+    agent_room_clear(&r);
+}
+
+#define with_dir(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_dir(a_network_that_is_down_is_waited_for_longer_each_time),
+        with_dir(a_bad_image_is_a_failure_that_is_reported_and_denied),
+        with_dir(an_answer_that_names_no_release_is_a_failure),
+        with_dir(an_install_that_is_cancelled_is_stopped_first),
+        with_dir(without_an_offer_there_is_nothing_to_cancel),
+        with_dir(a_report_that_does_not_arrive_is_sent_again),
+        with_dir(an_agent_that_starts_again_goes_on_with_the_offer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

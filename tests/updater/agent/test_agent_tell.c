@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+#include "tests/support/agent_room.h"
+#include "tests/support/expect.h"
+#include "tests/support/temp_dir.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static bool is_held(const struct agent_room *r)
+{
+    return r->agent->state == AGENT_WAITING;
+}
+
+static bool hook_has_run(const struct agent_room *r)
+{
+    char path[512];
+    return access(temp_dir_path(path, sizeof path, r->dir, "hooked"), F_OK) == 0 &&
+           r->agent->hooks.pid == 0;
+}
+
+static void a_change_of_state_is_told_to_log_hook_and_metrics_once(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    char extra[1024];
+    char path[512];
+    size_t len = 0;
+    CLEANUP(cleanup_free) uint8_t *text = NULL;
+    CLEANUP(cleanup_free) uint8_t *metrics = NULL;
+    const char *dir = *state;
+    snprintf(extra, sizeof extra,
+             "hook=echo \"$VV_EVENT $VV_STATE $VV_VERSION\" >> %s/hooked\nmetrics=%s/x.prom\n"
+             "[gates]\ndownload_command=exit 75\n",
+             dir, dir);
+    agent_room_make(&r, dir, extra);
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    agent_room_until(&r, is_held);
+    agent_room_until(&r, hook_has_run);
+    agent_set_state(r.agent, r.agent->state, r.agent->waits_for); // no change
+    assert_ok(file_read(temp_dir_path(path, sizeof path, dir, "hooked"), 4096, &text, &len, &e));
+    assert_string_equal((char *)text, "state waiting 7.0\n");
+    assert_ok(
+        file_read(temp_dir_path(path, sizeof path, dir, "x.prom"), 65536, &metrics, &len, &e));
+    assert_contains((char *)metrics, "vv_update_agent_state{state=\"waiting\"} 1");
+    agent_room_clear(&r);
+}
+
+static void polls_that_have_nothing_are_not_talked_about(void **state)
+{
+    struct agent_room r;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    agent_set_state(r.agent, AGENT_POLLING, "");
+    agent_set_state(r.agent, AGENT_IDLE, "");
+    assert_int_equal(strlen(agent_room_talk(&r)), 0);
+    agent_room_clear(&r);
+}
+
+static void progress_is_in_the_status(void **state)
+{
+    struct agent_room r;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    agent_tell_progress(r.agent, 3, 7);
+    CLEANUP(cleanup_json) json_t *status = agent_status_json(r.agent);
+    assert_int_equal(json_integer_value(json_object_get(status, "done_bytes")), 3);
+    assert_int_equal(json_integer_value(json_object_get(status, "total_bytes")), 7);
+    agent_room_clear(&r);
+}
+
+#define with_dir(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_dir(a_change_of_state_is_told_to_log_hook_and_metrics_once),
+        with_dir(polls_that_have_nothing_are_not_talked_about),
+        with_dir(progress_is_in_the_status),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+#include "updater/agent/boot_id.h"
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { CLOCK_LOOK_MS = 15 * 60 * 1000 };
+
+const char *agent_state_name(enum agent_state state)
+{
+    static const char *const names[AGENT_STATES] = {
+        [AGENT_IDLE] = "idle",
+        [AGENT_POLLING] = "polling",
+        [AGENT_WAITING] = "waiting",
+        [AGENT_DOWNLOADING] = "downloading",
+        [AGENT_INSTALLING] = "installing",
+        [AGENT_REBOOTING] = "rebooting",
+        [AGENT_TRIAL] = "trial",
+        [AGENT_REPORTING] = "reporting",
+    };
+    return names[state];
+}
+
+uint32_t agent_random(void)
+{
+    uint32_t random;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) {
+        random = (uint32_t)loop_now_ms() * 2654435761u;
+    }
+    return random;
+}
+
+struct hold_now agent_hold_now(const struct agent *a)
+{
+    const struct clock *clock = a->device->clock;
+    struct hold_now now = {.boot_id = a->offer.boot_id, .boottime_ms = loop_now_ms()};
+    now.wall_s = clock->ops->wall_s(clock, &now.synchronised);
+    return now;
+}
+
+void agent_turn_soon(struct agent *a)
+{
+    loop_set_deadline(&a->loop, &a->wake, 0);
+}
+
+void agent_wait(struct agent *a, uint64_t wait_ms, const char *why)
+{
+    a->again_ms = loop_now_ms() + wait_ms;
+    if (why[0] != '\0') {
+        agent_set_state(a, AGENT_WAITING, why);
+    }
+}
+
+// --- turns --------------------------------------------------------------------------------------
+
+static void arm(struct agent *a)
+{
+    uint64_t next =
+        a->offer.record.phase < OFFER_ACTIVATING ? poll_schedule_next_ms(&a->poll) : UINT64_MAX;
+    if (a->again_ms != 0 && a->again_ms < next) {
+        next = a->again_ms;
+    }
+    if (next != UINT64_MAX && !loop_has_deadline(&a->loop, &a->wake)) {
+        loop_set_deadline(&a->loop, &a->wake, next);
+    }
+}
+
+static void turn(void *ctx)
+{
+    struct agent *a = ctx;
+    if (verb_child_runs(&a->child)) {
+        return; // its end is a turn
+    }
+    if (a->reload) {
+        loop_stop(&a->loop);
+    } else if (!agent_poll(a)) {
+        agent_go_on(a);
+    }
+    if (!verb_child_runs(&a->child)) {
+        arm(a);
+    }
+}
+
+static void on_signal(void *ctx, int number)
+{
+    struct agent *a = ctx;
+    if (number != SIGHUP) {
+        loop_stop(&a->loop);
+        return;
+    }
+    a->reload = true;
+    if (verb_child_runs(&a->child)) {
+        log_info(a->log, "the configuration is read again when what is under way has ended");
+    }
+    agent_turn_soon(a);
+}
+
+static void on_event(void *ctx, const json_t *event)
+{
+    struct agent *a = ctx;
+    const char *kind = json_string_value(json_object_get(event, "event"));
+    const char *message = json_string_value(json_object_get(event, "message"));
+    uint64_t done;
+    uint64_t total;
+    struct error ignored;
+    if (kind != NULL && strcmp(kind, "log") == 0 && message != NULL) {
+        log_info(a->log, "%s", message);
+    } else if (kind != NULL && strcmp(kind, "progress") == 0 && a->job == JOB_STEP &&
+               json_get_u64(event, "done", &done, &ignored) == OK &&
+               json_get_u64(event, "total", &total, &ignored) == OK) {
+        agent_tell_progress(a, done, total);
+    }
+}
+
+static void on_ended(void *ctx, const struct verb_end *end)
+{
+    struct agent *a = ctx;
+    enum agent_job job = a->job;
+    a->job = JOB_NONE;
+    if (job == JOB_POLL) {
+        agent_poll_ended(a, end);
+    } else {
+        agent_step_ended(a, end);
+    }
+}
+
+// --- opening and closing ------------------------------------------------------------------------
+
+static enum err open_records(struct agent *a, struct error *e)
+{
+    char boot_id[BOOT_ID_SIZE];
+    struct device *d = a->device;
+    enum err err = boot_id_read(boot_id, e);
+    if (err == OK) {
+        err = offer_open(&a->offer, d->state, d->clock, boot_id, e);
+    }
+    if (err == OK) {
+        err = holds_load(d->state, &a->holds, e);
+    }
+    if (err == OK && a->holds.lost) {
+        log_warn(a->log, "the record of holds is damaged: nothing is held any more");
+    }
+    if (err == OK && a->offer.record.lost) {
+        log_warn(a->log, "the record of the offer at hand is damaged: it is forgotten");
+    }
+    const struct hold_now now = agent_hold_now(a);
+    return err == OK && holds_settle(&a->holds, &now) ? holds_save(d->state, &a->holds, e) : err;
+}
+
+static enum err open_control(struct agent *a, struct error *e)
+{
+    const struct config_agent *c = &a->device->config->agent;
+    const struct control_options options = {
+        .path = c->socket,
+        .group = c->group != NULL ? c->group : "",
+        .handle = agent_request,
+        .ctx = a,
+    };
+    return control_open(&a->control, &a->loop, a->log, &options, e);
+}
+
+static void begin_polling(struct agent *a)
+{
+    const struct config_fleet *f = &a->device->config->fleet;
+    const struct poll_rules rules = {f->interval_ms, f->jitter_percent};
+    poll_schedule_begin(&a->poll, &rules, loop_now_ms(), agent_random());
+}
+
+enum err agent_open(struct agent *ret, struct device *device, struct log *log,
+                    const struct agent_options *options, struct error *e)
+{
+    *ret = (struct agent){
+        .device = device,
+        .log = log,
+        .program = {options->program, options->config},
+        .gate_config = agent_gate_config(device->config),
+        .wake = {.call = turn, .ctx = ret},
+        .child = {.loop = &ret->loop, .event = on_event, .ended = on_ended, .ctx = ret},
+    };
+    enum err err = loop_open(&ret->loop, on_signal, ret, e);
+    if (err != OK) {
+        return err;
+    }
+    bool to_journal = journald_is_stream(STDERR_FILENO, getenv("JOURNAL_STREAM"));
+    ret->journald = journald_open(to_journal ? JOURNALD_SOCKET : NULL);
+    hooks_init(&ret->hooks, device->config->agent.hook, log);
+    err = fleet_source_of(device->config, &ret->source, e);
+    if (err == OK) {
+        err = open_records(ret, e);
+    }
+    if (err == OK) {
+        err = open_control(ret, e);
+    }
+    if (err != OK) {
+        hooks_close(&ret->hooks);
+        journald_close(&ret->journald);
+        loop_close(&ret->loop);
+        return err;
+    }
+    begin_polling(ret);
+    agent_turn_soon(ret);
+    return OK;
+}
+
+enum err agent_run(struct agent *a, struct error *e)
+{
+    return loop_run(&a->loop, e);
+}
+
+void agent_close(struct agent *a)
+{
+    agent_drop_gate(a);
+    verb_child_close(&a->child);
+    control_close(&a->control);
+    hooks_close(&a->hooks);
+    journald_close(&a->journald);
+    loop_close(&a->loop);
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The agent: asks a source for releases, waits for the right moment, lets the verbs of this program
+// install, activate and reboot, and tells the source what became of it.
+//
+//   poll  ->  accept  ->  download  ->  install (the flip)  ->  reboot  ->  [confirm]  ->  report
+//             offer_run   gate, child   gate, child            gate, child   by others     source
+//
+// Invariants
+// 1. One process and one event loop; nothing runs between what loop.h tells. What takes long, or
+//    talks to a network, is a child process, and there is one at a time.
+// 2. What is to be done follows from what is on record (offer_step.h) and is looked up anew each
+//    time: after a restart the agent goes on as if it had not been away.
+// 3. A gate is asked directly before its phase begins; that before the flip by the same turn that
+//    starts the flip.
+// 4. A failure is never tried again at once: every wait has a lower bound.
+#ifndef UPDATER_AGENT_AGENT_H
+#define UPDATER_AGENT_AGENT_H
+
+#include "updater/agent/control.h"
+#include "updater/agent/fleet_source.h"
+#include "updater/agent/gates.h"
+#include "updater/agent/hooks.h"
+#include "updater/agent/journald.h"
+#include "updater/agent/offer_run.h"
+#include "updater/agent/poll_schedule.h"
+#include "updater/agent/verb_child.h"
+
+enum agent_state {
+    AGENT_IDLE,
+    AGENT_POLLING,
+    AGENT_WAITING, // for a gate, or before another try; `waits_for` says for what
+    AGENT_DOWNLOADING,
+    AGENT_INSTALLING,
+    AGENT_REBOOTING,
+    AGENT_TRIAL, // for what `confirm` decides
+    AGENT_REPORTING,
+    AGENT_STATES,
+};
+
+enum agent_job { JOB_NONE, JOB_POLL, JOB_STEP };
+
+enum { AGENT_TEXT_SIZE = 320 };
+
+struct agent {
+    // Borrowed, or set by agent_open().
+    struct device *device; // opened to look; its journal is read again at each turn
+    struct log *log;
+    struct verb_program program;
+    const struct fleet_source *source;
+    struct gate_config gate_config;
+    struct loop loop;
+    struct control control;
+    struct loop_deadline wake;
+    struct verb_child child;
+    enum agent_job job;     // of the child that runs
+    struct offer_todo step; // JOB_STEP: what it does
+    struct offer_run offer;
+    struct offer_facts facts;
+    bool reload, ends;
+
+    // Polling.
+    struct poll_schedule poll;
+    uint64_t seen_stamp; // dir_source_stamp() of the last poll that offered nothing; 0: none
+    bool by_hand;        // the poll that is due or under way
+    uint64_t last_poll_s;
+    char poll_says[AGENT_TEXT_SIZE]; // why nothing is offered, or why it could not be asked
+
+    // Waiting.
+    struct holds holds;
+    struct gates gates;
+    struct loop_fd gate_output;
+    struct loop_child gate_child;
+    struct loop_deadline gate_due;
+    struct gate_answer answer;
+    bool answered; // `answer` is for the step that is next, and was not used yet
+    bool consented;
+    uint64_t again_ms;                // no step before; 0: at once
+    unsigned failures;                // of the step that is next, in a row
+    enum err failed_by;               // the step that decided the offer; OK: none did
+    char cancel_why[AGENT_TEXT_SIZE]; // an install that is being stopped is cancelled then
+
+    // What is shown.
+    enum agent_state state;
+    char waits_for[AGENT_TEXT_SIZE];
+    uint64_t done_bytes, total_bytes;
+    uint64_t polls, poll_failures;
+    struct hooks hooks;
+    struct loop_child hook_child;
+    struct loop_deadline hook_due;
+    struct journald journald;
+};
+
+struct agent_options {
+    const char *program, *config; // of the verbs: verb_child.h
+};
+
+// `device` outlives it; so does `log`. The agent does not move until it is closed. ERR_AGAIN:
+// another agent runs. ERR_CONFIG: there is no source.
+MUST_CHECK enum err agent_open(struct agent *ret, struct device *device, struct log *log,
+                               const struct agent_options *options, struct error *e);
+// Until SIGTERM or SIGINT (OK), or until SIGHUP: then `a->reload` is true, and the caller opens
+// another one with what is configured now.
+MUST_CHECK enum err agent_run(struct agent *a, struct error *e);
+void agent_close(struct agent *a);
+
+const char *agent_state_name(enum agent_state state);
+
+#endif

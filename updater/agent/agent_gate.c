@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+static struct gate_facts facts_of(const struct agent *a)
+{
+    const struct offer_record *r = &a->offer.record;
+    return (struct gate_facts){
+        .holds = &a->holds,
+        .now = agent_hold_now(a),
+        .time_floor_s = device_time_floor(a->device),
+        .consented = a->consented,
+        .version = r->release_known ? r->release.version : NULL,
+        .release_index = r->release_known ? r->release.release_index : 0,
+        .random = agent_random(),
+    };
+}
+
+static void unwatch(struct agent *a)
+{
+    loop_unwatch_fd(&a->loop, &a->gate_output);
+    loop_unwatch_child(&a->loop, &a->gate_child);
+    loop_clear_deadline(&a->loop, &a->gate_due);
+}
+
+static void watch(struct agent *a);
+
+// The run said something, ended, or its time is over.
+static void on_run(struct agent *a)
+{
+    struct gate_facts facts = facts_of(a);
+    unwatch(a);
+    if (gates_step(&a->gates, &a->gate_config, &facts, &a->answer)) {
+        a->answered = true;
+        agent_turn_soon(a);
+    } else if (a->gates.stage != GATES_IDLE) {
+        watch(a);
+    }
+}
+
+static void on_output(void *ctx, uint32_t events)
+{
+    (void)events;
+    on_run(ctx);
+}
+
+static void on_child(void *ctx, int status)
+{
+    struct agent *a = ctx;
+    bounded_run_reaped(&a->gates.run, status);
+    on_run(a);
+}
+
+static void on_due(void *ctx)
+{
+    on_run(ctx);
+}
+
+static void watch(struct agent *a)
+{
+    const struct bounded_run *run = &a->gates.run;
+    struct error e;
+    a->gate_output = (struct loop_fd){.fd = run->output_fd, .call = on_output, .ctx = a};
+    a->gate_child = (struct loop_child){.pid = run->pid, .call = on_child, .ctx = a};
+    a->gate_due = (struct loop_deadline){.call = on_due, .ctx = a};
+    loop_watch_child(&a->loop, &a->gate_child);
+    loop_set_deadline(&a->loop, &a->gate_due, run->deadline_ms);
+    if (run->output_fd >= 0 && loop_watch_fd(&a->loop, &a->gate_output, EPOLLIN, &e) != OK) {
+        log_warn(a->log, "%s", e.msg); // its end and its time are watched still
+    }
+}
+
+void agent_drop_gate(struct agent *a)
+{
+    if (a->gates.stage != GATES_IDLE) {
+        unwatch(a);
+        gates_cancel(&a->gates);
+    }
+    a->answered = false;
+}
+
+enum gate_verdict agent_ask_gate(struct agent *a, enum gate_phase phase)
+{
+    struct gate_facts facts = facts_of(a);
+    if (a->gates.stage != GATES_IDLE && a->gates.phase == phase) {
+        return GATE_ASKED;
+    }
+    if (!a->answered || a->gates.phase != phase) {
+        agent_drop_gate(a);
+        a->gates.phase = phase;
+        if (!gates_begin(&a->gates, &a->gate_config, phase, &facts, &a->answer)) {
+            watch(a);
+            return GATE_ASKED;
+        }
+    }
+    a->answered = false;
+    if (a->answer.clock_untrusted) {
+        log_warn(a->log, "the clock of this device is wrong: windows do not count");
+    }
+    if (a->answer.open) {
+        return GATE_OPEN;
+    }
+    agent_wait(a, a->answer.ask_again_ms, a->answer.reason);
+    return GATE_CLOSED;
+}
+
+struct gate_config agent_gate_config(const struct config *config)
+{
+    const struct config_gates *g = &config->gates;
+    return (struct gate_config){
+        .windows = {[GATE_DOWNLOAD] = g->download_window,
+                    [GATE_INSTALL] = g->install_window,
+                    [GATE_REBOOT] = g->reboot_window},
+        .clock_wait_ms = g->clock_wait_ms,
+        .battery_min_percent = g->battery_min_percent,
+        .need_ac = g->need_ac,
+        .power_dir = "/sys/class/power_supply",
+        .command = {[GATE_DOWNLOAD] = g->download_command,
+                    [GATE_INSTALL] = g->install_command,
+                    [GATE_REBOOT] = g->reboot_command},
+        .command_timeout_ms = g->command_timeout_ms,
+        .fleet_lock = {g->fleet_lock_url, g->fleet_lock_group, config->device_id, &config->http},
+        .need_consent = g->need_consent,
+    };
+}

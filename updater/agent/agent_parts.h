@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of the agent have in common.
+#ifndef UPDATER_AGENT_AGENT_PARTS_H
+#define UPDATER_AGENT_AGENT_PARTS_H
+
+#include "updater/agent/agent.h"
+
+// --- agent.c
+struct hold_now agent_hold_now(const struct agent *a);
+uint32_t agent_random(void);
+// A wait before the step that is next, or the report: no sooner than `wait_ms` from now.
+void agent_wait(struct agent *a, uint64_t wait_ms, const char *why);
+// Something has changed: a turn, as soon as the calls of this wake-up are over.
+void agent_turn_soon(struct agent *a);
+
+// --- agent_step.c: what is done about the offer at hand
+// Does what can be done now, up to where something is to be waited for.
+void agent_go_on(struct agent *a);
+void agent_step_ended(struct agent *a, const struct verb_end *end);
+// A newer release, or a person, ends an offer that is not past the flip.
+MUST_CHECK enum err agent_cancel(struct agent *a, const char *reason, struct error *e);
+
+// --- agent_gate.c: whether a phase may begin
+enum gate_verdict { GATE_OPEN, GATE_CLOSED, GATE_ASKED };
+// GATE_ASKED: there is a turn when the answer has come. GATE_CLOSED: `a->again_ms` and
+// `a->waits_for` say when and why.
+enum gate_verdict agent_ask_gate(struct agent *a, enum gate_phase phase);
+void agent_drop_gate(struct agent *a);
+struct gate_config agent_gate_config(const struct config *config);
+
+// --- agent_poll.c: whether the source has something
+// Starts a poll if one is due and may be. True: a child runs.
+bool agent_poll(struct agent *a);
+void agent_poll_ended(struct agent *a, const struct verb_end *end);
+
+// --- agent_request.c: what clients of the control socket ask for
+enum err agent_request(void *agent, const char *what, const json_t *request,
+                       const struct control_peer *peer, json_t **ret_answer, struct error *e);
+
+// --- agent_tell.c: what is shown and told
+// Tells listeners, hook, log and metrics, if it is another state or another sentence.
+void agent_set_state(struct agent *a, enum agent_state state, const char *waits_for);
+void agent_tell_progress(struct agent *a, uint64_t done_bytes, uint64_t total_bytes);
+void agent_tell_report(struct agent *a, bool acknowledged);
+void agent_write_metrics(struct agent *a);
+// The caller owns it; NULL when out of memory.
+json_t *agent_status_json(const struct agent *a);
+
+#endif

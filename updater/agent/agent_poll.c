@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+#include "updater/agent/denylist.h"
+#include "updater/agent/dir_source.h"
+#include "updater/agent/history.h"
+
+#include <string.h>
+
+// A release that failed for another reason than itself, or was cancelled, is taken again after so
+// long, or at once when somebody asks for a poll.
+#define AGAIN_AFTER_S UINT64_C(24 * 3600)
+
+static void end_poll(struct agent *a, enum poll_answer answer, uint64_t interval_ms)
+{
+    const struct poll_result result = {.answer = answer, .interval_ms = interval_ms};
+    bool synchronised;
+    a->polls++;
+    a->poll_failures += answer == POLL_DONE ? 0 : 1;
+    a->last_poll_s = a->device->clock->ops->wall_s(a->device->clock, &synchronised);
+    a->by_hand = false;
+    poll_schedule_ended(&a->poll, &result, loop_now_ms(), agent_random());
+    agent_write_metrics(a);
+}
+
+// Nothing has changed in the directory since it had nothing for us.
+static bool is_unchanged(struct agent *a)
+{
+    uint64_t stamp = dir_source_stamp(a->device->config);
+    return stamp != 0 && stamp == a->seen_stamp && !a->by_hand;
+}
+
+static bool may_poll(const struct agent *a)
+{
+    return !verb_child_runs(&a->child) && a->offer.record.phase < OFFER_ACTIVATING;
+}
+
+bool agent_poll(struct agent *a)
+{
+    static const char *const words[] = {"check", "--dry-run", NULL};
+    struct error e;
+    if (!may_poll(a) || !poll_schedule_due(&a->poll, loop_now_ms())) {
+        return false;
+    }
+    poll_schedule_started(&a->poll);
+    if (is_unchanged(a)) {
+        end_poll(a, POLL_DONE, 0);
+        return false;
+    }
+    if (verb_child_start(&a->child, &a->program, words, &e) != OK) {
+        log_error(a->log, "%s", e.msg);
+        end_poll(a, POLL_FAILED, 0);
+        return false;
+    }
+    a->job = JOB_POLL;
+    if (a->offer.record.phase == OFFER_NONE) {
+        agent_set_state(a, AGENT_POLLING, "");
+    }
+    return true;
+}
+
+// --- what it offers -----------------------------------------------------------------------------
+
+static enum err read_offer(const json_t *answer, struct offer *offer, struct release_id *release,
+                           struct error *e)
+{
+    const char *source = "";
+    const char *id = "";
+    const char *url = "";
+    const char *version = "";
+    enum err err = json_get_string(answer, "source", &source, e);
+    if (err == OK) {
+        err = json_get_string(answer, "offer", &id, e);
+    }
+    if (err == OK) {
+        err = json_get_string(answer, "url", &url, e);
+    }
+    if (err == OK) {
+        err = json_get_string(answer, "version", &version, e);
+    }
+    if (err == OK) {
+        err = json_get_u64(answer, "release_index", &release->release_index, e);
+    }
+    if (err == OK) {
+        err = json_get_sha256(answer, "manifest_sha256", release->manifest_sha256, e);
+    }
+    if (err != OK || strlen(source) >= sizeof offer->source || strlen(id) >= sizeof offer->id ||
+        strlen(url) >= sizeof offer->url || strlen(version) >= sizeof release->version) {
+        return err != OK ? err : fail(e, ERR_FORMAT, 0, "the answer of 'check' is too long");
+    }
+    strcpy(offer->source, source);
+    strcpy(offer->id, id);
+    strcpy(offer->url, url);
+    strcpy(release->version, version);
+    return OK;
+}
+
+// NULL: it may be taken; else the reason, in `why`.
+static const char *find_objection(struct agent *a, const struct offer *offer,
+                                  const struct release_id *release, struct error *why)
+{
+    struct error e;
+    bool synchronised;
+    CLEANUP(cleanup_free) struct denylist *denied = NULL;
+    CLEANUP(cleanup_free) struct history *history = NULL;
+    uint64_t now_s = a->device->clock->ops->wall_s(a->device->clock, &synchronised);
+    if (denylist_load(a->device->state, a->log, &denied, &e) == OK) {
+        const struct denied_release *d = denylist_find(denied, release->manifest_sha256);
+        if (d != NULL) {
+            (void)fail(why, ERR_NOT_NOW, 0,
+                       "release %s failed here: %s; 'vv-update allow %s' lifts that",
+                       release->version, d->reason, release->version);
+            return why->msg;
+        }
+    }
+    if (a->by_hand || history_load(a->device->state, a->log, &history, &e) != OK ||
+        history->count == 0) {
+        return NULL;
+    }
+    const struct history_entry *last = &history->entries[history->count - 1];
+    bool same = strncmp(last->offer, offer->id, PLAIN_TEXT_MAX) == 0;
+    bool recent = now_s >= last->decided_s && now_s - last->decided_s < AGAIN_AFTER_S;
+    if (same && recent && last->outcome != OFFER_SUCCESS) {
+        (void)fail(why, ERR_NOT_NOW, 0, "release %s was %s here: %s; 'vv-update check' tries again",
+                   release->version, last->outcome == OFFER_CANCELLED ? "cancelled" : "given up",
+                   last->reason);
+        return why->msg;
+    }
+    return NULL;
+}
+
+static void say(struct agent *a, const char *text)
+{
+    if (strncmp(a->poll_says, text, sizeof a->poll_says - 1) != 0) {
+        snprintf(a->poll_says, sizeof a->poll_says, "%s", text);
+        if (text[0] != '\0') {
+            log_info(a->log, "%s", text);
+        }
+    }
+}
+
+// True: the one at hand is cancelled, and the new one is to be asked for again.
+static bool supersede(struct agent *a, const struct release_id *by)
+{
+    struct error e;
+    char why[AGENT_TEXT_SIZE];
+    snprintf(why, sizeof why, "release %s is offered in its place", by->version);
+    if (agent_cancel(a, why, &e) != OK) {
+        log_warn(a->log, "%s", e.msg);
+        return false;
+    }
+    return true;
+}
+
+// True: to be asked for again at once.
+static bool take_offer(struct agent *a, const json_t *answer)
+{
+    struct error e;
+    struct error why;
+    struct offer offer;
+    struct release_id release = {.release_index = 0};
+    enum err err = read_offer(answer, &offer, &release, &e);
+    if (err == OK && find_objection(a, &offer, &release, &why) != NULL) {
+        say(a, why.msg);
+        a->seen_stamp = dir_source_stamp(a->device->config);
+        return false;
+    }
+    if (err == OK) {
+        err = offer_accept(&a->offer, &offer, &release, &e);
+    }
+    if (err == ERR_AGAIN) {
+        return supersede(a, &release);
+    }
+    say(a, err == OK ? "" : e.msg);
+    return false;
+}
+
+// --- how it ended -------------------------------------------------------------------------------
+
+static enum poll_answer answer_of(enum err err)
+{
+    return err == OK ? POLL_DONE : err == ERR_NETWORK ? POLL_UNREACHABLE : POLL_FAILED;
+}
+
+void agent_poll_ended(struct agent *a, const struct verb_end *end)
+{
+    const char *result = json_string_value(json_object_get(end->answer, "result"));
+    bool offered = end->error.code == OK && result != NULL && strcmp(result, "offer") == 0;
+    bool again = false;
+    if (end->error.code != OK) {
+        say(a, end->error.msg);
+    } else if (offered) {
+        again = take_offer(a, end->answer);
+    } else {
+        const char *why = json_string_value(json_object_get(end->answer, "why"));
+        say(a, why != NULL ? why : "");
+        a->seen_stamp = dir_source_stamp(a->device->config);
+    }
+    end_poll(a, answer_of(end->error.code), 0);
+    if (again) {
+        poll_schedule_trigger(&a->poll, loop_now_ms());
+    }
+    agent_turn_soon(a);
+}

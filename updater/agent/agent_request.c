@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+#include "updater/agent/denylist.h"
+
+#include <inttypes.h>
+#include <pwd.h>
+#include <string.h>
+
+struct request {
+    struct agent *agent;
+    const json_t *json;
+    const struct control_peer *peer;
+};
+
+// "alice", "uid 1000": who asked, where the request does not name somebody else.
+static const char *owner_of(const struct request *r, char *buf, size_t len)
+{
+    const char *named = json_string_value(json_object_get(r->json, "owner"));
+    const struct passwd *user = getpwuid(r->peer->uid);
+    if (named != NULL) {
+        snprintf(buf, len, "%s", named);
+    } else if (user != NULL) {
+        snprintf(buf, len, "%s", user->pw_name);
+    } else {
+        snprintf(buf, len, "uid %u", (unsigned)r->peer->uid);
+    }
+    return buf;
+}
+
+static const char *text_of(const struct request *r, const char *key)
+{
+    return json_string_value(json_object_get(r->json, key));
+}
+
+static enum err do_status(const struct request *r, json_t **ret, struct error *e)
+{
+    json_t *status = agent_status_json(r->agent);
+    *ret = status == NULL ? NULL : json_pack("{s:o}", "agent", status);
+    return *ret == NULL ? fail_memory(e) : OK;
+}
+
+static enum err do_check(const struct request *r, json_t **ret, struct error *e)
+{
+    struct agent *a = r->agent;
+    (void)ret;
+    (void)e;
+    a->by_hand = true;
+    a->again_ms = 0; // a wait before another try ends, too
+    poll_schedule_trigger(&a->poll, loop_now_ms());
+    agent_turn_soon(a);
+    return OK;
+}
+
+static enum err do_cancel(const struct request *r, json_t **ret, struct error *e)
+{
+    char owner[HOLD_OWNER_MAX + 1];
+    char why[AGENT_TEXT_SIZE];
+    (void)ret;
+    snprintf(why, sizeof why, "cancelled by %s", owner_of(r, owner, sizeof owner));
+    return agent_cancel(r->agent, why, e);
+}
+
+static enum err save_holds(struct agent *a, const struct holds *next, struct error *e)
+{
+    enum err err = holds_save(a->device->state, next, e);
+    if (err == OK) {
+        a->holds = *next;
+        a->again_ms = 0;
+        agent_drop_gate(a);
+        agent_turn_soon(a);
+    }
+    return err;
+}
+
+// "for_s" absent: until it is released. "kind":"lock": an application's, which has an end.
+static enum err do_hold(const struct request *r, json_t **ret, struct error *e)
+{
+    char owner[HOLD_OWNER_MAX + 1];
+    const struct hold_now now = agent_hold_now(r->agent);
+    const char *phases = text_of(r, "phases");
+    const char *kind = text_of(r, "kind");
+    const json_t *for_s = json_object_get(r->json, "for_s");
+    struct holds next = r->agent->holds;
+    struct hold_request request = {
+        .kind = kind != NULL && strcmp(kind, hold_kind_name(HOLD_LOCK)) == 0 ? HOLD_LOCK
+                                                                             : HOLD_OPERATOR,
+        .owner = owner_of(r, owner, sizeof owner),
+        .reason = text_of(r, "reason"),
+        .phases = GATE_ALL_PHASES,
+        .length_ms = HOLD_FOR_EVER,
+    };
+    (void)ret;
+    if (phases != NULL && !gate_phases_parse(phases, &request.phases)) {
+        return fail(e, ERR_USAGE, 0, "phases: wants all, or some of download, install, reboot");
+    }
+    json_int_t seconds = json_integer_value(for_s);
+    if (for_s != NULL && (seconds <= 0 || seconds > (json_int_t)(HOLD_MAX_MS / 1000))) {
+        return fail(e, ERR_USAGE, 0, "for_s: wants seconds from 1 to %" PRIu64, HOLD_MAX_MS / 1000);
+    }
+    request.length_ms = for_s != NULL ? (uint64_t)seconds * 1000 : HOLD_FOR_EVER;
+    enum err err = holds_set(&next, &request, &now, e);
+    return err == OK ? save_holds(r->agent, &next, e) : err;
+}
+
+static enum err do_release(const struct request *r, json_t **ret, struct error *e)
+{
+    char owner[HOLD_OWNER_MAX + 1];
+    const struct hold_now now = agent_hold_now(r->agent);
+    struct holds next = r->agent->holds;
+    (void)ret;
+    owner_of(r, owner, sizeof owner);
+    bool operator= holds_release(&next, HOLD_OPERATOR, owner, &now);
+    bool lock = holds_release(&next, HOLD_LOCK, owner, &now);
+    if (!operator&& !lock) {
+        return fail(e, ERR_NOT_NOW, 0, "%s holds nothing", owner);
+    }
+    return save_holds(r->agent, &next, e);
+}
+
+static enum err do_consent(const struct request *r, json_t **ret, struct error *e)
+{
+    struct agent *a = r->agent;
+    (void)ret;
+    if (a->offer.record.phase == OFFER_NONE || a->offer.record.phase >= OFFER_ACTIVATING) {
+        return fail(e, ERR_NOT_NOW, 0, "there is no update that waits for consent");
+    }
+    a->consented = true;
+    a->again_ms = 0;
+    agent_turn_soon(a);
+    return OK;
+}
+
+static enum err do_allow(const struct request *r, json_t **ret, struct error *e)
+{
+    size_t count = 0;
+    const char *which = text_of(r, "which");
+    if (which == NULL) {
+        return fail(e, ERR_USAGE, 0, "which: wants all, a version, or the hash of a manifest");
+    }
+    enum err err = denylist_lift(r->agent->device->state, r->agent->log, which, &count, e);
+    if (err != OK) {
+        return err;
+    }
+    *ret = json_pack("{s:I}", "allowed", (json_int_t)count);
+    return *ret == NULL ? fail_memory(e) : do_check(r, ret, e);
+}
+
+static enum err do_events(const struct request *r, json_t **ret, struct error *e)
+{
+    return do_status(r, ret, e);
+}
+
+enum err agent_request(void *agent, const char *what, const json_t *request,
+                       const struct control_peer *peer, json_t **ret_answer, struct error *e)
+{
+    static const struct {
+        const char *what;
+        enum err (*run)(const struct request *r, json_t **ret, struct error *e);
+    } requests[] = {
+        {"status", do_status}, {"check", do_check},     {"cancel", do_cancel},
+        {"hold", do_hold},     {"release", do_release}, {"consent", do_consent},
+        {"events", do_events}, {"allow", do_allow},
+    };
+    const struct request r = {agent, request, peer};
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        if (strcmp(requests[i].what, what) == 0) {
+            return requests[i].run(&r, ret_answer, e);
+        }
+    }
+    return fail(e, ERR_USAGE, 0,
+                "%.32s: wants status, check, cancel, hold, release, consent, allow or events",
+                what);
+}

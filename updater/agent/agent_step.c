@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+#include "updater/agent/denylist.h"
+#include "updater/agent/history.h"
+
+#include <string.h>
+
+enum {
+    STEPS_A_TURN = 8,               // each changes the record; there are not so many in a row
+    RETRY_FIRST_MS = 60 * 1000,     // after a step that failed
+    RETRY_DOUBLINGS = 6,            // 64 min
+    REBOOT_WAIT_MS = 5 * 60 * 1000, // until the reboot that was ordered is ordered again
+    VERDICT_WAIT_MS = 30 * 1000,    // between two looks at what `confirm` has decided
+    RECORD_WAIT_MS = 60 * 1000,     // after a record that could not be written
+};
+
+// Half to the whole of it: devices that failed together do not try again together.
+static uint64_t retry_ms(unsigned failures)
+{
+    unsigned doublings = failures < RETRY_DOUBLINGS ? failures : RETRY_DOUBLINGS;
+    uint64_t most = (uint64_t)RETRY_FIRST_MS << doublings;
+    return most / 2 + (most / 2) * agent_random() / UINT32_MAX;
+}
+
+static void wait_for_record(struct agent *a, const struct error *e)
+{
+    log_error(a->log, "%s; the agent waits until it can be written", e->msg);
+    agent_wait(a, RECORD_WAIT_MS, e->msg);
+}
+
+// --- starting a step ----------------------------------------------------------------------------
+
+static enum gate_phase phase_of(enum offer_step step)
+{
+    return step == OFFER_STEP_INSTALL    ? GATE_DOWNLOAD
+           : step == OFFER_STEP_ACTIVATE ? GATE_INSTALL
+                                         : GATE_REBOOT;
+}
+
+static enum agent_state state_of(enum offer_step step)
+{
+    return step == OFFER_STEP_INSTALL    ? AGENT_DOWNLOADING
+           : step == OFFER_STEP_ACTIVATE ? AGENT_INSTALLING
+                                         : AGENT_REBOOTING;
+}
+
+static enum err start_verb(struct agent *a, enum offer_step step, struct error *e)
+{
+    const char *const install[] = {"install", "--no-activate", "--", a->offer.record.offer.url,
+                                   NULL};
+    const char *const activate[] = {"activate", NULL};
+    // It stores nothing when the slot boots next already.
+    const char *const reboot[] = {"activate", "--reboot", NULL};
+    const char *const *words = step == OFFER_STEP_INSTALL    ? install
+                               : step == OFFER_STEP_ACTIVATE ? activate
+                                                             : reboot;
+    return verb_child_start(&a->child, &a->program, words, e);
+}
+
+// Ends the step as if the child had, so that there is one way on from a failure.
+static void end_unstarted(struct agent *a, const struct error *e)
+{
+    const struct verb_end end = {.error = *e};
+    agent_step_ended(a, &end);
+}
+
+// True: the step has begun, or waits.
+static void start_step(struct agent *a, const struct offer_todo *todo)
+{
+    struct error e;
+    if (agent_ask_gate(a, phase_of(todo->step)) != GATE_OPEN) {
+        return;
+    }
+    if (offer_begin(&a->offer, todo, &e) != OK) {
+        wait_for_record(a, &e);
+        return;
+    }
+    a->step = *todo;
+    a->job = JOB_STEP;
+    a->done_bytes = a->total_bytes = 0;
+    agent_set_state(a, state_of(todo->step), "");
+    if (start_verb(a, todo->step, &e) != OK) {
+        end_unstarted(a, &e);
+    }
+}
+
+// --- how a step ended ---------------------------------------------------------------------------
+
+// What `install --json` answers.
+static enum err read_installed(const struct agent *a, const json_t *answer, struct offer_end *end,
+                               struct error *e)
+{
+    const char *slot;
+    const char *version;
+    enum err err = json_get_string(answer, "slot", &slot, e);
+    if (err == OK) {
+        err = json_get_string(answer, "version", &version, e);
+    }
+    if (err == OK) {
+        err = json_get_u64(answer, "release_index", &end->release.release_index, e);
+    }
+    if (err == OK) {
+        err = json_get_sha256(answer, "manifest_sha256", end->release.manifest_sha256, e);
+    }
+    if (err != OK) {
+        return error_context(e, "the answer of 'install'");
+    }
+    snprintf(end->release.version, sizeof end->release.version, "%s", version);
+    end->target = SLOT_NONE;
+    for (int i = 0; i < SLOT_COUNT; i++) {
+        if (strcmp(a->device->config->slots[i].name, slot) == 0) {
+            end->target = i;
+        }
+    }
+    return end->target != SLOT_NONE ? OK : fail(e, ERR_INTERNAL, 0, "there is no slot %s", slot);
+}
+
+static void look(struct agent *a)
+{
+    struct error e;
+    struct device *d = a->device;
+    if (journal_load(d->state, &d->journal, &e) != OK) {
+        log_warn(a->log, "%s", e.msg);
+    }
+    offer_look(&a->offer, d, &a->facts);
+}
+
+// An install that was under way when it was asked has been stopped by now.
+static void cancel_as_asked(struct agent *a)
+{
+    struct error e;
+    if (a->cancel_why[0] == '\0') {
+        return;
+    }
+    if (offer_cancel(&a->offer, a->cancel_why, &e) != OK) {
+        log_warn(a->log, "%s", e.msg);
+    }
+    a->cancel_why[0] = '\0';
+    a->again_ms = 0;
+    a->failures = 0;
+}
+
+void agent_step_ended(struct agent *a, const struct verb_end *verb)
+{
+    struct error e = verb->error;
+    struct offer_end end = {.err = e.code, .reason = e.msg};
+    enum offer_step step = a->step.step;
+    if (end.err == OK && step == OFFER_STEP_INSTALL) {
+        end.err = read_installed(a, verb->answer, &end, &e);
+    }
+    if (end.err != OK) {
+        log_warn(a->log, "%s: %s", offer_step_name(step), e.msg);
+        a->failures++;
+        agent_wait(a, retry_ms(a->failures), e.msg);
+    } else {
+        a->failures = 0;
+        if (step == OFFER_STEP_REBOOT) {
+            agent_wait(a, REBOOT_WAIT_MS, "the reboot is under way");
+        }
+    }
+    look(a);
+    if (offer_ended(&a->offer, step, &end, &a->facts, &e) != OK) {
+        wait_for_record(a, &e);
+    }
+    if (a->offer.record.phase == OFFER_DONE) {
+        a->failed_by = end.err;
+        a->again_ms = 0;
+    }
+    cancel_as_asked(a);
+    agent_turn_soon(a);
+}
+
+// --- the end of an offer ------------------------------------------------------------------------
+
+// By the journal the slot has the release of the offer, and it was no good.
+static bool was_rejected(const struct agent *a)
+{
+    const struct offer_record *r = &a->offer.record;
+    const struct journal *j = &a->device->journal;
+    return r->target != SLOT_NONE && j->slots[r->target].content == CONTENT_REJECTED &&
+           memcmp(j->slots[r->target].release.manifest_sha256, r->release.manifest_sha256,
+                  SHA256_SIZE) == 0;
+}
+
+static enum err deny(struct agent *a, struct error *e)
+{
+    const struct offer_record *r = &a->offer.record;
+    CLEANUP(cleanup_free) struct denylist *list = NULL;
+    enum failure_cause cause = a->failed_by != OK ? FAILURE_OF_INSTALL
+                               : was_rejected(a)  ? FAILURE_OF_TRIAL
+                                                  : FAILURE_BY_HAND;
+    if (!r->release_known || !denylist_blames_release(r->outcome, cause, a->failed_by)) {
+        return OK;
+    }
+    enum err err = denylist_load(a->device->state, a->log, &list, e);
+    if (err == OK) {
+        denylist_add(list, &r->release, r->reason, r->decided_s);
+        err = denylist_save(a->device->state, list, e);
+    }
+    return err;
+}
+
+// What cannot be kept is said, and does not keep the source from being told.
+static void remember(struct agent *a)
+{
+    struct error e;
+    struct history_entry entry;
+    history_entry_of(&a->offer.record, 0, &entry);
+    if (history_add(a->device->state, &entry, a->log, &e) != OK) {
+        log_warn(a->log, "history: %s", e.msg);
+    }
+    if (deny(a, &e) != OK) {
+        log_warn(a->log, "the list of what failed here: %s", e.msg);
+    }
+    a->failed_by = OK;
+}
+
+// The report comes last: what it says is kept before anybody was told.
+static void report(struct agent *a)
+{
+    struct error e = {.code = OK};
+    agent_set_state(a, AGENT_REPORTING, "");
+    remember(a);
+    agent_tell_report(a, false);
+    enum err err = a->source->report(a->device->config, &a->offer.record, &e);
+    const struct offer_end end = {.err = err, .reason = e.msg};
+    if (err != OK) {
+        log_warn(a->log, "the report on offer %.16s is not delivered yet: %s",
+                 a->offer.record.offer.id, e.msg);
+        a->failures++;
+        agent_wait(a, retry_ms(a->failures), e.msg);
+    } else {
+        a->failures = 0;
+        agent_tell_report(a, true);
+    }
+    if (offer_ended(&a->offer, OFFER_STEP_REPORT, &end, &a->facts, &e) != OK) {
+        wait_for_record(a, &e);
+    }
+}
+
+// --- going on -----------------------------------------------------------------------------------
+
+static bool is_waiting(const struct agent *a)
+{
+    return a->again_ms > loop_now_ms();
+}
+
+// True: there may be more to do at once.
+static bool take_step(struct agent *a, const struct offer_todo *todo)
+{
+    struct error e;
+    switch (todo->step) {
+    case OFFER_STEP_NOTHING:
+        agent_set_state(a, AGENT_IDLE, "");
+        return false;
+    case OFFER_STEP_WAIT_VERDICT:
+        agent_set_state(a, AGENT_TRIAL, todo->reason);
+        agent_wait(a, VERDICT_WAIT_MS, "");
+        return false;
+    case OFFER_STEP_DECIDE:
+    case OFFER_STEP_FORGET:
+        if (offer_begin(&a->offer, todo, &e) != OK) {
+            wait_for_record(a, &e);
+            return false;
+        }
+        a->failures = 0;
+        return true;
+    case OFFER_STEP_REPORT:
+        report(a);
+        return a->again_ms == 0;
+    case OFFER_STEP_INSTALL:
+    case OFFER_STEP_ACTIVATE:
+    case OFFER_STEP_REBOOT:
+        start_step(a, todo);
+        return false;
+    }
+    return false;
+}
+
+void agent_go_on(struct agent *a)
+{
+    struct offer_todo todo;
+    if (is_waiting(a)) {
+        return;
+    }
+    a->again_ms = 0;
+    for (unsigned i = 0; i < STEPS_A_TURN; i++) {
+        look(a);
+        offer_next(&a->offer, &a->facts, &todo);
+        if (!take_step(a, &todo)) {
+            return;
+        }
+    }
+}
+
+enum err agent_cancel(struct agent *a, const char *reason, struct error *e)
+{
+    bool installs = verb_child_runs(&a->child) && a->job == JOB_STEP;
+    if (installs && a->step.step == OFFER_STEP_INSTALL) {
+        snprintf(a->cancel_why, sizeof a->cancel_why, "%s", reason);
+        verb_child_stop(&a->child);
+        return OK;
+    }
+    enum err err = installs ? fail(e, ERR_NOT_NOW, 0, "the flip is under way: it is too late")
+                            : offer_cancel(&a->offer, reason, e);
+    if (err == OK) {
+        agent_drop_gate(a);
+        a->again_ms = 0;
+        a->failures = 0;
+        agent_turn_soon(a);
+    }
+    return err;
+}

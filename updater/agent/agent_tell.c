@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+#include "base/version.h"
+#include "updater/agent/denylist.h"
+#include "updater/agent/history.h"
+#include "updater/agent/metrics.h"
+#include "updater/json_text.h"
+
+#include <string.h>
+
+// --- events -------------------------------------------------------------------------------------
+
+static struct agent_event event_of(const struct agent *a, enum event_kind kind)
+{
+    const struct offer_record *r = &a->offer.record;
+    bool synchronised;
+    return (struct agent_event){
+        .kind = kind,
+        .time_s = a->device->clock->ops->wall_s(a->device->clock, &synchronised),
+        .state = agent_state_name(a->state),
+        .source = r->offer.source,
+        .offer = r->offer.id,
+        .version = r->release_known ? r->release.version : "",
+        .release_index = r->release_known ? r->release.release_index : 0,
+        .outcome = r->outcome,
+        .failed_checks = r->failed_checks,
+    };
+}
+
+static void watch_hook(struct agent *a);
+
+static void on_hook_ended(void *ctx, int status)
+{
+    struct agent *a = ctx;
+    (void)hooks_child_ended(&a->hooks, a->hook_child.pid, status, loop_now_ms());
+    watch_hook(a);
+}
+
+static void on_hook_due(void *ctx)
+{
+    struct agent *a = ctx;
+    hooks_overdue(&a->hooks, loop_now_ms());
+}
+
+static void watch_hook(struct agent *a)
+{
+    loop_unwatch_child(&a->loop, &a->hook_child);
+    loop_clear_deadline(&a->loop, &a->hook_due);
+    if (a->hooks.pid != 0) {
+        a->hook_child = (struct loop_child){.pid = a->hooks.pid, .call = on_hook_ended, .ctx = a};
+        a->hook_due = (struct loop_deadline){.call = on_hook_due, .ctx = a};
+        loop_watch_child(&a->loop, &a->hook_child);
+        loop_set_deadline(&a->loop, &a->hook_due, hooks_deadline_ms(&a->hooks));
+    }
+}
+
+// To all who listen. A progress is for the control socket only.
+static void tell(struct agent *a, const struct agent_event *ev)
+{
+    if (control_has_listeners(&a->control)) {
+        CLEANUP(cleanup_json) json_t *json = event_json(ev);
+        if (json != NULL) {
+            control_event(&a->control, json);
+        }
+    }
+    if (ev->kind == EVENT_PROGRESS) {
+        return;
+    }
+    char sentence[AGENT_TEXT_SIZE];
+    if (!journald_send(&a->journald, ev)) {
+        log_info(a->log, "%s", event_sentence(ev, sentence, sizeof sentence));
+    }
+    pid_t before = a->hooks.pid;
+    hooks_post(&a->hooks, ev, loop_now_ms());
+    if (a->hooks.pid != before) {
+        watch_hook(a);
+    }
+}
+
+void agent_set_state(struct agent *a, enum agent_state state, const char *waits_for)
+{
+    if (a->state == state && strncmp(a->waits_for, waits_for, AGENT_TEXT_SIZE - 1) == 0) {
+        return;
+    }
+    // A poll that has nothing is not worth a line.
+    bool quiet = state == AGENT_POLLING || (state == AGENT_IDLE && a->state == AGENT_POLLING);
+    a->state = state;
+    snprintf(a->waits_for, sizeof a->waits_for, "%s", waits_for);
+    if (quiet) {
+        return;
+    }
+    struct agent_event ev = event_of(a, EVENT_STATE);
+    ev.reason = a->waits_for;
+    tell(a, &ev);
+    agent_write_metrics(a);
+}
+
+void agent_tell_progress(struct agent *a, uint64_t done_bytes, uint64_t total_bytes)
+{
+    a->done_bytes = done_bytes;
+    a->total_bytes = total_bytes;
+    if (control_has_listeners(&a->control)) {
+        struct agent_event ev = event_of(a, EVENT_PROGRESS);
+        ev.done_bytes = done_bytes;
+        ev.total_bytes = total_bytes;
+        tell(a, &ev);
+    }
+}
+
+void agent_tell_report(struct agent *a, bool acknowledged)
+{
+    struct agent_event ev = event_of(a, EVENT_REPORT);
+    ev.reason = a->offer.record.reason;
+    ev.acknowledged = acknowledged;
+    tell(a, &ev);
+}
+
+// --- status -------------------------------------------------------------------------------------
+
+static json_t *offer_json(const struct offer_record *r)
+{
+    if (r->phase == OFFER_NONE) {
+        return json_null();
+    }
+    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:i}", "source",
+                     json_text(r->offer.source), "id", json_text(r->offer.id), "version",
+                     r->release_known ? json_text(r->release.version) : json_null(), "phase",
+                     offer_phase_name(r->phase), "outcome", offer_outcome_name(r->outcome),
+                     "reason", json_text(r->reason), "failed_checks", json_text(r->failed_checks),
+                     "tries", (int)r->tries);
+}
+
+static json_t *poll_json(const struct agent *a)
+{
+    uint64_t now = loop_now_ms();
+    uint64_t next = poll_schedule_next_ms(&a->poll);
+    json_t *in_s = next == UINT64_MAX
+                       ? json_null()
+                       : json_integer((json_int_t)(next > now ? (next - now) / 1000 : 0));
+    return json_pack("{s:s, s:o, s:i, s:I, s:I, s:I, s:o}", "answer",
+                     poll_answer_name(a->poll.last), "next_in_s", in_s, "failures_in_a_row",
+                     (int)a->poll.failures, "last_s", (json_int_t)a->last_poll_s, "polls",
+                     (json_int_t)a->polls, "failed", (json_int_t)a->poll_failures, "says",
+                     json_text(a->poll_says));
+}
+
+static json_t *holds_json(const struct agent *a)
+{
+    const struct hold_now now = agent_hold_now(a);
+    json_t *all = json_array();
+    for (size_t i = 0; all != NULL && i < a->holds.count; i++) {
+        const struct hold *h = &a->holds.all[i];
+        char text[HOLD_SENTENCE_SIZE];
+        char phases[GATE_PHASES_TEXT_SIZE];
+        uint64_t left = hold_left_ms(h, &now);
+        if (left == 0) {
+            continue;
+        }
+        json_t *one =
+            json_pack("{s:s, s:o, s:o, s:s, s:o, s:o}", "kind", hold_kind_name(h->kind), "owner",
+                      json_text(h->owner), "reason", json_text(h->reason), "phases",
+                      gate_phases_text(h->phases, phases, sizeof phases), "left_s",
+                      left == HOLD_FOR_EVER ? json_null() : json_integer((json_int_t)(left / 1000)),
+                      "sentence", json_text(hold_sentence(h, &now, text, sizeof text)));
+        if (json_array_append_new(all, one) != 0) {
+            json_decref(all);
+            return NULL;
+        }
+    }
+    return all;
+}
+
+json_t *agent_status_json(const struct agent *a)
+{
+    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "schema", EVENTS_SCHEMA,
+                     "state", agent_state_name(a->state), "waits_for", json_text(a->waits_for),
+                     "offer", offer_json(&a->offer.record), "poll", poll_json(a), "holds",
+                     holds_json(a), "done_bytes", (json_int_t)a->done_bytes, "total_bytes",
+                     (json_int_t)a->total_bytes, "wakeups", (json_int_t)a->loop.wakeups);
+}
+
+// --- metrics ------------------------------------------------------------------------------------
+
+static void count_updates(const struct agent *a, struct metrics *m)
+{
+    struct error ignored;
+    CLEANUP(cleanup_free) struct history *history = NULL;
+    if (history_load(a->device->state, a->log, &history, &ignored) != OK) {
+        return;
+    }
+    for (size_t i = 0; i < history->count; i++) {
+        const struct history_entry *entry = &history->entries[i];
+        m->updates[entry->outcome]++;
+        m->last_update_s = entry->decided_s;
+        m->last_update_ok = entry->outcome == OFFER_SUCCESS;
+    }
+}
+
+static uint64_t count_denied(const struct agent *a)
+{
+    struct error ignored;
+    CLEANUP(cleanup_free) struct denylist *list = NULL;
+    return denylist_load(a->device->state, a->log, &list, &ignored) == OK ? list->count : 0;
+}
+
+void agent_write_metrics(struct agent *a)
+{
+    static const char *const states[AGENT_STATES] = {
+        "idle",       "polling",   "waiting", "downloading",
+        "installing", "rebooting", "trial",   "reporting",
+    };
+    struct error e;
+    const struct device *d = a->device;
+    const struct release_id *runs = &d->journal.slots[d->running].release;
+    if (d->config->agent.metrics == NULL) {
+        return;
+    }
+    struct metrics m = {
+        .program_version = vv_version,
+        .version = runs->version,
+        .slot = d->config->slots[d->running].name,
+        .release_index = runs->release_index,
+        .states = states,
+        .state_count = AGENT_STATES,
+        .state = a->state,
+        .trial = a->facts.boot_known && a->facts.boot.trial == d->running,
+        .held = a->holds.count > 0,
+        .denied_releases = count_denied(a),
+        .last_poll_s = a->last_poll_s,
+        .last_poll_ok = a->poll.last == POLL_DONE,
+        .polls = a->polls,
+        .poll_failures = a->poll_failures,
+    };
+    count_updates(a, &m);
+    if (metrics_write(d->config->agent.metrics, &m, &e) != OK) {
+        log_warn(a->log, "metrics: %s", e.msg);
+    }
+}

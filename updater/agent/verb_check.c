@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/ask.h"
+#include "updater/agent/fleet_source.h"
+#include "updater/agent/verbs.h"
+
+#include "updater/json_text.h"
+
+#include <inttypes.h>
+
+static enum err print_json(const struct fleet_answer *answer, FILE *out, struct error *e)
+{
+    char hex[SHA256_HEX_SIZE];
+    hex_encode(answer->release.manifest_sha256, SHA256_SIZE, hex);
+    CLEANUP(cleanup_json)
+    json_t *root =
+        answer->offered
+            ? json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:s}", "result", "offer", "source",
+                        json_text(answer->offer.source), "offer", json_text(answer->offer.id),
+                        "url", json_text(answer->offer.url), "version",
+                        json_text(answer->release.version), "release_index",
+                        (json_int_t)answer->release.release_index, "manifest_sha256", hex)
+            : json_pack("{s:s, s:o}", "result", "nothing", "why", json_text(answer->why.msg));
+    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_print(root, JSON_COMPACT);
+    if (text == NULL) {
+        return fail_memory(e);
+    }
+    fprintf(out, "%s\n", text);
+    return OK;
+}
+
+static void print_text(const struct fleet_answer *answer, FILE *out)
+{
+    if (answer->offered) {
+        fprintf(out, "%s (release %" PRIu64 ") is offered by %s.\n", answer->release.version,
+                answer->release.release_index, answer->offer.source);
+    } else {
+        fprintf(out, "Nothing is offered: %s.\n", answer->why.msg);
+    }
+}
+
+// Asks the source in this process, and leaves it at that.
+static enum err ask_source(struct app *a, const struct parsed *args, struct error *e)
+{
+    CLEANUP(cleanup_device) struct device *d = NULL;
+    const struct fleet_source *source = NULL;
+    struct fleet_answer answer;
+    enum err err = app_open_device(a, args, DEVICE_LOOK, &d, e);
+    if (err == OK) {
+        err = fleet_source_of(d->config, &source, e);
+    }
+    if (err == OK) {
+        err = device_load_trust(d, e);
+    }
+    if (err == OK) {
+        err = source->poll(d, &answer, e);
+    }
+    if (err == OK && app_json(args)) {
+        return print_json(&answer, a->out, e);
+    }
+    if (err == OK) {
+        print_text(&answer, a->out);
+    }
+    return err;
+}
+
+enum err verb_check(void *app, const struct parsed *args, struct error *e)
+{
+    struct app *a = app;
+    if (parsed_option(args, "dry-run") != NULL) {
+        return ask_source(a, args, e);
+    }
+    CLEANUP(cleanup_json) json_t *request = json_pack("{s:s}", "do", "check");
+    return agent_ask(a, args, request, "The agent asks its source now.", e);
+}
