@@ -64,9 +64,10 @@ def includes(problems):
     """Arrows between rooms point one way."""
     for room, allowed in MAY_INCLUDE.items():
         for path in sorted((ROOT / room).glob("*.[ch]")):
+            may = allowed | {"updater/agent"} if str(path).endswith("updater/main.c") else allowed
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 found = re.match(r'#include "([^"]+)"', line)
-                if found and str(pathlib.Path(found.group(1)).parent) not in allowed:
+                if found and str(pathlib.Path(found.group(1)).parent) not in may:
                     problems.append(f"{path.relative_to(ROOT)}:{number}: {room} must not include "
                                     f"{found.group(1)}")
 

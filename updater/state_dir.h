@@ -65,8 +65,8 @@ DEFINE_CLEANUP(state_store, struct state_store *, state_close)
 
 // The directory must exist (ERR_CONFIG otherwise).
 MUST_CHECK enum err state_dir_open(const char *path, struct state_store **ret, struct error *e);
-// A directory with files for other programs, which everybody may read: no state, and no lock. `what`
-// names it in an error: "metrics: directory".
+// A directory with files for other programs, which everybody may read: no state, and no lock.
+// `what` names it in an error: "metrics: directory".
 MUST_CHECK enum err state_dir_open_public(const char *path, const char *what,
                                           struct state_store **ret, struct error *e);
 

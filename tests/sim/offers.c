@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { STEP_OFFER = 13, TURNS_MAX = 40, BOOTS_MAX = 10 * SIM_ATTEMPTS };
+enum { TURNS_MAX = 40, BOOTS_MAX = 10 * SIM_ATTEMPTS };
 
 // --- the seams -----------------------------------------------------------------------------------
 
@@ -117,8 +117,8 @@ static uint64_t content_of(const struct offer_record *r)
     return mix_text(hash, times);
 }
 
-// By what runs, which nobody has to tell, and by both places that know more. `now`: it has just been
-// decided; later the journal may have been lost.
+// By what runs, which nobody has to tell, and by both places that know more. `now`: it has just
+// been decided; later the journal may have been lost.
 static void check_truth(struct world *w, const struct sim_offer *offer, enum offer_outcome outcome,
                         bool now)
 {
@@ -367,7 +367,7 @@ bool offers_come_to_rest(struct world *w, const struct life *l)
     return false;
 }
 
-// --- I11, at the end ------------------------------------------------------------------------------
+// --- I11, at the end -----------------------------------------------------------------------------
 
 void check_step_recorded(struct world *w, enum offer_step step, const struct offer_record *r)
 {

@@ -88,10 +88,10 @@ static enum err read_offer(const json_t *answer, struct offer *offer, struct rel
         strlen(url) >= sizeof offer->url || strlen(version) >= sizeof release->version) {
         return err != OK ? err : fail(e, ERR_FORMAT, 0, "the answer of 'check' is too long");
     }
-    strcpy(offer->source, source);
-    strcpy(offer->id, id);
-    strcpy(offer->url, url);
-    strcpy(release->version, version);
+    snprintf(offer->source, sizeof offer->source, "%s", source);
+    snprintf(offer->id, sizeof offer->id, "%s", id);
+    snprintf(offer->url, sizeof offer->url, "%s", url);
+    snprintf(release->version, sizeof release->version, "%s", version);
     return OK;
 }
 

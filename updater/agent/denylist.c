@@ -98,9 +98,10 @@ enum err denylist_lift(struct state_store *s, struct log *log, const char *which
 {
     CLEANUP(cleanup_free) struct denylist *list = NULL;
     enum err err = denylist_load(s, log, &list, e);
-    if (err == OK) {
-        err = denylist_allow(list, which, ret_count, e);
+    if (list == NULL) {
+        return err;
     }
+    err = denylist_allow(list, which, ret_count, e);
     return err == OK ? denylist_save(s, list, e) : err;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Releases that failed here and are not taken again by themselves: a source that offers one again is
-// told so at once, without a byte fetched.
+// Releases that failed here and are not taken again by themselves: a source that offers one again
+// is told so.
 //
 //   {"schema":1,"denied":[{"manifest","version","release_index","reason","time_s","count"}, ...]}
 //
@@ -8,10 +8,10 @@
 //
 // Invariants
 // 1. A release is its manifest: one that was built anew under the same version is another one.
-// 2. Only what is the fault of the release gets here (denylist_blames_release()). What the network,
-//    the device or a person did would be no other with another release.
-// 3. DENYLIST_MAX at most, the newest last; the oldest gives way. One that fails again is the newest
-//    again, and counted.
+// 2. Only what is the fault of the release gets here (denylist_blames_release()). What the
+//    network, the device or a person did would be no other with another release.
+// 3. DENYLIST_MAX at most, the newest last; the oldest gives way. One that fails again is the
+//    newest again, and counted.
 // 4. A damaged record, or one of a schema that this program does not know, is an empty list and one
 //    line in the log: a release that fails again is denied again.
 // 5. An install by hand does not ask: the list is for what starts by itself.

@@ -109,9 +109,8 @@ static void take_if_best(struct device *d, const char *url, const char *name,
         .device_id = d->config->device_id,
     };
     struct release_id release = release_id_of(image);
-    if (policy_check_device(image->manifest, &facts, &e) != OK) {
-        note(answer, name, &e);
-    } else if (!is_wanted(d, image->manifest, &e)) {
+    if (policy_check_device(image->manifest, &facts, &e) != OK ||
+        !is_wanted(d, image->manifest, &e)) {
         note(answer, name, &e);
     } else if (strlen(url) > OFFER_URL_MAX) {
         (void)fail(&e, ERR_CONFIG, 0, "the name is too long");
@@ -119,9 +118,9 @@ static void take_if_best(struct device *d, const char *url, const char *name,
     } else if (!answer->offered || release.release_index > answer->release.release_index) {
         answer->offered = true;
         answer->release = release;
-        strcpy(answer->offer.source, dir_source.name);
+        snprintf(answer->offer.source, sizeof answer->offer.source, "%s", dir_source.name);
         hex_encode(release.manifest_sha256, SHA256_SIZE, answer->offer.id);
-        strcpy(answer->offer.url, url);
+        snprintf(answer->offer.url, sizeof answer->offer.url, "%s", url);
     }
 }
 
@@ -222,9 +221,11 @@ uint64_t dir_source_stamp(const struct config *config)
     }
     for (size_t i = 0; i < images.count; i++) {
         char path[OFFER_URL_MAX + 300];
-        struct stat st = {.st_size = -1};
+        struct stat st;
         snprintf(path, sizeof path, "%s/%s", dir, images.names[i]);
-        (void)stat(path, &st);
+        if (stat(path, &st) != 0) {
+            memset(&st, 0, sizeof st);
+        }
         const int64_t facts[] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
                                  (int64_t)st.st_ino};
         stamp = mix(stamp, images.names[i], strlen(images.names[i]) + 1);

@@ -153,7 +153,7 @@ enum err history_add(struct state_store *s, const struct history_entry *entry, s
 {
     CLEANUP(cleanup_free) struct history *h = NULL;
     enum err err = history_load(s, log, &h, e);
-    if (err != OK || has(h, entry)) {
+    if (h == NULL || has(h, entry)) {
         return err;
     }
     if (h->count == HISTORY_MAX) {

@@ -10,9 +10,9 @@
 // 2. One hook process at a time, in the order of the events. HOOKS_QUEUE_MAX events wait at most;
 //    beyond that the oldest that is not final is dropped, and counted. So the last word on an offer
 //    is told, if ever HOOKS_QUEUE_MAX offers were not decided while one hook ran.
-// 3. After HOOKS_TIME_MAX_MS its whole process group is killed, and what a hook leaves behind in its
-//    group when it ends, too. One that cannot be ended even so (it waits for a dead disk) is not
-//    waited for and no second one is started beside it.
+// 3. After HOOKS_TIME_MAX_MS its whole process group is killed, and what a hook leaves behind in
+//    its group when it ends, too. One that cannot be ended even so (it waits for a dead disk) is
+//    not waited for and no second one is started beside it.
 // 4. A hook has none of the agent's files, the default signals, and nothing of what systemd tells a
 //    service about itself (NOTIFY_SOCKET, WATCHDOG_*, LISTEN_*).
 // 5. Nothing that a server chose is part of the command: it is in the environment only.
@@ -51,8 +51,8 @@ void hooks_close(struct hooks *h);
 // Starts the hook for this event or lets it wait. Events of other kinds than state and report are
 // none of its business.
 void hooks_post(struct hooks *h, const struct agent_event *ev, uint64_t now_ms);
-// A child of the agent ended and was waited for, just now. False: it was not the hook. Else the next
-// one is started, if any waits; look at `pid` again.
+// A child of the agent ended and was waited for, just now. False: it was not the hook. Else the
+// next one is started, if any waits; look at `pid` again.
 bool hooks_child_ended(struct hooks *h, pid_t pid, int status, uint64_t now_ms);
 // When to call hooks_overdue(); UINT64_MAX: no need.
 uint64_t hooks_deadline_ms(const struct hooks *h);

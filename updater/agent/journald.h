@@ -2,10 +2,10 @@
 // Events for the system journal, with fields that can be asked for:
 // `journalctl VV_VERSION=2.0`, `journalctl MESSAGE_ID=6f112442e4b24019bcba9a998a77066e`.
 //
-// By systemd's "Native Journal Protocol" (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/): one datagram
-// an entry, lines of FIELD=VALUE. Fields: MESSAGE (the sentence), MESSAGE_ID (of states and of
-// reports), PRIORITY, SYSLOG_IDENTIFIER, and the variables of events.h that are not empty. No value
-// has an end of line in it, so the form of the protocol for those is not needed.
+// By systemd's "Native Journal Protocol" (https://systemd.io/JOURNAL_NATIVE_PROTOCOL/): one
+// datagram an entry, lines of FIELD=VALUE. Fields: MESSAGE (the sentence), MESSAGE_ID (of states
+// and of reports), PRIORITY, SYSLOG_IDENTIFIER, and the variables of events.h that are not empty.
+// No value has an end of line in it, so the form of the protocol for those is not needed.
 //
 // Invariants
 // 1. Nobody waits for the journal: what it does not take at once is told to the caller, who has

@@ -4,8 +4,8 @@
 // node_exporter reads from files named *.prom.
 //
 // Invariants
-// 1. metrics_text() is pure, its text is valid whatever the strings are, and has the same metrics in
-//    the same order each time.
+// 1. metrics_text() is pure, its text is valid whatever the strings are, and has the same metrics
+//    in the same order each time.
 // 2. The file is replaced as a whole, and only when it would change. Each time a poll ends it does:
 //    it belongs on a file system in memory, such as below /run.
 // 3. Counters count since the agent started: Prometheus knows what a restart looks like.

@@ -211,8 +211,8 @@ enum err offer_begin(struct offer_run *o, const struct offer_todo *todo, struct 
 // As long as its release is not known, nobody can say that it does not run.
 static bool is_tried_again(const struct offer_record *r, enum err err)
 {
-    bool blind = !r->release_known && (err == ERR_IO || err == ERR_INTERNAL);
-    return (err == ERR_NETWORK || blind) && r->tries + 1 < OFFER_TRIES_MAX;
+    unsigned limit = err == ERR_NETWORK ? OFFER_TRIES_MAX : r->release_known ? 0 : OFFER_BLIND_MAX;
+    return r->tries + 1 < limit;
 }
 
 static enum err install_failed(struct offer_run *o, struct offer_record *next,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An offer from its acceptance to the acknowledged report, for whoever does the work: the agent with
-// child processes in its event loop, the crash sweep one step after the other.
+// An offer from its acceptance to the acknowledged report, for whoever does the work: the agent
+// with child processes in its event loop, the crash sweep one step after the other.
 //
 //   offer_open
 //   again and again: offer_look, offer_next; unless there is nothing to do but to wait:
@@ -24,9 +24,10 @@
 
 #include "updater/agent/offer_step.h"
 
-// Installs of one offer that fail because of the network, or by the device itself before it knows
-// of which release, are tried so often.
-enum { OFFER_TRIES_MAX = 10 };
+// Installs of one offer are tried so often while it is the network that fails; and while it is not
+// even known of which release the image is (a head that was damaged on its way, a file that is
+// still being copied, a full disk), because nobody could say then that it does not run already.
+enum { OFFER_TRIES_MAX = 10, OFFER_BLIND_MAX = 3 };
 
 struct offer_run {
     struct state_store *state; // borrowed

@@ -12,8 +12,8 @@
 //              |   not on record, or R was given up           |
 //   any        | R has it, confirmed                          | decide: success
 //   any        | R has it, rejected, and nothing else boots   | decide: failure
-//   any        | R has it, and was never tried: the           | install (into T, with a trial); then
-//              |   environment was lost                       |   as if R had another release
+//   any        | R has it, and was never tried: the           | install (into T, with a trial),
+//              |   environment was lost                       |   then as if R had another release
 //   accepted   | T pending, and has it                        | reboot
 //              | some other trial, or its end not on record   | wait
 //              | anything else                                | install
@@ -54,8 +54,8 @@ struct offer_facts {
     struct boot_state boot;
     bool pending; // T is on trial, boots next and was never started: trial_is_pending()
     char boot_id[BOOT_ID_SIZE];
-    // Of the health checks that were asked last, those that failed a trial, and the reason they were
-    // told to be: the journal has the same one if it was this trial.
+    // Of the health checks that were asked last, those that failed a trial, and the reason they
+    // were told to be: the journal has the same one if it was this trial.
     char failed_checks[OFFER_CHECKS_SIZE];
     char checked_reason[OFFER_REASON_SIZE];
 };

@@ -188,7 +188,7 @@ static noreturn void be_child(const struct verb_child *c, const struct verb_prog
         argv[count++] = "-c";
         argv[count++] = program->config;
     }
-    for (size_t i = 0; words[i] != NULL && i < VERB_CHILD_WORDS; i++) {
+    for (size_t i = 0; i < VERB_CHILD_WORDS && words[i] != NULL; i++) {
         argv[count++] = words[i];
     }
     loop_restore_signals(c->loop);

@@ -33,7 +33,7 @@ static struct metrics sample(void)
     };
 }
 
-// --- a reader of the format, by its specification -------------------------------------------------
+// --- a reader of the format, by its specification ------------------------------------------------
 
 enum { SAMPLES_MAX = 64, NAME_SIZE = 128 };
 

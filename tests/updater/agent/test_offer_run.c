@@ -277,7 +277,8 @@ static void a_report_is_the_same_until_it_is_acknowledged(void **state)
     struct scene *s = *state;
     struct error e;
     accept_first(s);
-    const struct offer_end lost = {.err = ERR_TRUST, .reason = "nobody signed it"};
+    const struct offer_end lost = {
+        .err = ERR_TRUST, .reason = "nobody signed it", .release = {.version = "9.0"}};
     end(s, OFFER_STEP_INSTALL, &lost);
     struct offer_record before = stored(s);
     assert_int_equal(before.outcome, OFFER_FAILURE);
@@ -341,12 +342,23 @@ static void an_install_is_tried_again_while_it_is_the_network(void **state)
 static void an_install_that_knows_no_release_yet_is_no_failure_at_once(void **state)
 {
     struct scene *s = *state;
-    struct offer_end full = {.err = ERR_IO, .reason = "no room"};
+    struct error e;
+    struct offer_end bad = {.err = ERR_TRUST, .reason = "the signature"};
     accept_first(s);
-    end(s, OFFER_STEP_INSTALL, &full);
-    expect_phase(s, OFFER_ACCEPTED);
-    full.release = (struct release_id){.version = "9.0"};
-    end(s, OFFER_STEP_INSTALL, &full);
+    for (unsigned i = 1; i < OFFER_BLIND_MAX; i++) {
+        end(s, OFFER_STEP_INSTALL, &bad);
+        expect_phase(s, OFFER_ACCEPTED);
+        assert_int_equal(stored(s).tries, i);
+    }
+    end(s, OFFER_STEP_INSTALL, &bad);
+    expect_phase(s, OFFER_DONE);
+    assert_string_equal(stored(s).reason, "the signature");
+    assert_false(stored(s).release_known);
+    state_mem_forget(&s->trial->bench->state, "offer");
+    reopen(s, "one");
+    assert_ok(offer_accept(&s->run, &first, NULL, &e));
+    bad.release = (struct release_id){.version = "9.0"};
+    end(s, OFFER_STEP_INSTALL, &bad);
     expect_phase(s, OFFER_DONE);
     assert_string_equal(stored(s).release.version, "9.0");
 }
