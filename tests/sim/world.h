@@ -20,7 +20,7 @@
 
 enum { SIM_SYNC_BYTES = 4096, SIM_DELTAS_WORTH = 1024, SIM_ATTEMPTS = 3 };
 enum { SIM_DISKS = SLOT_COUNT * SIM_PARTITIONS + 1 };
-enum { STEPS = 13 };
+enum { STEP_OFFER = 13, STEPS = STEP_OFFER };
 
 // What is true of the device, whatever it has on record.
 struct truth {
