@@ -4,8 +4,8 @@
 #include "base/openssl.h"
 
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <string.h>
+#include <sys/random.h>
 
 struct fingerprinter {
     struct fingerprint_key key;
@@ -15,8 +15,9 @@ struct fingerprinter {
 
 enum err fingerprint_key_make(struct fingerprint_key *ret, struct error *e)
 {
-    if (RAND_priv_bytes(ret->bytes, sizeof ret->bytes) != 1) {
-        return fail_openssl(e, "poly1305: make a key");
+    // OpenSSL's own generator is 100 KiB that nobody else here needs.
+    if (getrandom(ret->bytes, sizeof ret->bytes, 0) != sizeof ret->bytes) {
+        return fail(e, ERR_INTERNAL, errno, "poly1305: make a key");
     }
     return OK;
 }

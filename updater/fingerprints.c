@@ -2,8 +2,7 @@
 #include "updater/fingerprints.h"
 
 struct kept {
-    bool known;
-    uint32_t index;
+    uint32_t number; // index of the chunk and 1; 0: none
     struct fingerprint print;
 };
 
@@ -32,19 +31,19 @@ void fingerprints_free(struct fingerprints *f)
 void fingerprints_clear(struct fingerprints *f)
 {
     for (uint32_t i = 0; i < f->room; i++) {
-        f->kept[i].known = false;
+        f->kept[i].number = 0;
     }
 }
 
 void fingerprints_keep(struct fingerprints *f, uint32_t index, const struct fingerprint *print)
 {
-    f->kept[index % f->room] = (struct kept){true, index, *print};
+    f->kept[index % f->room] = (struct kept){index + 1, *print};
 }
 
 bool fingerprints_find(const struct fingerprints *f, uint32_t index, struct fingerprint *ret)
 {
     const struct kept *k = &f->kept[index % f->room];
-    if (!k->known || k->index != index) {
+    if (k->number != index + 1) {
         return false;
     }
     *ret = k->print;

@@ -12,8 +12,8 @@
 
 #include <stdint.h>
 
-// What is read back later than this was far behind: 64K chunks of 256 MiB.
-enum { FINGERPRINTS_KEPT = 4096 };
+// What is read back later than this was far behind: 64K chunks of 64 MiB.
+enum { FINGERPRINTS_KEPT = 1024 };
 
 struct fingerprints;
 

@@ -35,7 +35,7 @@ LIMITS_MIB = {
     "sparse, 1 GiB": {"resident": (14, 14.75, 15, 15.25), "anonymous": (4.5, 5.25, 5.5, 5.75)},
     "sparse, 4 GiB": {"resident": (17, 17.75, 18, 18.25), "anonymous": (8, 8.5, 8.75, 9)},
     "sparse, 16 GiB": {"resident": (17, 17.75, 18, 18.25), "anonymous": (8, 8.5, 8.75, 9)},
-    "squashfs, 1 GiB": {"resident": (14, 15.25, 15.5, 15.75), "anonymous": (5, 6, 6.25, 6.5)},
+    "squashfs, 1 GiB": {"resident": (14.25, 15.25, 15.5, 15.75), "anonymous": (5, 6, 6.25, 6.5)},
     "squashfs, 4 GiB": {"resident": (17.5, 18.5, 18.75, 19), "anonymous": (8, 9, 9.25, 9.5)},
     "squashfs, 16 GiB": {"resident": (18, 20.25, 20.5, 20.75),
                          "anonymous": (8.75, 10.75, 11.25, 11.5)},

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -201,11 +202,10 @@ const struct fleet_source dir_source = {"dir", poll_dir, report_file};
 // --- whether anything changed -------------------------------------------------------------------
 
 // FNV-1a (the parameters are those of its authors' page): a change is to be noticed, not proven.
-static uint64_t mix(uint64_t stamp, const void *data, size_t len)
+static uint64_t mix(uint64_t stamp, const char *text, size_t len)
 {
-    const uint8_t *bytes = data;
     for (size_t i = 0; i < len; i++) {
-        stamp = (stamp ^ bytes[i]) * UINT64_C(0x100000001b3);
+        stamp = (stamp ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
     }
     return stamp;
 }
@@ -221,15 +221,15 @@ uint64_t dir_source_stamp(const struct config *config)
     }
     for (size_t i = 0; i < images.count; i++) {
         char path[OFFER_URL_MAX + 300];
-        struct stat st;
+        struct stat st = {.st_ino = 0};
         snprintf(path, sizeof path, "%s/%s", dir, images.names[i]);
         if (stat(path, &st) != 0) {
-            memset(&st, 0, sizeof st);
+            continue;
         }
-        const int64_t facts[] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-                                 (int64_t)st.st_ino};
-        stamp = mix(stamp, images.names[i], strlen(images.names[i]) + 1);
-        stamp = mix(stamp, facts, sizeof facts);
+        char facts[NAME_MAX + 100];
+        snprintf(facts, sizeof facts, "%s %jd %jd.%09ld %ju", images.names[i], (intmax_t)st.st_size,
+                 (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (uintmax_t)st.st_ino);
+        stamp = mix(stamp, facts, strlen(facts) + 1);
     }
     return stamp != 0 ? stamp : 1;
 }
