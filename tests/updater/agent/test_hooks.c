@@ -368,6 +368,10 @@ static void a_hook_that_cannot_be_started_is_given_up(void **state)
     struct room *r = *state;
     // A command longer than the kernel takes (MAX_ARG_STRLEN, 128 KiB): E2BIG, whoever runs this.
     enum { TOO_LONG = 256 * 1024 };
+    const char *preload = getenv("LD_PRELOAD");
+    if (preload != NULL && strstr(preload, "vgpreload") != NULL) {
+        skip(); // there vfork() is fork(), and a failed exec is not told
+    }
     CLEANUP(cleanup_free) char *command = malloc(TOO_LONG);
     assert_non_null(command);
     memset(command, ' ', TOO_LONG - 1);
