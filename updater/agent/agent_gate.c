@@ -118,7 +118,6 @@ struct gate_config agent_gate_config(const struct config *config)
                     [GATE_INSTALL] = g->install_command,
                     [GATE_REBOOT] = g->reboot_command},
         .command_timeout_ms = g->command_timeout_ms,
-        .fleet_lock = {g->fleet_lock_url, g->fleet_lock_group, config->device_id, &config->http},
         .need_consent = g->need_consent,
     };
 }

@@ -78,7 +78,7 @@ static void what_is_configured_is_what_the_gates_get(void **state)
     struct agent_room r;
     agent_room_make(&r, *state,
                     "[gates]\ninstall_window=Sun 02:00-04:00\nreboot_command=true\nneed_ac=yes\n"
-                    "battery_min=30%\nclock_wait=2h\nfleet_lock_url=http://h/\n");
+                    "battery_min=30%\nclock_wait=2h\n");
     agent_room_open(&r);
     const struct gate_config *g = &r.agent->gate_config;
     assert_int_equal(g->windows[GATE_DOWNLOAD].count, 0);
@@ -88,8 +88,7 @@ static void what_is_configured_is_what_the_gates_get(void **state)
     assert_true(g->need_ac && !g->need_consent);
     assert_int_equal(g->battery_min_percent, 30);
     assert_int_equal(g->clock_wait_ms, 2 * 3600 * 1000);
-    assert_string_equal(g->fleet_lock.url, "http://h/");
-    assert_string_equal(g->fleet_lock.group, "default");
+    assert_null(g->fleet_lock.url);
     agent_room_clear(&r);
 }
 
