@@ -278,11 +278,11 @@ to fetch, head and table included, with the defaults of `vv-image build`: counte
 not installed. `zstd --patch-from` is `-19 --ultra --long=31`, xdelta3 `-9 -S djw` with the whole
 image as window; patches hold for one older version each.
 """
-TARGET_WORDS = """Where whole installs miss: `ours` hashes every byte before and after it is decoded and
-reads all of it back, which SWUpdate and the pipe do not; on two cores its processor time alone is
-more than the time of the pipe. RSS: three workers and four connections are 1.25 MiB of it
-(`workers=0` goes without). Downloads without a pack are of whole chunks, as zchunk's are; what
-a release changed here and there only a pack does without.
+TARGET_WORDS = """Where whole installs miss: `ours` hashes every byte before and after it
+is decoded and reads all of it back, which SWUpdate and the pipe do not; on two cores its processor
+time alone is more than the time of the pipe. RSS: three workers and four connections are 1.25 MiB
+of it (`workers=0` goes without). Downloads without a pack are of whole chunks, as zchunk's are;
+what a release changed here and there only a pack does without.
 """
 
 CHUNK_TEXT = """What the average of `vv-image build --chunk-avg` costs and brings. Ranges are runs
