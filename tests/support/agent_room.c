@@ -15,7 +15,7 @@ static const char script[] = "#!/bin/sh\n"
                              "cd \"${0%/*}\"\n"
                              "echo x >> \"runs-$4\"\n"
                              "case $4 in\n"
-                             "check) cat answer ;;\n"
+                             "check) [ ! -e before ] || . ./before; cat answer ;;\n"
                              "install) . ./install ;;\n"
                              "esac\n";
 
@@ -65,6 +65,11 @@ void agent_room_offer(const struct agent_room *r, unsigned release_index)
 void agent_room_offer_nothing(const struct agent_room *r)
 {
     file_device_write(r->dir, "answer", "{\"result\":\"nothing\",\"why\":\"there is no image\"}\n");
+}
+
+void agent_room_poll_with(const struct agent_room *r, const char *line)
+{
+    file_device_write(r->dir, "before", line);
 }
 
 void agent_room_install(const struct agent_room *r, const char *line)

@@ -26,6 +26,8 @@ void agent_room_clear(struct agent_room *r);
 // What the script prints for "check --dry-run" and exits with; the release is named by its index.
 void agent_room_offer(const struct agent_room *r, unsigned release_index);
 void agent_room_offer_nothing(const struct agent_room *r);
+// What is done while the source is asked: a line of shell.
+void agent_room_poll_with(const struct agent_room *r, const char *line);
 // What "install" does: a line of shell.
 void agent_room_install(const struct agent_room *r, const char *line);
 // How often the script was run for a verb.

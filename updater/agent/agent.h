@@ -60,8 +60,10 @@ struct agent {
 
     // Polling.
     struct poll_schedule poll;
-    uint64_t seen_stamp; // dir_source_stamp() of the last poll that offered nothing; 0: none
-    bool by_hand;        // the poll that is due or under way
+    // dir_source_stamp() before the last poll, so that what came during it is new; and before the
+    // last one that offered nothing. 0: none.
+    uint64_t asked_stamp, seen_stamp;
+    bool by_hand; // the poll that is due or under way
     uint64_t last_poll_s;
     char poll_says[AGENT_TEXT_SIZE]; // why nothing is offered, or why it could not be asked
 

@@ -26,8 +26,8 @@ static void end_poll(struct agent *a, enum poll_answer answer, uint64_t interval
 // Nothing has changed in the directory since it had nothing for us.
 static bool is_unchanged(struct agent *a)
 {
-    uint64_t stamp = dir_source_stamp(a->device->config);
-    return stamp != 0 && stamp == a->seen_stamp && !a->by_hand;
+    a->asked_stamp = dir_source_stamp(a->device->config);
+    return a->asked_stamp != 0 && a->asked_stamp == a->seen_stamp && !a->by_hand;
 }
 
 static bool may_poll(const struct agent *a)
@@ -162,7 +162,7 @@ static bool take_offer(struct agent *a, const json_t *answer)
     enum err err = read_offer(answer, &offer, &release, &e);
     if (err == OK && find_objection(a, &offer, &release, &why) != NULL) {
         say(a, why.msg);
-        a->seen_stamp = dir_source_stamp(a->device->config);
+        a->seen_stamp = a->asked_stamp;
         return false;
     }
     if (err == OK) {
@@ -194,7 +194,7 @@ void agent_poll_ended(struct agent *a, const struct verb_end *end)
     } else {
         const char *why = json_string_value(json_object_get(end->answer, "why"));
         say(a, why != NULL ? why : "");
-        a->seen_stamp = dir_source_stamp(a->device->config);
+        a->seen_stamp = a->asked_stamp;
     }
     end_poll(a, answer_of(end->error.code), 0);
     if (again) {

@@ -252,6 +252,7 @@ static bool take_step(struct agent *a, const struct offer_todo *todo)
     struct error e;
     switch (todo->step) {
     case OFFER_STEP_NOTHING:
+        a->consented = false; // it was for the offer that is over
         agent_set_state(a, AGENT_IDLE, "");
         return false;
     case OFFER_STEP_WAIT_VERDICT:

@@ -10,6 +10,11 @@ static bool is_held(const struct agent_room *r)
     return r->agent->state == AGENT_WAITING;
 }
 
+static bool has_none(const struct agent_room *r)
+{
+    return r->agent->offer.record.phase == OFFER_NONE && r->agent->state == AGENT_IDLE;
+}
+
 static void an_unknown_request_names_those_that_there_are(void **state)
 {
     struct agent_room r;
@@ -74,6 +79,10 @@ static void consent_is_for_an_offer_that_waits(void **state)
     agent_room_until(&r, is_held);
     assert_ok(agent_room_ask(&r, "{\"do\":\"consent\"}", NULL, &e));
     assert_true(r.agent->consented);
+    // It is not for the next one.
+    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\"}", NULL, &e));
+    agent_room_until(&r, has_none);
+    assert_false(r.agent->consented);
     agent_room_clear(&r);
 }
 
