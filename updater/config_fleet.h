@@ -29,6 +29,8 @@ struct config_gates {
     bool need_ac;
     unsigned battery_min_percent; // 0: any
     bool need_consent;
+    const char *fleet_lock_url; // NULL: none
+    const char *fleet_lock_group;
 };
 
 struct config_agent {

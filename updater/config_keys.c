@@ -194,6 +194,11 @@ const struct key_spec config_keys[] = {
      .allowed = A_COMMAND_OR_NONE},
     {"gates", "command_timeout", config_read_duration, IN_CONFIG(gates.command_timeout_ms), 1,
      DURATION_MAX_MS, .fallback = "30s", .allowed = A_DURATION},
+    {"gates", "fleet_lock_url", config_read_url_or_none, IN_CONFIG(gates.fleet_lock_url),
+     .allowed = "an http:// or https:// URL, or nothing for none",
+     .flags = KEY_STATE_DIR | KEY_URL},
+    {"gates", "fleet_lock_group", config_read_name, IN_CONFIG(gates.fleet_lock_group),
+     .fallback = "default", .allowed = A_NAME, .flags = KEY_STATE_DIR},
 
     {"agent", "socket", config_read_path, IN_CONFIG(agent.socket),
      .fallback = "/run/vv-update/agent.sock", .allowed = A_PATH},

@@ -45,6 +45,22 @@ void agent_room_make(struct agent_room *r, const char *dir, const char *extra)
     assert_non_null(r->log.stream);
 }
 
+void agent_room_name(const struct agent_room *r, const char *id)
+{
+    struct error e;
+    size_t len = 0;
+    char with_id[8192];
+    static const char section[] = "[device]\n";
+    CLEANUP(cleanup_free) uint8_t *text = NULL;
+    assert_ok(file_read(r->file.conf, sizeof with_id - 100, &text, &len, &e));
+    const char *rest = strstr((const char *)text, section);
+    assert_non_null(rest);
+    rest += strlen(section);
+    snprintf(with_id, sizeof with_id, "%.*sid=%s\n%s", (int)(rest - (const char *)text),
+             (const char *)text, id, rest);
+    file_device_write(r->dir, "update.conf", with_id);
+}
+
 void agent_room_clear(struct agent_room *r)
 {
     agent_room_close(r);

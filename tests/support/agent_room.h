@@ -22,6 +22,8 @@ struct agent_room {
 // `extra` (NULL: none) is put behind the configuration. The script answers as it is told below.
 void agent_room_make(struct agent_room *r, const char *dir, const char *extra);
 void agent_room_clear(struct agent_room *r);
+// Gives the device an id, for an agent that is opened then.
+void agent_room_name(const struct agent_room *r, const char *id);
 
 // What the script prints for "check --dry-run" and exits with; the release is named by its index.
 void agent_room_offer(const struct agent_room *r, unsigned release_index);

@@ -99,6 +99,7 @@ static void the_least_configuration_gets_all_documented_defaults(void **state)
     assert_int_equal(c->gates.command_timeout_ms, 30 * 1000);
     assert_int_equal(c->gates.clock_wait_ms, 3600 * 1000);
     assert_int_equal(c->gates.install_window.count, 0);
+    assert_string_equal(c->gates.fleet_lock_group, "default");
     assert_string_equal(c->agent.socket, "/run/vv-update/agent.sock");
     // Each key that has a default has it in the configuration, whatever section it stands in.
     for (const struct key_spec *k = config_keys; k->section != NULL; k++) {

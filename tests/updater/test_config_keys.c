@@ -32,12 +32,26 @@ static void every_default_is_a_value_its_reader_takes(void **state)
 static bool may_stand_there(const struct key_spec *k)
 {
     static const char *const keys[][2] = {
-        {"network", "rate_limit"},   {"network", "max_waste"},   {"network", "low_speed"},
-        {"network", "retries"},      {"network", "connections"}, {"network", "byte_budget"},
-        {"fleet", "source"},         {"fleet", "dir"},           {"fleet", "url"},
-        {"fleet", "interval"},       {"fleet", "jitter"},        {"gates", "download_window"},
-        {"gates", "install_window"}, {"gates", "reboot_window"}, {"gates", "clock_wait"},
-        {"gates", "need_ac"},        {"gates", "battery_min"},   {"gates", "need_consent"},
+        {"network", "rate_limit"},
+        {"network", "max_waste"},
+        {"network", "low_speed"},
+        {"network", "retries"},
+        {"network", "connections"},
+        {"network", "byte_budget"},
+        {"fleet", "source"},
+        {"fleet", "dir"},
+        {"fleet", "url"},
+        {"fleet", "interval"},
+        {"fleet", "jitter"},
+        {"gates", "download_window"},
+        {"gates", "install_window"},
+        {"gates", "reboot_window"},
+        {"gates", "clock_wait"},
+        {"gates", "need_ac"},
+        {"gates", "battery_min"},
+        {"gates", "need_consent"},
+        {"gates", "fleet_lock_url"},
+        {"gates", "fleet_lock_group"},
     };
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (strcmp(k->section, keys[i][0]) == 0 && strcmp(k->key, keys[i][1]) == 0) {

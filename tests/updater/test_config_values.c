@@ -64,6 +64,7 @@ static void each_key_takes_its_values_and_refuses_others(void **state)
         {"gates", "install_window", "Sunday at two", false},
         {"gates", "need_ac", "maybe", false},
         {"gates", "battery_min", "30%", true},
+        {"gates", "fleet_lock_url", "lock.example", false},
         {"agent", "socket", "agent.sock", false},
         {"agent", "group", "", true},
         {"agent", "group", "two groups", false},

@@ -62,6 +62,9 @@ static void arm(struct agent *a)
     if (a->again_ms != 0 && a->again_ms < next) {
         next = a->again_ms;
     }
+    if (agent_owes_lock(a) && a->lock_again_ms != 0 && a->lock_again_ms < next) {
+        next = a->lock_again_ms;
+    }
     if (next != UINT64_MAX && !loop_has_deadline(&a->loop, &a->wake)) {
         loop_set_deadline(&a->loop, &a->wake, next);
     }
@@ -79,6 +82,7 @@ static void turn(void *ctx)
         agent_go_on(a);
     }
     if (!verb_child_runs(&a->child)) {
+        agent_give_back(a);
         arm(a);
     }
 }
@@ -168,6 +172,14 @@ static void begin_polling(struct agent *a)
     poll_schedule_begin(&a->poll, &rules, loop_now_ms(), agent_random());
 }
 
+enum err agent_check_config(const struct config *config, struct error *e)
+{
+    const struct fleet_source *source;
+    const struct gate_config gates = agent_gate_config(config);
+    enum err err = fleet_source_of(config, &source, e);
+    return err != OK || gates.fleet_lock.url == NULL ? err : fleet_lock_check(&gates.fleet_lock, e);
+}
+
 enum err agent_open(struct agent *ret, struct device *device, struct log *log,
                     const struct agent_options *options, struct error *e)
 {
@@ -176,10 +188,14 @@ enum err agent_open(struct agent *ret, struct device *device, struct log *log,
         .log = log,
         .program = {options->program, options->config},
         .gate_config = agent_gate_config(device->config),
+        .gates = {.lock_owed = true}, // an agent before this one may have been cut off
         .wake = {.call = turn, .ctx = ret},
         .child = {.loop = &ret->loop, .event = on_event, .ended = on_ended, .ctx = ret},
     };
-    enum err err = loop_open(&ret->loop, on_signal, ret, e);
+    enum err err = agent_check_config(device->config, e);
+    if (err == OK) {
+        err = loop_open(&ret->loop, on_signal, ret, e);
+    }
     if (err != OK) {
         return err;
     }

@@ -76,6 +76,9 @@ struct agent {
     struct gate_answer answer;
     bool answered; // `answer` is for the step that is next, and was not used yet
     bool consented;
+    bool reboots;                     // it was ordered and is under way
+    uint64_t lock_again_ms;           // "steady-state" is not sent again before; 0: at once
+    char lock_says[GATE_REASON_SIZE]; // why the place is not given back; "": nothing was said
     uint64_t again_ms;                // no step before; 0: at once
     unsigned failures;                // of the step that is next, in a row
     enum err failed_by;               // the step that decided the offer; OK: none did
@@ -96,8 +99,11 @@ struct agent_options {
     const char *program, *config; // of the verbs: verb_child.h
 };
 
+// ERR_CONFIG: no agent could run with this, and why.
+MUST_CHECK enum err agent_check_config(const struct config *config, struct error *e);
+
 // `device` outlives it; so does `log`. The agent does not move until it is closed. ERR_AGAIN:
-// another agent runs. ERR_CONFIG: there is no source.
+// another agent runs. ERR_CONFIG: as agent_check_config().
 MUST_CHECK enum err agent_open(struct agent *ret, struct device *device, struct log *log,
                                const struct agent_options *options, struct error *e);
 // Until SIGTERM or SIGINT (OK), or until SIGHUP: then `a->reload` is true, and the caller opens

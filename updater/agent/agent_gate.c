@@ -28,9 +28,16 @@ static void watch(struct agent *a);
 static void on_run(struct agent *a)
 {
     struct gate_facts facts = facts_of(a);
+    struct gate_answer answer;
+    bool gives_back = a->gates.stage == GATES_STEADY_STATE;
     unwatch(a);
-    if (gates_step(&a->gates, &a->gate_config, &facts, &a->answer)) {
-        a->answered = true;
+    if (gates_step(&a->gates, &a->gate_config, &facts, &answer)) {
+        if (gives_back) {
+            agent_gave_back(a, &answer);
+        } else {
+            a->answer = answer;
+            a->answered = true;
+        }
         agent_turn_soon(a);
     } else if (a->gates.stage != GATES_IDLE) {
         watch(a);
@@ -69,6 +76,17 @@ static void watch(struct agent *a)
     }
 }
 
+bool agent_begin_give_back(struct agent *a, struct gate_answer *ret)
+{
+    struct gate_facts facts = facts_of(a);
+    a->answered = false;
+    if (gates_give_back(&a->gates, &a->gate_config, &facts, ret)) {
+        return true;
+    }
+    watch(a);
+    return false;
+}
+
 void agent_drop_gate(struct agent *a)
 {
     if (a->gates.stage != GATES_IDLE) {
@@ -81,7 +99,8 @@ void agent_drop_gate(struct agent *a)
 enum gate_verdict agent_ask_gate(struct agent *a, enum gate_phase phase)
 {
     struct gate_facts facts = facts_of(a);
-    if (a->gates.stage != GATES_IDLE && a->gates.phase == phase) {
+    bool gives_back = a->gates.stage == GATES_STEADY_STATE; // its end is a turn
+    if (gives_back || (a->gates.stage != GATES_IDLE && a->gates.phase == phase)) {
         return GATE_ASKED;
     }
     if (!a->answered || a->gates.phase != phase) {
@@ -118,6 +137,7 @@ struct gate_config agent_gate_config(const struct config *config)
                     [GATE_INSTALL] = g->install_command,
                     [GATE_REBOOT] = g->reboot_command},
         .command_timeout_ms = g->command_timeout_ms,
+        .fleet_lock = {g->fleet_lock_url, g->fleet_lock_group, config->device_id, &config->http},
         .need_consent = g->need_consent,
     };
 }

@@ -17,6 +17,8 @@ void agent_turn_soon(struct agent *a);
 // Does what can be done now, up to where something is to be waited for.
 void agent_go_on(struct agent *a);
 void agent_step_ended(struct agent *a, const struct verb_end *end);
+// Reads anew what is true of the device.
+void agent_look(struct agent *a);
 // A newer release, or a person, ends an offer that is not past the flip.
 MUST_CHECK enum err agent_cancel(struct agent *a, const char *reason, struct error *e);
 
@@ -26,7 +28,15 @@ enum gate_verdict { GATE_OPEN, GATE_CLOSED, GATE_ASKED };
 // `a->waits_for` say when and why.
 enum gate_verdict agent_ask_gate(struct agent *a, enum gate_phase phase);
 void agent_drop_gate(struct agent *a);
+// Sends "steady-state": gates_give_back(). agent_gave_back() gets an answer that comes later.
+bool agent_begin_give_back(struct agent *a, struct gate_answer *ret);
 struct gate_config agent_gate_config(const struct config *config);
+
+// --- agent_lock.c: the place of the fleet lock is given back (fleet_lock.h)
+bool agent_owes_lock(const struct agent *a);
+// Does so if it is owed and this is the time.
+void agent_give_back(struct agent *a);
+void agent_gave_back(struct agent *a, const struct gate_answer *answer);
 
 // --- agent_poll.c: whether the source has something
 // Starts a poll if one is due and may be. True: a child runs.

@@ -116,7 +116,7 @@ static enum err read_installed(const struct agent *a, const json_t *answer, stru
     return end->target != SLOT_NONE ? OK : fail(e, ERR_INTERNAL, 0, "there is no slot %s", slot);
 }
 
-static void look(struct agent *a)
+void agent_look(struct agent *a)
 {
     struct error e;
     struct device *d = a->device;
@@ -156,10 +156,11 @@ void agent_step_ended(struct agent *a, const struct verb_end *verb)
     } else {
         a->failures = 0;
         if (step == OFFER_STEP_REBOOT) {
+            a->reboots = true;
             agent_wait(a, REBOOT_WAIT_MS, "the reboot is under way");
         }
     }
-    look(a);
+    agent_look(a);
     if (offer_ended(&a->offer, step, &end, &a->facts, &e) != OK) {
         wait_for_record(a, &e);
     }
@@ -286,8 +287,9 @@ void agent_go_on(struct agent *a)
         return;
     }
     a->again_ms = 0;
+    a->reboots = false;
     for (unsigned i = 0; i < STEPS_A_TURN; i++) {
-        look(a);
+        agent_look(a);
         offer_next(&a->offer, &a->facts, &todo);
         if (!take_step(a, &todo)) {
             return;

@@ -171,13 +171,23 @@ static json_t *holds_json(const struct agent *a)
     return all;
 }
 
+// null: there is none.
+static json_t *lock_json(const struct agent *a)
+{
+    return a->gate_config.fleet_lock.url == NULL
+               ? json_null()
+               : json_pack("{s:b, s:o}", "owed", agent_owes_lock(a), "says",
+                           json_text(a->lock_says));
+}
+
 json_t *agent_status_json(const struct agent *a)
 {
-    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "schema", EVENTS_SCHEMA,
+    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "schema", EVENTS_SCHEMA,
                      "state", agent_state_name(a->state), "waits_for", json_text(a->waits_for),
                      "offer", offer_json(&a->offer.record), "poll", poll_json(a), "holds",
-                     holds_json(a), "done_bytes", (json_int_t)a->done_bytes, "total_bytes",
-                     (json_int_t)a->total_bytes, "wakeups", (json_int_t)a->loop.wakeups);
+                     holds_json(a), "fleet_lock", lock_json(a), "done_bytes",
+                     (json_int_t)a->done_bytes, "total_bytes", (json_int_t)a->total_bytes,
+                     "wakeups", (json_int_t)a->loop.wakeups);
 }
 
 // --- metrics ------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { EXIT_NO = 75, KIND_SIZE = 64, LINE_SIZE = 160, GRACE_MS = 1000 };
+enum { EXIT_DENIED = 75, EXIT_UNCLEAR, KIND_SIZE = 64, LINE_SIZE = 160, GRACE_MS = 1000 };
 
 static const char *const paths[] = {
     [FLEET_LOCK_PRE_REBOOT] = "v1/pre-reboot",
@@ -34,7 +34,9 @@ enum err fleet_lock_check(const struct fleet_lock *l, struct error *e)
                     "fleet lock: a group has a name of letters, digits, '.' and '-'");
     }
     if (l->id == NULL || l->id[0] == '\0' || strlen(l->id) > FLEET_LOCK_ID_MAX) {
-        return fail(e, ERR_CONFIG, 0, "fleet lock: the device needs an id of 1 to %d bytes",
+        return fail(e, ERR_CONFIG, 0,
+                    "fleet lock: set 'id' of [device], of 1 to %d bytes: the lock server tells "
+                    "devices apart by it",
                     FLEET_LOCK_ID_MAX);
     }
     return OK;
@@ -85,7 +87,7 @@ static int ask(const void *context, int out_fd)
     CLEANUP(cleanup_free) char *body = root == NULL ? NULL : json_canonical(root);
     if (url == NULL || body == NULL) {
         dprintf(out_fd, "out of memory\n");
-        return EXIT_NO;
+        return EXIT_UNCLEAR;
     }
     struct probe_answer answer;
     const struct probe_request r = {.url = url,
@@ -94,10 +96,11 @@ static int ask(const void *context, int out_fd)
                                     .body = body,
                                     .headers = headers};
     if (!probe_request(&r, &answer, out_fd)) {
-        return EXIT_NO;
+        return EXIT_UNCLEAR;
     }
     say_answer(&answer, out_fd);
-    return answer.status == 200 ? 0 : EXIT_NO;
+    bool denied = answer.status >= 400 && answer.status <= 499;
+    return answer.status == 200 ? 0 : denied ? EXIT_DENIED : EXIT_UNCLEAR;
 }
 
 // --- in the agent --------------------------------------------------------------------------------
@@ -109,14 +112,15 @@ enum err fleet_lock_start(struct bounded_run *r, const struct fleet_lock *l, enu
     return bounded_run_start(r, ask, &w, FLEET_LOCK_TIMEOUT_MS, now_ms, e);
 }
 
-bool fleet_lock_granted(const struct bounded_run *r, int status, char *reason, size_t size)
+enum fleet_lock_answer fleet_lock_answer(const struct bounded_run *r, int status, char *reason,
+                                         size_t size)
 {
     char line[LINE_SIZE + KIND_SIZE];
     if (status == 0) {
-        return true;
+        return FLEET_LOCK_GRANTED;
     }
     // The last line: that of an end by force stands behind what the request said.
     printable_last_line(r->output, line, sizeof line);
     snprintf(reason, size, "fleet lock: %s", line);
-    return false;
+    return status == EXIT_DENIED ? FLEET_LOCK_DENIED : FLEET_LOCK_UNCLEAR;
 }

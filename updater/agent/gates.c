@@ -127,8 +127,11 @@ static enum err start(struct gates *g, enum gates_stage stage, const struct gate
                                              f->release_index};
         return gate_command_start(&g->run, &command, c->command_timeout_ms, now_ms, e);
     }
+    if (stage == GATES_STEADY_STATE) {
+        return fleet_lock_start(&g->run, &c->fleet_lock, FLEET_LOCK_STEADY_STATE, now_ms, e);
+    }
     enum err err = fleet_lock_start(&g->run, &c->fleet_lock, FLEET_LOCK_PRE_REBOOT, now_ms, e);
-    g->lock_asked = g->lock_asked || err == OK;
+    g->lock_owed = g->lock_owed || err == OK;
     return err;
 }
 
@@ -152,27 +155,66 @@ static bool is_free(struct gates *g, const struct gate_facts *f, struct gate_ans
     return false;
 }
 
+// True: there is an answer, because it could not be started.
+static bool begin_run(struct gates *g, enum gates_stage stage, const struct gate_config *c,
+                      const struct gate_facts *f, struct gate_answer *ret)
+{
+    struct error e;
+    if (!is_free(g, f, ret)) {
+        return true;
+    }
+    if (start(g, stage, c, f, &e) != OK) {
+        say_closed(ret, e.msg, GATE_AGAIN_RUN_MS);
+        return true;
+    }
+    g->stage = stage;
+    return false;
+}
+
 // All gates up to `stage` are open. Starts the next run there is; true: the answer is there.
 static bool go_on(struct gates *g, enum gates_stage stage, const struct gate_config *c,
                   const struct gate_facts *f, struct gate_answer *ret)
 {
-    struct error e;
     while (stage < GATES_FLEET_LOCK) {
         stage++;
-        if (!is_configured(c, g->phase, stage)) {
-            continue;
+        if (is_configured(c, g->phase, stage)) {
+            return begin_run(g, stage, c, f, ret);
         }
-        if (!is_free(g, f, ret)) {
-            return true;
-        }
-        if (start(g, stage, c, f, &e) != OK) {
-            say_closed(ret, e.msg, GATE_AGAIN_RUN_MS);
-            return true;
-        }
-        g->stage = stage;
-        return false;
     }
     return true;
+}
+
+// Many devices ask one server.
+static uint64_t lock_again_ms(const struct gate_facts *f)
+{
+    return GATE_AGAIN_RUN_MS + f->random % (GATE_AGAIN_RUN_MS / 2);
+}
+
+static bool has_place(struct gates *g, int status, char *reason, size_t size)
+{
+    enum fleet_lock_answer answer = fleet_lock_answer(&g->run, status, reason, size);
+    g->lock_owed = answer != FLEET_LOCK_DENIED;
+    return answer == FLEET_LOCK_GRANTED;
+}
+
+static void end_give_back(struct gates *g, const struct gate_facts *f, int status,
+                          struct gate_answer *ret)
+{
+    char reason[GATE_REASON_SIZE];
+    *ret = (struct gate_answer){.open = true};
+    if (fleet_lock_answer(&g->run, status, reason, sizeof reason) == FLEET_LOCK_GRANTED) {
+        g->lock_owed = false;
+    } else {
+        say_closed(ret, reason, lock_again_ms(f));
+    }
+}
+
+bool gates_give_back(struct gates *g, const struct gate_config *c, const struct gate_facts *f,
+                     struct gate_answer *ret)
+{
+    gates_cancel(g);
+    *ret = (struct gate_answer){0};
+    return begin_run(g, GATES_STEADY_STATE, c, f, ret);
 }
 
 bool gates_begin(struct gates *g, const struct gate_config *c, enum gate_phase phase,
@@ -194,15 +236,18 @@ bool gates_step(struct gates *g, const struct gate_config *c, const struct gate_
         return false;
     }
     g->stage = GATES_IDLE;
+    if (stage == GATES_STEADY_STATE) {
+        end_give_back(g, f, status, ret);
+        return true;
+    }
     bool open = stage == GATES_COMMAND ? gate_command_open(&g->run, status, reason, sizeof reason)
-                                       : fleet_lock_granted(&g->run, status, reason, sizeof reason);
+                                       : has_place(g, status, reason, sizeof reason);
     gates_look(c, g->phase, f, ret);
     if (!ret->open) {
         return true;
     }
     if (!open) {
-        uint64_t spread_ms = stage == GATES_FLEET_LOCK ? f->random % (GATE_AGAIN_RUN_MS / 2) : 0;
-        say_closed(ret, reason, GATE_AGAIN_RUN_MS + spread_ms);
+        say_closed(ret, reason, stage == GATES_FLEET_LOCK ? lock_again_ms(f) : GATE_AGAIN_RUN_MS);
         return true;
     }
     return go_on(g, stage, c, f, ret);

@@ -25,7 +25,7 @@
 //    GATE_AGAIN_MIN_MS and GATE_AGAIN_MAX_MS: nobody asks in a busy loop, and nobody misses for
 //    longer that a wall clock was set. An open one has neither.
 // 3. At most one run goes on at a time, and one that is cancelled decides nothing.
-// 4. Nothing is remembered from one question to the next, but for `lock_asked`.
+// 4. Nothing is remembered from one question to the next, but for `lock_owed`.
 #ifndef UPDATER_AGENT_GATES_H
 #define UPDATER_AGENT_GATES_H
 
@@ -79,14 +79,14 @@ struct gate_answer {
 void gates_look(const struct gate_config *c, enum gate_phase phase, const struct gate_facts *f,
                 struct gate_answer *ret);
 
-enum gates_stage { GATES_IDLE, GATES_COMMAND, GATES_FLEET_LOCK };
+enum gates_stage { GATES_IDLE, GATES_COMMAND, GATES_FLEET_LOCK, GATES_STEADY_STATE };
 
 // All zeros: never asked.
 struct gates {
     enum gates_stage stage; // of the run that goes on
     enum gate_phase phase;
-    bool lock_asked; // the server may have a place for us: "steady-state" is owed (fleet_lock.h)
-                     // unless the device reboots now. For the caller to set back
+    bool lock_owed; // the server may have a place for us: "steady-state" is owed (fleet_lock.h)
+                    // unless the device reboots now. The caller sets it at the start
     struct bounded_run run;
 };
 
@@ -98,6 +98,10 @@ bool gates_begin(struct gates *g, const struct gate_config *c, enum gate_phase p
 // goes on, perhaps with another run in the place of the first; or nothing goes on.
 bool gates_step(struct gates *g, const struct gate_config *c, const struct gate_facts *f,
                 struct gate_answer *ret);
+// Sends "steady-state", which ends `lock_owed` when it is granted; a gate that is asked meanwhile
+// cancels it. As gates_begin(); an answer that is not open says when to send it again, and why.
+bool gates_give_back(struct gates *g, const struct gate_config *c, const struct gate_facts *f,
+                     struct gate_answer *ret);
 // Ends what goes on, without waiting: call again until g->run.pid is 0.
 void gates_cancel(struct gates *g);
 

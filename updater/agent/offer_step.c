@@ -80,15 +80,14 @@ bool offer_is_flipped(const struct offer_record *r, const struct offer_facts *f)
                           (r->target != f->running && boot_given_up(&f->boot, f->running)));
 }
 
-// Its verdict is in the environment and in the journal.
-static bool is_decided(const struct offer_facts *f)
+bool offer_is_settled(const struct offer_facts *f)
 {
     return f->boot_known && f->boot.trial != f->running && !is_unrecorded(f, f->running);
 }
 
 bool offer_runs_confirmed(const struct offer_record *r, const struct offer_facts *f)
 {
-    return has_it(r, f, f->running) && is_decided(f) &&
+    return has_it(r, f, f->running) && offer_is_settled(f) &&
            content_of(f, f->running) == CONTENT_CONFIRMED;
 }
 
@@ -122,7 +121,7 @@ static void next_while_it_runs(const struct offer_record *r, const struct offer_
                                struct offer_todo *todo)
 {
     todo->step = OFFER_STEP_WAIT_VERDICT;
-    if (!is_decided(f)) {
+    if (!offer_is_settled(f)) {
         return;
     }
     if (offer_runs_confirmed(r, f)) {
@@ -216,7 +215,7 @@ static void next_when_installed(const struct offer_record *r, const struct offer
 // The release runs without ever having been tried, and was installed once more beside it.
 static bool is_second_copy(const struct offer_record *r, const struct offer_facts *f)
 {
-    return is_decided(f) && content_of(f, f->running) == CONTENT_INSTALLED &&
+    return offer_is_settled(f) && content_of(f, f->running) == CONTENT_INSTALLED &&
            r->phase > OFFER_ACCEPTED && r->target == other_slot(f->running);
 }
 

@@ -81,6 +81,8 @@ struct offer_todo {
 void offer_step_next(const struct offer_record *r, const struct offer_facts *f,
                      struct offer_todo *ret);
 
+// The running slot is not on trial: its verdict is in the environment and in the journal.
+bool offer_is_settled(const struct offer_facts *f);
 // What is reported as a success.
 bool offer_runs_confirmed(const struct offer_record *r, const struct offer_facts *f);
 // The flip is in the environment: the target boots next.

@@ -9,10 +9,9 @@ static enum err open_again(struct app *a, const struct parsed *args, struct devi
                            struct error *e)
 {
     struct device *next = NULL;
-    const struct fleet_source *source;
     enum err err = app_open_device(a, args, DEVICE_LOOK, &next, e);
     if (err == OK) {
-        err = fleet_source_of(next->config, &source, e);
+        err = agent_check_config(next->config, e);
     }
     if (err != OK) {
         device_close(next);

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "updater/agent/agent_parts.h"
+
+#include "tests/support/agent_room.h"
+#include "tests/support/expect.h"
+#include "tests/support/post_server.h"
+#include "tests/support/talk.h"
+#include "tests/support/temp_dir.h"
+
+#define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
+
+enum { SHORTEST_MS = 59 * 1000, LONGEST_MS = 91 * 1000, TURNS = 20 };
+
+static const char *const yes[] = {ANSWER("200 OK", "{}")};
+
+// A device with an id whose fleet has a lock at `server`.
+static void make(struct agent_room *r, const char *dir, const struct post_server *server,
+                 const char *extra)
+{
+    char text[512];
+    snprintf(text, sizeof text, "%s[gates]\nfleet_lock_url=%s\nfleet_lock_group=site-7\n", extra,
+             server->url);
+    agent_room_make(r, dir, text);
+    agent_room_name(r, "dev1");
+}
+
+static bool owes_nothing(const struct agent_room *r)
+{
+    return !agent_owes_lock(r->agent) && r->agent->polls > 0 && r->agent->state == AGENT_IDLE;
+}
+
+static bool was_refused(const struct agent_room *r)
+{
+    return r->agent->lock_says[0] != '\0' && r->agent->gates.stage == GATES_IDLE;
+}
+
+static bool polled(const struct agent_room *r)
+{
+    return r->agent->polls > 0 && r->agent->state == AGENT_IDLE;
+}
+
+static void expect_requests(struct post_server *server, unsigned pre_reboot, unsigned steady_state)
+{
+    const char *text = post_server_requests(server);
+    size_t got_pre = count_of(text, "/v1/pre-reboot");
+    size_t got_steady = count_of(text, "/v1/steady-state");
+    if (got_pre != pre_reboot || got_steady != steady_state) {
+        fail_msg("expected %u pre-reboot and %u steady-state, got %zu and %zu:\n%s", pre_reboot,
+                 steady_state, got_pre, got_steady, text);
+    }
+}
+
+// Turns that have no reason to ask the server anything.
+static void turn_in_vain(struct agent_room *r)
+{
+    struct error e;
+    for (int i = 0; i < TURNS; i++) {
+        agent_turn_soon(r->agent);
+        assert_ok(loop_turn(&r->agent->loop, &e));
+    }
+}
+
+static void an_agent_that_starts_gives_back_what_one_before_it_may_have_taken(void **state)
+{
+    struct agent_room r;
+    struct post_server server;
+    post_server_start(&server, yes, 1);
+    make(&r, *state, &server, "");
+    agent_room_open(&r);
+    agent_room_until(&r, owes_nothing);
+    assert_contains(post_server_requests(&server),
+                    "{\"client_params\":{\"group\":\"site-7\",\"id\":\"dev1\"}}");
+    turn_in_vain(&r);
+    expect_requests(&server, 0, 1);
+    agent_room_clear(&r);
+    post_server_stop(&server);
+}
+
+static void a_place_is_owed_until_the_server_has_taken_it_back(void **state)
+{
+    static const char *const answers[] = {ANSWER("500 Oops", "{\"kind\":\"db\"}"),
+                                          ANSWER("500 Oops", "{\"kind\":\"db\"}"),
+                                          ANSWER("200 OK", "")};
+    struct agent_room r;
+    struct post_server server;
+    post_server_start(&server, answers, 3);
+    make(&r, *state, &server, "");
+    agent_room_open(&r);
+    agent_room_until(&r, was_refused);
+    for (unsigned sent = 1; sent <= 2; sent++) {
+        agent_room_until(&r, was_refused);
+        expect_requests(&server, 0, sent);
+        assert_string_equal(r.agent->lock_says, "fleet lock: HTTP 500: db");
+        assert_in_range(r.agent->lock_again_ms, loop_now_ms() + SHORTEST_MS,
+                        loop_now_ms() + LONGEST_MS);
+        turn_in_vain(&r); // its time has not come
+        assert_true(loop_has_deadline(&r.agent->loop, &r.agent->wake));
+        assert_true(r.agent->wake.due_ms <= r.agent->lock_again_ms);
+        expect_requests(&server, 0, sent);
+        r.agent->lock_again_ms = 0; // now it has
+        agent_give_back(r.agent);
+        assert_int_equal(r.agent->gates.stage, GATES_STEADY_STATE);
+    }
+    agent_room_until(&r, owes_nothing);
+    expect_requests(&server, 0, 3);
+    assert_int_equal(count_of(agent_room_talk(&r), "is not given back yet"), 1);
+    assert_contains(agent_room_talk(&r), "the place for a reboot is given back");
+    agent_room_clear(&r);
+    post_server_stop(&server);
+}
+
+static void a_device_on_trial_keeps_its_place(void **state)
+{
+    static const char *const vars[] = {"BOOT_ORDER=A B", "BOOT_A_LEFT=2", "BOOT_B_LEFT=3",
+                                       "vv_trial=a", NULL};
+    struct agent_room r;
+    struct post_server server;
+    post_server_start(&server, yes, 1);
+    make(&r, *state, &server, "");
+    env_file_make(&r.file.env, r.dir, vars);
+    agent_room_open(&r);
+    agent_room_until(&r, polled);
+    turn_in_vain(&r);
+    expect_requests(&server, 0, 0);
+    assert_true(agent_owes_lock(r.agent));
+    agent_room_clear(&r);
+    post_server_stop(&server);
+}
+
+static void a_device_that_reboots_now_keeps_its_place(void **state)
+{
+    struct agent_room r;
+    struct post_server server;
+    post_server_start(&server, yes, 1);
+    make(&r, *state, &server, "");
+    agent_room_open(&r);
+    agent_room_until(&r, owes_nothing);
+    r.agent->gates.lock_owed = true;
+    r.agent->reboots = true;
+    r.agent->again_ms = loop_now_ms() + LONGEST_MS;
+    turn_in_vain(&r);
+    expect_requests(&server, 0, 1);
+    r.agent->again_ms = 0; // it did not come about
+    agent_turn_soon(r.agent);
+    agent_room_until(&r, owes_nothing);
+    expect_requests(&server, 0, 2);
+    agent_room_clear(&r);
+    post_server_stop(&server);
+}
+
+static void a_gate_that_is_asked_meanwhile_waits_for_its_end(void **state)
+{
+    static const char *const answers[] = {"hang"};
+    struct agent_room r;
+    struct post_server server;
+    post_server_start(&server, answers, 1);
+    make(&r, *state, &server, "");
+    agent_room_open(&r);
+    agent_room_until(&r, polled);
+    agent_give_back(r.agent);
+    assert_int_equal(r.agent->gates.stage, GATES_STEADY_STATE);
+    assert_int_equal(agent_ask_gate(r.agent, GATE_DOWNLOAD), GATE_ASKED);
+    assert_int_equal(agent_ask_gate(r.agent, GATE_REBOOT), GATE_ASKED);
+    assert_int_equal(r.agent->gates.stage, GATES_STEADY_STATE);
+    agent_room_clear(&r);
+    post_server_stop(&server);
+}
+
+static void without_a_fleet_lock_nothing_is_owed(void **state)
+{
+    struct agent_room r;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    assert_false(agent_owes_lock(r.agent));
+    agent_room_until(&r, polled);
+    turn_in_vain(&r);
+    assert_int_equal(r.agent->gates.stage, GATES_IDLE);
+    agent_room_clear(&r);
+}
+
+#define with_dir(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        with_dir(an_agent_that_starts_gives_back_what_one_before_it_may_have_taken),
+        with_dir(a_place_is_owed_until_the_server_has_taken_it_back),
+        with_dir(a_device_on_trial_keeps_its_place),
+        with_dir(a_device_that_reboots_now_keeps_its_place),
+        with_dir(a_gate_that_is_asked_meanwhile_waits_for_its_end),
+        with_dir(without_a_fleet_lock_nothing_is_owed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
