@@ -187,6 +187,7 @@ void agent_poll_ended(struct agent *a, const struct verb_end *end)
     const char *result = json_string_value(json_object_get(end->answer, "result"));
     bool offered = end->error.code == OK && result != NULL && strcmp(result, "offer") == 0;
     bool again = false;
+    a->answered = false; // a gate said so before the poll, which may have taken minutes
     if (end->error.code != OK) {
         say(a, end->error.msg);
     } else if (offered) {

@@ -73,12 +73,34 @@ static void a_question_that_is_dropped_decides_nothing(void **state)
     agent_room_clear(&r);
 }
 
+static bool polled(const struct agent_room *r)
+{
+    return r->agent->polls > 0;
+}
+
+static void an_answer_from_before_a_poll_does_not_count_behind_it(void **state)
+{
+    struct agent_room r;
+    agent_room_make(&r, *state, "[gates]\ndownload_command=echo not any more; exit 75\n");
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    r.agent->gates.phase = GATE_DOWNLOAD;
+    r.agent->answer = (struct gate_answer){.open = true};
+    r.agent->answered = true;
+    agent_room_until(&r, polled);
+    agent_room_until(&r, is_held);
+    assert_contains(r.agent->waits_for, "not any more");
+    assert_int_equal(agent_room_runs(&r, "install"), 0);
+    agent_room_clear(&r);
+}
+
 static void what_is_configured_is_what_the_gates_get(void **state)
 {
     struct agent_room r;
     agent_room_make(&r, *state,
                     "[gates]\ninstall_window=Sun 02:00-04:00\nreboot_command=true\nneed_ac=yes\n"
-                    "battery_min=30%\nclock_wait=2h\n");
+                    "battery_min=30%\nclock_wait=2h\nfleet_lock_url=http://h/\n");
+    agent_room_name(&r, "dev1");
     agent_room_open(&r);
     const struct gate_config *g = &r.agent->gate_config;
     assert_int_equal(g->windows[GATE_DOWNLOAD].count, 0);
@@ -88,7 +110,9 @@ static void what_is_configured_is_what_the_gates_get(void **state)
     assert_true(g->need_ac && !g->need_consent);
     assert_int_equal(g->battery_min_percent, 30);
     assert_int_equal(g->clock_wait_ms, 2 * 3600 * 1000);
-    assert_null(g->fleet_lock.url);
+    assert_string_equal(g->fleet_lock.url, "http://h/");
+    assert_string_equal(g->fleet_lock.group, "default");
+    assert_string_equal(g->fleet_lock.id, "dev1");
     agent_room_clear(&r);
 }
 
@@ -101,6 +125,7 @@ int main(void)
         with_dir(a_command_is_asked_without_waiting_and_opens_or_closes),
         with_dir(a_command_that_agrees_opens),
         with_dir(a_question_that_is_dropped_decides_nothing),
+        with_dir(an_answer_from_before_a_poll_does_not_count_behind_it),
         with_dir(what_is_configured_is_what_the_gates_get),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
