@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares vv-update with other updaters on the same inputs, and writes docs/benchmarks.md.
 
-usage: main.py [--parts install,delta,chunks,document] [--size small|large] [--pairs ...] [--fs ...]
+usage: main.py [--parts install,delta,chunks,cores,document] [--size small|large] [--pairs ...] [--fs ...]
                [--tools ...] [--rounds N] [--doc FILE]
 
 VV is the directory of the built vv-update and vv-image (build/release); BENCH_CACHE keeps inputs
@@ -22,6 +22,7 @@ import signal
 import sys
 import time
 
+import cores
 import inputs
 import measure
 import peers
@@ -30,12 +31,12 @@ import runs
 import tables
 
 # The last one measures nothing: the document is written with what is known.
-PARTS = ("install", "delta", "chunks", "document")
+PARTS = ("install", "delta", "chunks", "cores", "document")
 RESULTS = pathlib.Path(os.environ.get("BENCH_RESULTS") or
                        inputs.ROOT / "build/bench/results.json")
 # By default whole runs are made on the large root, the rest on the small one: patches of a
 # gibibyte take an hour.
-DEFAULT_SIZE = {"install": "large", "delta": "small", "chunks": "small"}
+DEFAULT_SIZE = {"install": "large", "delta": "small", "chunks": "small", "cores": "large"}
 
 
 def words(allowed):
@@ -113,6 +114,16 @@ def run_install(options):
     print(tables.install_table(found))
 
 
+def run_cores(options):
+    """One processor and two, on the newer image of the pair `security` as ext4."""
+    size = options.size or DEFAULT_SIZE["cores"]
+    _, new = inputs.images(size, "security", "ext4")
+    with alone():
+        found = {**stamp(), "size": size, **cores.measure_cores(new, options.rounds)}
+    keep(options, cores={size: found})
+    print(tables.cores_table(found))
+
+
 def run_each(part, options, measured):
     """A part that is made for every pair and file system."""
     size = options.size or DEFAULT_SIZE[part]
@@ -145,6 +156,8 @@ def main(given):
             **cells_before(*which), **runs.delta(*which, options.tools)})
     if "chunks" in options.parts:
         run_each("chunks", options, runs.chunk_sizes)
+    if "cores" in options.parts:
+        run_cores(options)
     results = keep(options, machine=tables.machine(), tools=tables.tool_versions())
     if options.doc:
         pathlib.Path(options.doc).write_text(tables.document(results))

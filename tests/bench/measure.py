@@ -198,6 +198,13 @@ def run_steps(steps, daemons=(), env=None):
 
 # --- targets ----------------------------------------------------------------------------------
 
+def begins_with(path, image):
+    """True if a file or device begins with the bytes of an image."""
+    size = os.path.getsize(image)
+    return subprocess.run(["cmp", "-s", "-n", str(size), str(image), str(path)],
+                          check=False).returncode == 0
+
+
 class Target:
     """Where systems are installed: a loop device on a file, or the file where there are none."""
 
@@ -237,9 +244,7 @@ class Target:
 
     def holds(self, image):
         """True if it begins with the bytes of an image."""
-        size = os.path.getsize(image)
-        return subprocess.run(["cmp", "-s", "-n", str(size), str(image), str(self.device)],
-                              check=False).returncode == 0
+        return begins_with(self.device, image)
 
     def release(self):
         """Gives the loop device back; the file stays."""

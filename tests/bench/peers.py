@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import measure
 import products
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
@@ -16,7 +17,6 @@ os.environ.setdefault("VV_BIN", str(products.VV))
 import virtual_device  # pylint: disable=wrong-import-position
 import web_server  # pylint: disable=wrong-import-position
 
-NO_PACKS = "vv-image makes no packs yet"
 LEVEL = ("--level", str(products.INSTALL_LEVEL))
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -53,12 +53,13 @@ bootname=B
 
 
 class Room:
-    """What a tool finds on the device: the target, the running system, the web server, a folder
-    that is its own."""
+    """What a tool finds on the device: the target, the file of the running system and the image
+    that was installed there (None: something else), the web server, a folder that is its own."""
 
-    def __init__(self, target, running, nginx, folder):
+    def __init__(self, target, running, old, nginx, folder):
         self.target = target
         self.running = running
+        self.old = old
         self.nginx = nginx
         self.folder = folder
 
@@ -111,11 +112,29 @@ class Ours(Tool):
         device = virtual_device.VirtualDevice(
             room.folder / "d", products.vv_trust(), slot_size=4096, product="vv-bench",
             compatible=products.COMPATIBLE)
-        text = device.conf.read_text()
-        for slot, path in (("a", room.running), ("b", room.target.device)):
-            text = text.replace(f"={device.slot_file(slot)}\n", f"={path}\n")
-        device.conf.write_text(text)
+        put_slot(device, "a", room.running)
+        if room.old is not None:
+            run_older(device, products.vvi(room.old, *LEVEL) / "image.vvi")
+        put_slot(device, "b", room.target.device)
         yield [], {}
+
+
+def put_slot(device, slot, path):
+    """What the slot is on."""
+    text = device.conf.read_text()
+    device.conf.write_text(text.replace(f"={device.slot_file(slot)}\n", f"={path}\n"))
+
+
+def run_older(device, image):
+    """Slot a has the older image as the device's last install, confirmed: its record says so.
+    Meanwhile slot b is a file, which may be the running system where a device cannot."""
+    device.make_environment({**device.environment(), "BOOT_ORDER": "B A"})
+    device.set_cmdline("b")
+    for done in (lambda: device.run("install", image), device.boot,
+                 lambda: device.run("confirm")):
+        end = done()
+        if end != "a" and end.returncode != 0:
+            raise measure.Failed(f"the older image does not run: {end}")
 
 
 class OursUpdate(Ours):
@@ -129,9 +148,6 @@ class OursPack(OursUpdate):
     """The same with a delta pack beside the image."""
 
     does = "as ours-update, with a delta pack beside the image"
-
-    def absent(self):
-        return "" if products.vv_has_delta() else NO_PACKS
 
     def make(self, old, new):
         return [products.vv_pack(old, new, *LEVEL) / "image.vvi"]

@@ -239,12 +239,6 @@ def zstd_patch(old, new, level=PATCH_LEVEL):
                  {"old": old.folder().name, "new": new.folder().name}, make)
 
 
-@functools.cache
-def vv_has_delta():
-    """True if vv-image can make packs."""
-    return "\n  delta " in inputs.run(VV / "vv-image", "--help").decode()
-
-
 def vv_pack(old, new, *options):
     """The folder with image.vvi and, where devices look for it, the pack from the older image."""
     images = [vvi(image, *options) / "image.vvi" for image in (old, new)]

@@ -48,7 +48,8 @@ def one_run(tool, shop, files, images):
     target, running, nginx = shop
     old, new = images
     folder = pathlib.Path(tempfile.mkdtemp(prefix="device-", dir=nginx.work.parent))
-    room = peers.Room(target, running["old" if tool.update else "other"], nginx, folder)
+    room = peers.Room(target, running["old" if tool.update else "other"],
+                      old if tool.update else None, nginx, folder)
     try:
         target.fill()
         measure.drop_caches()
@@ -116,8 +117,6 @@ def _ours(old, new):
 
 
 def _pack(old, new):
-    if not products.vv_has_delta():
-        return peers.NO_PACKS
     size, brought = formats.read_pack(products.vv_pack(old, new) / products.PACK_NAME)
     tables = [formats.read_vvi(products.vvi(image) / "image.vvi") for image in (old, new)]
     return tables[1].head_bytes + size + formats.missing(*tables, brought)[0]

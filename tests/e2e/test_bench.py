@@ -248,6 +248,16 @@ class Tables(unittest.TestCase):
         self.assertEqual(rows["bytes of an update, ours to zchunk"], [0.7, "0.80", "missed"])
         self.assertEqual(rows["bytes of an update, ours, pack to zstd --patch-from"][1], "-")
 
+    def test_a_second_processor_is_shown_as_how_many_times_as_fast(self):
+        found = {"size": "large", "date": "2026-01-01", "vv": "vv-update 1", "rows": {
+            "2": [usage(1.0), usage(1.0)], "1": [usage(1.5), usage(2.5), usage(2.0)]}}
+        rows = [line.split("|")[1:5] for line in tables.cores_table(found).splitlines()[-2:]]
+        self.assertEqual(rows, [[" 1 ", " 2.00 ", " 1.50-2.50 ", " 1.00 "],
+                                [" 2 ", " 1.00 ", " 1.00-1.00 ", " 2.00 "]])
+        (row,) = [row for row in tables.target_rows({"cores": {"large": found}})
+                  if "processors" in row[0]]
+        self.assertEqual(row[1:], [0.59, "0.50", "met"])
+
     def test_the_processor_is_named_by_its_model(self):
         self.assertEqual(tables.cpu_model("processor\t: 0\nmodel name\t: A CPU\n"), "A CPU")
 
@@ -255,12 +265,12 @@ class Tables(unittest.TestCase):
         results = {"machine": {"cpu": "A CPU", "cores": 2, "memory_gib": 4},
                    "tools": {"rauc": "1.8-2"}}
         text = tables.document(results)
-        self.assertEqual(text.count(tables.NOT_RUN), 3)
+        self.assertEqual(text.count(tables.NOT_RUN), 4)
         self.assertIn("A CPU, 2 cores", text)
         for name in peers.TOOLS:
             self.assertIn(f"- `{name}`: ", text)
         results["install"] = {"x": installed(ours=[usage(1.0)])}
-        self.assertEqual(tables.document(results).count(tables.NOT_RUN), 2)
+        self.assertEqual(tables.document(results).count(tables.NOT_RUN), 3)
 
 
 if __name__ == "__main__":
