@@ -389,7 +389,8 @@ void check_step_recorded(struct world *w, enum offer_step step, const struct off
     } else if (step == OFFER_STEP_REBOOT) {
         good = here && stored.phase == OFFER_REBOOTING;
     } else if (step == OFFER_STEP_REPORT) {
-        good = found && stored.phase == OFFER_DONE && content_of(&stored) == content_of(r);
+        good = found && stored.phase == OFFER_DONE && content_of(&stored) == content_of(r) &&
+               stored.failed_by == r->failed_by;
         if (stored.reported) {
             violated(w, 11, "%s is on record as reported before it is", r->offer.id);
         }

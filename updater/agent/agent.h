@@ -81,7 +81,6 @@ struct agent {
     char lock_says[GATE_REASON_SIZE]; // why the place is not given back; "": nothing was said
     uint64_t again_ms;                // no step before; 0: at once
     unsigned failures;                // of the step that is next, in a row
-    enum err failed_by;               // the step that decided the offer; OK: none did
     char cancel_why[AGENT_TEXT_SIZE]; // an install that is being stopped is cancelled then
 
     // What is shown.

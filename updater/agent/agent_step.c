@@ -165,7 +165,6 @@ void agent_step_ended(struct agent *a, const struct verb_end *verb)
         wait_for_record(a, &e);
     }
     if (a->offer.record.phase == OFFER_DONE) {
-        a->failed_by = end.err;
         a->again_ms = 0;
     }
     cancel_as_asked(a);
@@ -188,10 +187,10 @@ static enum err deny(struct agent *a, struct error *e)
 {
     const struct offer_record *r = &a->offer.record;
     CLEANUP(cleanup_free) struct denylist *list = NULL;
-    enum failure_cause cause = a->failed_by != OK ? FAILURE_OF_INSTALL
+    enum failure_cause cause = r->failed_by != OK ? FAILURE_OF_INSTALL
                                : was_rejected(a)  ? FAILURE_OF_TRIAL
                                                   : FAILURE_BY_HAND;
-    if (!r->release_known || !denylist_blames_release(r->outcome, cause, a->failed_by)) {
+    if (!r->release_known || !denylist_blames_release(r->outcome, cause, r->failed_by)) {
         return OK;
     }
     enum err err = denylist_load(a->device->state, a->log, &list, e);
@@ -214,7 +213,6 @@ static void remember(struct agent *a)
     if (deny(a, &e) != OK) {
         log_warn(a->log, "the list of what failed here: %s", e.msg);
     }
-    a->failed_by = OK;
 }
 
 // The report comes last: what it says is kept before anybody was told.

@@ -128,12 +128,25 @@ static bool read_end(const json_t *root, struct offer_record *r)
            read_u64(root, "decided", &r->decided_s) && read_bool(root, "reported", &r->reported);
 }
 
+// What records of format 1 did not always have. A cause is an exit status of a verb.
+static bool read_later_members(const json_t *root, struct offer_record *r)
+{
+    uint64_t failed_by = OK;
+    bool says_cause = json_object_get(root, "failed_by") != NULL;
+    if ((says_cause && !read_u64(root, "failed_by", &failed_by)) || failed_by > UINT8_MAX) {
+        return false;
+    }
+    r->failed_by = (enum err)failed_by;
+    return true;
+}
+
 // What no writer of ours leaves behind is damage too.
 static bool is_possible(const struct offer_record *r)
 {
     bool installed = r->phase > OFFER_ACCEPTED && r->phase < OFFER_DONE;
     bool decided = r->outcome != OFFER_UNDECIDED;
     return decided == (r->phase == OFFER_DONE) && (!r->reported || decided) &&
+           (r->failed_by == OK || r->outcome == OFFER_FAILURE) &&
            (!installed || (r->release_known && r->target != SLOT_NONE));
 }
 
@@ -151,7 +164,8 @@ static bool read_members(const json_t *root, struct offer_record *r)
     r->tries = (unsigned)tries;
     return read_offer(root, &r->offer) && read_release(root, r) && read_target(root, &r->target) &&
            read_text(root, "boot_id", r->boot_id, sizeof r->boot_id) &&
-           read_u64(root, "accepted", &r->accepted_s) && read_end(root, r) && is_possible(r);
+           read_u64(root, "accepted", &r->accepted_s) && read_end(root, r) &&
+           read_later_members(root, r) && is_possible(r);
 }
 
 static void write_trailer(const void *line, size_t len, char ret[TRAILER_LEN + 1])
@@ -235,14 +249,15 @@ static json_t *release_json(const struct offer_record *r)
 
 static json_t *record_json(const struct offer_record *r)
 {
-    return json_pack("{s:i, s:o, s:o, s:o, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:I, s:I, s:I, s:b}",
-                     "format", RECORD_VERSION, "source", json_text(r->offer.source), "id",
-                     json_text(r->offer.id), "url", json_text(r->offer.url), "phase",
-                     phase_names[r->phase], "release", release_json(r), "target", r->target,
-                     "boot_id", json_text(r->boot_id), "outcome", outcome_names[r->outcome],
-                     "reason", json_text(r->reason), "failed_checks", json_text(r->failed_checks),
-                     "tries", (json_int_t)r->tries, "accepted", (json_int_t)r->accepted_s,
-                     "decided", (json_int_t)r->decided_s, "reported", (int)r->reported);
+    return json_pack(
+        "{s:i, s:o, s:o, s:o, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:i, s:I, s:I, s:I, s:b}",
+        "format", RECORD_VERSION, "source", json_text(r->offer.source), "id",
+        json_text(r->offer.id), "url", json_text(r->offer.url), "phase", phase_names[r->phase],
+        "release", release_json(r), "target", r->target, "boot_id", json_text(r->boot_id),
+        "outcome", outcome_names[r->outcome], "reason", json_text(r->reason), "failed_checks",
+        json_text(r->failed_checks), "failed_by", (int)r->failed_by, "tries",
+        (json_int_t)r->tries, "accepted", (json_int_t)r->accepted_s, "decided",
+        (json_int_t)r->decided_s, "reported", (int)r->reported);
 }
 
 enum err offer_record_save(struct state_store *s, const struct offer_record *r, struct error *e)

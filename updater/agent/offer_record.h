@@ -6,6 +6,8 @@
 //    source that got no report offers it again. EIO, twice in a row, is damage too.
 // 2. A record is replaced as a whole: after a cut it is the old one or the new one.
 // 3. Written by the one agent only. It is no part of what the update lock protects.
+// 4. Members may be added to format 1: a record of a program that did not know one is read as if
+//    it said no, and such a program takes no notice of one.
 #ifndef UPDATER_AGENT_OFFER_RECORD_H
 #define UPDATER_AGENT_OFFER_RECORD_H
 
@@ -27,6 +29,7 @@ struct offer_record {
     enum offer_outcome outcome;
     char reason[OFFER_REASON_SIZE];        // one sentence; "" with a success that was just that
     char failed_checks[OFFER_CHECKS_SIZE]; // "tv_api: HTTP 500, video: no frame"; "" when none did
+    enum err failed_by;                    // the step that decided a failure; OK: none did
     unsigned tries;                        // installs that failed and are to be tried again
     uint64_t accepted_s, decided_s;        // wall clock, may be wrong
     bool reported;                         // the source has acknowledged the final report

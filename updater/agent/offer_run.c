@@ -226,6 +226,7 @@ static enum err install_failed(struct offer_run *o, struct offer_record *next,
         next->tries++;
         return save(o, next, e);
     }
+    next->failed_by = end->err;
     return decide(o, next, OFFER_FAILURE, end->reason, "", e);
 }
 
@@ -258,7 +259,9 @@ static enum err activate_ended(struct offer_run *o, const struct offer_end *end,
     if (end->err == ERR_AGAIN || !f->boot_known) {
         return OK;
     }
-    return decide(o, &o->record, OFFER_FAILURE, end->reason, "", e);
+    struct offer_record next = o->record;
+    next.failed_by = end->err;
+    return decide(o, &next, OFFER_FAILURE, end->reason, "", e);
 }
 
 enum err offer_ended(struct offer_run *o, enum offer_step step, const struct offer_end *end,

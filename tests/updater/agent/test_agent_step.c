@@ -83,6 +83,34 @@ static void a_bad_image_is_a_failure_that_is_reported_and_denied(void **state)
     agent_room_clear(&r);
 }
 
+static bool is_decided(const struct agent_room *r)
+{
+    return r->agent->offer.record.phase == OFFER_DONE;
+}
+
+// Cut off between the decision and all that follows from it.
+static void what_failed_is_denied_by_the_next_agent_too(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    CLEANUP(cleanup_free) struct denylist *before = NULL;
+    CLEANUP(cleanup_free) struct denylist *after = NULL;
+    begin(&r, *state, "echo '{\"error\":{\"message\":\"manifest: not signed\"}}'; exit 5");
+    agent_room_until(&r, is_decided);
+    assert_ok(denylist_load(r.device->state, &r.log, &before, &e));
+    assert_int_equal(before->count, 0);
+    agent_room_close(&r);
+    agent_room_offer_nothing(&r);
+    agent_room_open(&r);
+    agent_room_until(&r, is_over);
+    expect_report(&r, "manifest: not signed");
+    assert_ok(denylist_load(r.device->state, &r.log, &after, &e));
+    assert_int_equal(after->count, 1);
+    assert_string_equal(after->releases[0].version, "7.0");
+    assert_string_equal(after->releases[0].reason, "manifest: not signed");
+    agent_room_clear(&r);
+}
+
 static void an_answer_that_names_no_release_is_a_failure(void **state)
 {
     struct agent_room r;
@@ -159,6 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_dir(a_network_that_is_down_is_waited_for_longer_each_time),
         with_dir(a_bad_image_is_a_failure_that_is_reported_and_denied),
+        with_dir(what_failed_is_denied_by_the_next_agent_too),
         with_dir(an_answer_that_names_no_release_is_a_failure),
         with_dir(an_install_that_is_cancelled_is_stopped_first),
         with_dir(without_an_offer_there_is_nothing_to_cancel),

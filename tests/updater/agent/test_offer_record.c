@@ -22,6 +22,7 @@ static struct offer_record full_record(void)
     r.outcome = OFFER_FAILURE;
     snprintf(r.reason, sizeof r.reason, "tv_api is unhealthy");
     snprintf(r.failed_checks, sizeof r.failed_checks, "tv_api: HTTP 500");
+    r.failed_by = ERR_TRUST;
     r.tries = 3;
     r.accepted_s = 1800000000;
     r.decided_s = 1800000100;
@@ -45,6 +46,7 @@ static void expect_same(const struct offer_record *a, const struct offer_record 
     assert_int_equal(a->outcome, b->outcome);
     assert_string_equal(a->reason, b->reason);
     assert_string_equal(a->failed_checks, b->failed_checks);
+    assert_int_equal(a->failed_by, b->failed_by);
     assert_int_equal(a->tries, b->tries);
     assert_int_equal(a->accepted_s, b->accepted_s);
     assert_int_equal(a->decided_s, b->decided_s);
@@ -140,6 +142,7 @@ static void every_phase_and_outcome_has_a_name_of_its_own_and_comes_back(void **
         r.phase = (enum offer_phase)phase;
         r.reported = false;
         r.outcome = phase == OFFER_DONE ? OFFER_CANCELLED : OFFER_UNDECIDED;
+        r.failed_by = OK;
         save(*state, &r);
         struct offer_record back = load(*state);
         expect_same(&back, &r);
@@ -151,6 +154,7 @@ static void every_phase_and_outcome_has_a_name_of_its_own_and_comes_back(void **
     for (int outcome = OFFER_SUCCESS; outcome <= OFFER_CANCELLED; outcome++) {
         struct offer_record r = full_record();
         r.outcome = (enum offer_outcome)outcome;
+        r.failed_by = outcome == OFFER_FAILURE ? ERR_TRUST : OK;
         save(*state, &r);
         assert_int_equal(load(*state).outcome, outcome);
     }
@@ -217,6 +221,9 @@ static void a_record_that_cannot_be_is_lost(void **state)
         {"\"target\":1", "\"target\":\"b\""},
         {"\"tries\":3", "\"tries\":4294967296"},
         {"\"reported\":true", "\"reported\":1"},
+        {"\"failed_by\":5", "\"failed_by\":256"},
+        {"\"failed_by\":5", "\"failed_by\":\"trust\""},
+        {"\"outcome\":\"failure\"", "\"outcome\":\"success\""}, // that failed
         {"\"index\":9223372036854775807", "\"index\":-1"},
         {"\"version\":\"2.0\"", "\"version\":2"},
         {"\"decided\":1800000100,", ""},
@@ -237,11 +244,35 @@ static void a_record_that_cannot_be_is_lost(void **state)
     }
 }
 
+// Written before there was anything else to be said, or behind it.
+static void a_record_of_an_older_or_newer_program_is_read(void **state)
+{
+    struct scene *s = *state;
+    struct offer_record r = full_record();
+    save(s, &r);
+    put(s, "\"failed_by\":5,", "");
+    struct offer_record back = load(s);
+    r.failed_by = OK;
+    expect_same(&back, &r);
+    put(s, "\"accepted\":1800000000,", "\"accepted\":1800000000,\"also\":{\"new\":1},");
+    back = load(s);
+    expect_same(&back, &r);
+}
+
+static void any_exit_status_is_a_cause(void **state)
+{
+    struct offer_record r = full_record();
+    r.failed_by = (enum err)127;
+    save(*state, &r);
+    assert_int_equal(load(*state).failed_by, 127);
+}
+
 static void an_installed_release_without_a_slot_is_lost(void **state)
 {
     struct offer_record r = full_record();
     r.phase = OFFER_INSTALLED;
     r.outcome = OFFER_UNDECIDED;
+    r.failed_by = OK;
     r.reported = false;
     r.target = SLOT_NONE;
     save(*state, &r);
@@ -328,6 +359,8 @@ int main(void)
         record_test(a_reason_that_is_not_utf8_is_kept_without_those_bytes),
         record_test(a_damaged_record_is_lost_and_no_error),
         record_test(a_record_that_cannot_be_is_lost),
+        record_test(a_record_of_an_older_or_newer_program_is_read),
+        record_test(any_exit_status_is_a_cause),
         record_test(an_installed_release_without_a_slot_is_lost),
         record_test(a_record_that_cannot_be_read_now_is_an_error),
         record_test(a_bad_block_loses_the_record_if_it_is_bad_twice),
