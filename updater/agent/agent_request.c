@@ -122,13 +122,12 @@ static enum err do_consent(const struct request *r, json_t **ret, struct error *
 {
     struct agent *a = r->agent;
     (void)ret;
-    if (a->offer.record.phase == OFFER_NONE || a->offer.record.phase >= OFFER_ACTIVATING) {
-        return fail(e, ERR_NOT_NOW, 0, "there is no update that waits for consent");
+    enum err err = offer_consent(&a->offer, e);
+    if (err == OK) {
+        a->again_ms = 0;
+        agent_turn_soon(a);
     }
-    a->consented = true;
-    a->again_ms = 0;
-    agent_turn_soon(a);
-    return OK;
+    return err;
 }
 
 static enum err do_allow(const struct request *r, json_t **ret, struct error *e)

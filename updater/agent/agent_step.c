@@ -124,6 +124,7 @@ void agent_look(struct agent *a)
         log_warn(a->log, "%s", e.msg);
     }
     offer_look(&a->offer, d, &a->facts);
+    a->consented = a->offer.record.consented;
 }
 
 // An install that was under way when it was asked has been stopped by now.
@@ -251,7 +252,6 @@ static bool take_step(struct agent *a, const struct offer_todo *todo)
     struct error e;
     switch (todo->step) {
     case OFFER_STEP_NOTHING:
-        a->consented = false; // it was for the offer that is over
         agent_set_state(a, AGENT_IDLE, "");
         return false;
     case OFFER_STEP_WAIT_VERDICT:

@@ -123,12 +123,12 @@ static json_t *offer_json(const struct offer_record *r)
     if (r->phase == OFFER_NONE) {
         return json_null();
     }
-    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:i}", "source",
+    return json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:b, s:i}", "source",
                      json_text(r->offer.source), "id", json_text(r->offer.id), "version",
                      r->release_known ? json_text(r->release.version) : json_null(), "phase",
                      offer_phase_name(r->phase), "outcome", offer_outcome_name(r->outcome),
                      "reason", json_text(r->reason), "failed_checks", json_text(r->failed_checks),
-                     "tries", (int)r->tries);
+                     "consented", (int)r->consented, "tries", (int)r->tries);
 }
 
 static json_t *poll_json(const struct agent *a)

@@ -156,6 +156,16 @@ enum err offer_cancel(struct offer_run *o, const char *reason, struct error *e)
     return decide(o, r, OFFER_CANCELLED, reason, "", e);
 }
 
+enum err offer_consent(struct offer_run *o, struct error *e)
+{
+    struct offer_record next = o->record;
+    if (next.phase == OFFER_NONE || next.phase == OFFER_DONE) {
+        return fail(e, ERR_NOT_NOW, 0, "there is no update that waits for consent");
+    }
+    next.consented = true;
+    return o->record.consented ? OK : save(o, &next, e);
+}
+
 // --- a step --------------------------------------------------------------------------------------
 
 void offer_next(const struct offer_run *o, const struct offer_facts *f, struct offer_todo *ret)

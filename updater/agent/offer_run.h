@@ -61,6 +61,9 @@ MUST_CHECK enum err offer_accept(struct offer_run *o, const struct offer *offer,
 // cancelled, or it is past the point of no return, which is the flip.
 MUST_CHECK enum err offer_cancel(struct offer_run *o, const char *reason, struct error *e);
 
+// A person agrees to the offer at hand, for good. ERR_NOT_NOW: there is none, or it is decided.
+MUST_CHECK enum err offer_consent(struct offer_run *o, struct error *e);
+
 void offer_next(const struct offer_run *o, const struct offer_facts *f, struct offer_todo *ret);
 
 MUST_CHECK enum err offer_begin(struct offer_run *o, const struct offer_todo *todo,

@@ -78,11 +78,33 @@ static void consent_is_for_an_offer_that_waits(void **state)
                  agent_room_ask(&r, "{\"do\":\"consent\"}", NULL, &e));
     agent_room_until(&r, is_held);
     assert_ok(agent_room_ask(&r, "{\"do\":\"consent\"}", NULL, &e));
-    assert_true(r.agent->consented);
+    assert_true(r.agent->offer.record.consented);
     // It is not for the next one.
     assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\"}", NULL, &e));
     agent_room_until(&r, has_none);
+    assert_false(r.agent->offer.record.consented);
     assert_false(r.agent->consented);
+    agent_room_clear(&r);
+}
+
+static void consent_outlives_the_agent_it_was_given_to(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    json_t *answer = NULL;
+    agent_room_make(&r, *state, "[gates]\nneed_consent=yes\ndownload_command=exit 75\n");
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    agent_room_until(&r, is_held);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"consent\"}", NULL, &e));
+    agent_room_close(&r);
+    agent_room_open(&r);
+    agent_room_until(&r, is_held);
+    assert_true(r.agent->consented);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"status\"}", &answer, &e));
+    const json_t *offer = json_object_get(json_object_get(answer, "agent"), "offer");
+    assert_true(json_is_true(json_object_get(offer, "consented")));
+    json_decref(answer);
     agent_room_clear(&r);
 }
 
@@ -113,6 +135,7 @@ int main(void)
         with_dir(holds_are_set_kept_and_released),
         with_dir(a_hold_that_makes_no_sense_is_refused_and_changes_nothing),
         with_dir(consent_is_for_an_offer_that_waits),
+        with_dir(consent_outlives_the_agent_it_was_given_to),
         with_dir(the_status_has_the_state_the_offer_the_poll_and_the_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

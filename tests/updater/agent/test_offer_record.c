@@ -23,6 +23,7 @@ static struct offer_record full_record(void)
     snprintf(r.reason, sizeof r.reason, "tv_api is unhealthy");
     snprintf(r.failed_checks, sizeof r.failed_checks, "tv_api: HTTP 500");
     r.failed_by = ERR_TRUST;
+    r.consented = true;
     r.tries = 3;
     r.accepted_s = 1800000000;
     r.decided_s = 1800000100;
@@ -47,6 +48,7 @@ static void expect_same(const struct offer_record *a, const struct offer_record 
     assert_string_equal(a->reason, b->reason);
     assert_string_equal(a->failed_checks, b->failed_checks);
     assert_int_equal(a->failed_by, b->failed_by);
+    assert_int_equal(a->consented, b->consented);
     assert_int_equal(a->tries, b->tries);
     assert_int_equal(a->accepted_s, b->accepted_s);
     assert_int_equal(a->decided_s, b->decided_s);
@@ -221,6 +223,7 @@ static void a_record_that_cannot_be_is_lost(void **state)
         {"\"target\":1", "\"target\":\"b\""},
         {"\"tries\":3", "\"tries\":4294967296"},
         {"\"reported\":true", "\"reported\":1"},
+        {"\"consented\":true", "\"consented\":1"},
         {"\"failed_by\":5", "\"failed_by\":256"},
         {"\"failed_by\":5", "\"failed_by\":\"trust\""},
         {"\"outcome\":\"failure\"", "\"outcome\":\"success\""}, // that failed
@@ -250,8 +253,10 @@ static void a_record_of_an_older_or_newer_program_is_read(void **state)
     struct scene *s = *state;
     struct offer_record r = full_record();
     save(s, &r);
+    put(s, "\"consented\":true,", "");
     put(s, "\"failed_by\":5,", "");
     struct offer_record back = load(s);
+    r.consented = false;
     r.failed_by = OK;
     expect_same(&back, &r);
     put(s, "\"accepted\":1800000000,", "\"accepted\":1800000000,\"also\":{\"new\":1},");

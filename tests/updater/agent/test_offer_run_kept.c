@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is decided about an offer is there after a restart.
+// What is decided about an offer, and what a person said to it, is there after a restart.
 #include "updater/agent/offer_run.h"
 
 #include "tests/support/expect.h"
@@ -122,6 +122,71 @@ static void what_no_step_decided_has_no_cause(void **state)
     assert_int_equal(s->run.record.failed_by, OK);
 }
 
+// --- consent -------------------------------------------------------------------------------------
+
+static void consent_is_on_record_once_it_is_given(void **state)
+{
+    struct scene *s = *state;
+    struct error e;
+    unsigned replaced;
+    accepted(s, &first);
+    assert_false(s->run.record.consented);
+    assert_ok(offer_consent(&s->run, &e));
+    reopen(s);
+    assert_true(s->run.record.consented);
+    replaced = s->trial->bench->state.replaced;
+    assert_ok(offer_consent(&s->run, &e)); // again
+    assert_int_equal(s->trial->bench->state.replaced, replaced);
+    // It goes with the offer through all of its phases.
+    end(s, OFFER_STEP_INSTALL, OK);
+    reopen(s);
+    assert_int_equal(s->run.record.phase, OFFER_INSTALLED);
+    assert_true(s->run.record.consented);
+}
+
+static void consent_ends_with_its_offer(void **state)
+{
+    struct scene *s = *state;
+    struct error e;
+    assert_fails(ERR_NOT_NOW, "no update that waits for consent", offer_consent(&s->run, &e));
+    accepted(s, &first);
+    assert_ok(offer_consent(&s->run, &e));
+    assert_ok(offer_cancel(&s->run, "cancelled by alice", &e));
+    assert_fails(ERR_NOT_NOW, "no update that waits for consent", offer_consent(&s->run, &e));
+    forget(s);
+    accepted(s, &second);
+    reopen(s);
+    assert_false(s->run.record.consented);
+}
+
+// The gate in front of the reboot asks for it, too.
+static void consent_may_come_behind_the_flip(void **state)
+{
+    struct scene *s = *state;
+    struct error e;
+    const struct offer_todo todo = {.step = OFFER_STEP_ACTIVATE};
+    accepted(s, &first);
+    end(s, OFFER_STEP_INSTALL, OK);
+    assert_ok(offer_begin(&s->run, &todo, &e));
+    end(s, OFFER_STEP_ACTIVATE, OK);
+    assert_ok(offer_consent(&s->run, &e));
+    reopen(s);
+    assert_int_equal(s->run.record.phase, OFFER_ACTIVATED);
+    assert_true(s->run.record.consented);
+}
+
+static void consent_that_cannot_be_kept_is_not_given(void **state)
+{
+    struct scene *s = *state;
+    struct error e;
+    accepted(s, &first);
+    s->trial->bench->state.read_only = true;
+    assert_int_equal(offer_consent(&s->run, &e), ERR_IO);
+    assert_false(s->run.record.consented);
+    s->trial->bench->state.read_only = false;
+    assert_ok(offer_consent(&s->run, &e));
+}
+
 #define kept_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
 
 int main(void)
@@ -131,6 +196,10 @@ int main(void)
         kept_test(what_is_tried_again_has_no_cause_yet),
         kept_test(what_failed_a_flip_is_kept_with_the_decision),
         kept_test(what_no_step_decided_has_no_cause),
+        kept_test(consent_is_on_record_once_it_is_given),
+        kept_test(consent_ends_with_its_offer),
+        kept_test(consent_may_come_behind_the_flip),
+        kept_test(consent_that_cannot_be_kept_is_not_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
