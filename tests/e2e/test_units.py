@@ -14,13 +14,19 @@ HIDING = ("PrivateDevices", "PrivateNetwork", "PrivateTmp", "PrivateUsers", "Pro
           "RestrictAddressFamilies", "RestrictNamespaces", "DeviceAllow", "DevicePolicy")
 
 
+def read_unit(name):
+    """A unit; of a key that is there several times, the last."""
+    unit = configparser.ConfigParser(interpolation=None, strict=False)
+    unit.optionxform = str
+    unit.read(UNITS / name)
+    return unit
+
+
 class Units(unittest.TestCase):
     """The confirmation as a service."""
 
     def setUp(self):
-        self.unit = configparser.ConfigParser(interpolation=None, strict=False)
-        self.unit.optionxform = str
-        self.unit.read(UNITS / "vv-update-confirm.service")
+        self.unit = read_unit("vv-update-confirm.service")
 
     def test_only_the_last_of_its_failures_gives_a_trial_up(self):
         # Systemd from 254 on takes every restart for a failure otherwise.
@@ -35,6 +41,24 @@ class Units(unittest.TestCase):
     def test_it_is_never_behind_what_it_watches(self):
         for key in ("After", "Requires", "Wants", "BindsTo", "Requisite"):
             self.assertNotIn("boot-complete", self.unit["Unit"].get(key, ""))
+
+
+class AgentUnit(unittest.TestCase):
+    """The agent as a service."""
+
+    def setUp(self):
+        self.service = read_unit("vv-update-agent.service")["Service"]
+
+    def test_it_can_ask_whether_the_clock_is_synchronised_and_not_set_it(self):
+        # adjtimex(2), which tells it, is one of @clock, and ProtectClock= takes that away.
+        self.assertNotIn("ProtectClock", self.service)
+        self.assertNotIn("@clock", self.service["SystemCallFilter"])
+        self.assertEqual(self.service["CapabilityBoundingSet"], "~CAP_SYS_TIME CAP_WAKE_ALARM")
+
+    def test_no_block_device_is_taken_away(self):
+        # One device that is allowed forbids all others.
+        for key in ("DeviceAllow", "DevicePolicy", "PrivateDevices", "ProtectClock"):
+            self.assertNotIn(key, self.service)
 
 
 if __name__ == "__main__":
