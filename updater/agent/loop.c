@@ -46,7 +46,8 @@ static void take_signals(struct loop *l, sigset_t *ret_mask)
 enum err loop_open(struct loop *ret, loop_signal_call on_signal, void *ctx, struct error *e)
 {
     sigset_t mask;
-    *ret = (struct loop){.on_signal = on_signal, .signal_ctx = ctx, .armed_ms = NEVER};
+    *ret =
+        (struct loop){.on_signal = on_signal, .signal_ctx = ctx, .clock_fd = -1, .armed_ms = NEVER};
     take_signals(ret, &mask);
     ret->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     ret->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -57,17 +58,51 @@ enum err loop_open(struct loop *ret, loop_signal_call on_signal, void *ctx, stru
 
 void loop_close(struct loop *l)
 {
+    cleanup_close(&l->clock_fd);
     cleanup_close(&l->signal_fd);
     cleanup_close(&l->timer_fd);
     cleanup_close(&l->epoll_fd);
     loop_restore_signals(l);
-    *l = (struct loop){.epoll_fd = -1, .timer_fd = -1, .signal_fd = -1, .armed_ms = NEVER};
+    *l = (struct loop){
+        .epoll_fd = -1, .timer_fd = -1, .signal_fd = -1, .clock_fd = -1, .armed_ms = NEVER};
 }
 
 void loop_restore_signals(const struct loop *l)
 {
     sigaction(SIGCHLD, &l->old_child, NULL);
     sigprocmask(SIG_SETMASK, &l->old_mask, NULL);
+}
+
+// --- the wall clock -----------------------------------------------------------------------------
+
+// A timer at the end of time: it does not fire, but is cancelled whenever the clock is set.
+enum err loop_watch_clock(struct loop *l, loop_clock_call call, void *ctx, struct error *e)
+{
+    const struct itimerspec never = {.it_value.tv_sec =
+                                         (time_t)(UINT64_MAX >> (65 - 8 * sizeof(time_t)))};
+    l->on_clock = call;
+    l->clock_ctx = ctx;
+    l->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (l->clock_fd < 0 || timerfd_settime(l->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
+                                           &never, NULL) != 0) {
+        return fail(e, ERR_IO, errno, "event loop: watch the wall clock");
+    }
+    return watch_own(l, &l->clock_fd, e);
+}
+
+// Reading makes the timer ready for the next time; that it fails is what it was waited for.
+static void take_clock(struct loop *l)
+{
+    uint64_t times;
+    l->clock_set = read(l->clock_fd, &times, sizeof times) >= 0 || errno == ECANCELED;
+}
+
+static void call_clock(struct loop *l)
+{
+    if (l->clock_set) {
+        l->clock_set = false;
+        l->on_clock(l->clock_ctx);
+    }
 }
 
 // --- file descriptors ---------------------------------------------------------------------------
@@ -304,6 +339,8 @@ static bool mark_ready(struct loop *l, const struct epoll_event *events, int cou
             signals = true;
         } else if (events[i].data.ptr == &l->timer_fd) {
             reset_timer(l);
+        } else if (events[i].data.ptr == &l->clock_fd) {
+            take_clock(l);
         } else {
             struct loop_fd *w = events[i].data.ptr;
             w->ready = events[i].events;
@@ -328,6 +365,7 @@ enum err loop_turn(struct loop *l, struct error *e)
     if (mark_ready(l, events, count)) {
         call_signals(l);
     }
+    call_clock(l);
     if (l->look) {
         l->look = false;
         mark_ended(l);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The event loop of the agent: file descriptors, deadlines, signals and ends of child processes, in
-// one process without threads.
+// The event loop of the agent: file descriptors, deadlines, signals, ends of child processes and a
+// wall clock that is set, in one process without threads.
 //
 // Invariants
 // 1. Nothing happens, nothing runs: without a deadline the wait is without end, and a deadline is
 //    one timer on CLOCK_BOOTTIME (suspend counts), set for the earliest only. Every return from the
 //    wait is counted.
-// 2. Order within one wake-up: signals by number, children, file descriptors, deadlines. Children
-//    and descriptors in the order in which they were watched, deadlines by time, then in the order
-//    in which they were set.
+// 2. Order within one wake-up: signals by number, the wall clock, children, file descriptors,
+//    deadlines. Children and descriptors in the order in which they were watched, deadlines by time,
+//    then in the order in which they were set.
 // 3. What is unwatched or cleared is not called afterwards, ready or not; what is watched or set
 //    during a wake-up is not called before the next one. Each is called once a wake-up.
 // 4. A watch belongs to its owner, does not move while it is watched, and may be freed in its own
@@ -32,6 +32,7 @@ typedef void (*loop_deadline_call)(void *ctx);
 // `status` is that of waitpid(2); LOOP_STATUS_UNKNOWN when somebody else has waited for it.
 typedef void (*loop_child_call)(void *ctx, int status);
 typedef void (*loop_signal_call)(void *ctx, int signal_number);
+typedef void (*loop_clock_call)(void *ctx);
 
 enum { LOOP_STATUS_UNKNOWN = -1 };
 
@@ -68,11 +69,15 @@ struct loop {
     // Of loop.c.
     loop_signal_call on_signal;
     void *signal_ctx;
+    loop_clock_call on_clock;
+    void *clock_ctx;
     int epoll_fd;
     int timer_fd;
     int signal_fd;
+    int clock_fd;      // -1: nobody asked
     uint64_t armed_ms; // what the timer is set to
     bool look;         // a child may have ended
+    bool clock_set;    // and nobody was told yet
     bool stopped;
     struct loop_fd *fds;
     struct loop_deadline *deadlines;
@@ -87,6 +92,11 @@ MUST_CHECK enum err loop_open(struct loop *ret, loop_signal_call on_signal, void
                               struct error *e);
 // Forgets all that is watched, and signals are as they were. The owners close and free.
 void loop_close(struct loop *l);
+
+// From now on `call` is told that the wall clock does not go on from where it was: it was set, by
+// however much, or the device was suspended. One that is only slewed tells nothing. Once a loop.
+MUST_CHECK enum err loop_watch_clock(struct loop *l, loop_clock_call call, void *ctx,
+                                     struct error *e);
 
 // Milliseconds of CLOCK_BOOTTIME, which deadlines are in.
 uint64_t loop_now_ms(void);

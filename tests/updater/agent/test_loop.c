@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/agent/loop.h"
 
+#include "base/cleanup.h"
+#include "base/file.h"
 #include "tests/support/loop_room.h"
+#include "tests/support/moved_clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +69,47 @@ static void a_stopped_child_wakes_nobody_up(void **state)
     assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+// --- the wall clock -----------------------------------------------------------------------------
+
+static void on_clock(void *ctx)
+{
+    say(ctx, "clock");
+}
+
+static void a_wall_clock_that_is_set_is_one_wake_up_and_no_other(void **state)
+{
+    struct loop_room *r = *state;
+    struct error e;
+    struct named d = named(r, "deadline");
+    assert_ok(loop_watch_clock(&r->loop, on_clock, r, &e));
+    for (unsigned i = 1; i <= 3; i++) {
+        moved_clock_tell(&r->loop);
+        turn(r);
+        assert_string_equal(r->said, "clock ");
+        assert_int_equal(r->loop.wakeups, i);
+    }
+    set_deadline(&d, loop_now_ms() + LONG_MS);
+    turn(r);
+    assert_string_equal(r->said, "deadline ");
+    assert_int_equal(r->loop.wakeups, 4);
+}
+
+// By what the kernel says of it: whoever may not set the clock cannot see it happen.
+static void what_watches_the_wall_clock_is_cancelled_when_that_is_set(void **state)
+{
+    struct loop_room *r = *state;
+    struct error e;
+    char path[64];
+    size_t len = 0;
+    CLEANUP(cleanup_free) uint8_t *text = NULL;
+    assert_int_equal(r->loop.clock_fd, -1);
+    assert_ok(loop_watch_clock(&r->loop, on_clock, r, &e));
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", r->loop.clock_fd);
+    assert_ok(file_read(path, 4096, &text, &len, &e));
+    assert_contains((char *)text, "clockid: 0\n");
+    assert_contains((char *)text, "settime flags: 03\n");
+}
+
 // --- order --------------------------------------------------------------------------------------
 
 static void deadlines_come_by_time_then_in_the_order_of_setting(void **state)
@@ -103,8 +147,11 @@ static void deadlines_of_the_future_come_one_after_the_other(void **state)
 static void all_kinds_come_in_one_order(void **state)
 {
     struct loop_room *r = *state;
+    struct error e;
     struct named n[] = {named(r, "fd1"), named(r, "fd2"), named(r, "deadline"), named(r, "child1"),
                         named(r, "child2")};
+    assert_ok(loop_watch_clock(&r->loop, on_clock, r, &e));
+    moved_clock_tell(&r->loop);
     watch(&n[0]);
     watch(&n[1]);
     pid_t one = fork_child(r, 1, true);
@@ -119,7 +166,7 @@ static void all_kinds_come_in_one_order(void **state)
     raise(SIGTERM);
     raise(SIGHUP);
     turn(r);
-    assert_string_equal(r->said, "HUP TERM child1 child2 fd1 fd2 deadline ");
+    assert_string_equal(r->said, "HUP TERM clock child1 child2 fd1 fd2 deadline ");
     assert_int_equal(r->loop.wakeups, 1);
     unwatch(&n[0]);
     unwatch(&n[1]);
@@ -344,6 +391,8 @@ int main(void)
         T(idle_descriptors_wake_nobody_up),
         T(a_cleared_deadline_wakes_nobody_up),
         T(a_stopped_child_wakes_nobody_up),
+        T(a_wall_clock_that_is_set_is_one_wake_up_and_no_other),
+        T(what_watches_the_wall_clock_is_cancelled_when_that_is_set),
         T(deadlines_come_by_time_then_in_the_order_of_setting),
         T(deadlines_of_the_future_come_one_after_the_other),
         T(all_kinds_come_in_one_order),
