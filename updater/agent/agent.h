@@ -82,6 +82,7 @@ struct agent {
     uint64_t again_ms;                // no step before; 0: at once
     unsigned failures;                // of the step that is next, in a row
     char cancel_why[AGENT_TEXT_SIZE]; // an install that is being stopped is cancelled then
+    bool remembered;                  // history and denylist have the offer, which is decided
 
     // What is shown.
     enum agent_state state;

@@ -202,18 +202,25 @@ static enum err deny(struct agent *a, struct error *e)
     return err;
 }
 
-// What cannot be kept is said, and does not keep the source from being told.
+// What cannot be kept is said, and does not keep the source from being told. Once that is done it is
+// not done again with each report that did not arrive: what was lifted meanwhile stays lifted.
 static void remember(struct agent *a)
 {
     struct error e;
     struct history_entry entry;
+    if (a->remembered) {
+        return;
+    }
     history_entry_of(&a->offer.record, 0, &entry);
-    if (history_add(a->device->state, &entry, a->log, &e) != OK) {
+    bool kept = history_add(a->device->state, &entry, a->log, &e) == OK;
+    if (!kept) {
         log_warn(a->log, "history: %s", e.msg);
     }
     if (deny(a, &e) != OK) {
+        kept = false;
         log_warn(a->log, "the list of what failed here: %s", e.msg);
     }
+    a->remembered = kept;
 }
 
 // The report comes last: what it says is kept before anybody was told.
@@ -265,6 +272,7 @@ static bool take_step(struct agent *a, const struct offer_todo *todo)
             return false;
         }
         a->failures = 0;
+        a->remembered = false;
         return true;
     case OFFER_STEP_REPORT:
         report(a);

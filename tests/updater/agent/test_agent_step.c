@@ -166,6 +166,30 @@ static void a_report_that_does_not_arrive_is_sent_again(void **state)
     agent_room_clear(&r);
 }
 
+static bool has_tried_the_report_again(const struct agent_room *r)
+{
+    return r->agent->failures > 1 && waits(r);
+}
+
+static void what_was_lifted_is_not_denied_again_with_the_next_report(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    char path[512];
+    CLEANUP(cleanup_free) struct denylist *before = NULL;
+    CLEANUP(cleanup_free) struct denylist *after = NULL;
+    begin(&r, *state, "exit 5");
+    assert_int_equal(rmdir(temp_dir_path(path, sizeof path, r.dir, "reports")), 0);
+    agent_room_until(&r, waits);
+    assert_ok(denylist_load(r.device->state, &r.log, &before, &e));
+    assert_int_equal(before->count, 1);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"allow\",\"which\":\"7.0\"}", NULL, &e));
+    agent_room_until(&r, has_tried_the_report_again);
+    assert_ok(denylist_load(r.device->state, &r.log, &after, &e));
+    assert_int_equal(after->count, 0);
+    agent_room_clear(&r);
+}
+
 static void an_agent_that_starts_again_goes_on_with_the_offer(void **state)
 {
     struct agent_room r;
@@ -192,6 +216,7 @@ int main(void)
         with_dir(an_install_that_is_cancelled_is_stopped_first),
         with_dir(without_an_offer_there_is_nothing_to_cancel),
         with_dir(a_report_that_does_not_arrive_is_sent_again),
+        with_dir(what_was_lifted_is_not_denied_again_with_the_next_report),
         with_dir(an_agent_that_starts_again_goes_on_with_the_offer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
