@@ -28,7 +28,7 @@ static void make_dir(const char *dir, const char *name)
 void agent_room_make(struct agent_room *r, const char *dir, const char *extra)
 {
     char text[2048];
-    *r = (struct agent_room){.dir = dir};
+    *r = (struct agent_room){.dir = dir, .clock = moved_clock_make()};
     snprintf(text, sizeof text,
              "[fleet]\nsource=dir\ndir=%s/drop\nreport_dir=%s/reports\ninterval=1h\n"
              "[agent]\nsocket=%s/agent.sock\n%s",
@@ -110,7 +110,7 @@ void agent_room_open(struct agent_room *r)
     const struct agent_options options = {.program = r->program, .config = r->file.conf};
     CLEANUP(cleanup_config) struct config *config = NULL;
     assert_ok(config_load(r->file.conf, &config, &e));
-    assert_ok(device_open(config, DEVICE_LOOK, &r->log, &nobody, &clock_system, &r->device, &e));
+    assert_ok(device_open(config, DEVICE_LOOK, &r->log, &nobody, &r->clock.base, &r->device, &e));
     (void)TAKE_PTR(config);
     r->agent = calloc(1, sizeof *r->agent);
     assert_non_null(r->agent);
@@ -138,6 +138,20 @@ void agent_room_until(struct agent_room *r, bool (*condition)(const struct agent
         fail_msg("expected another state than %s: %s\n%s", agent_state_name(r->agent->state),
                  r->agent->waits_for, agent_room_talk(r));
     }
+}
+
+void agent_room_set_clock(struct agent_room *r, uint64_t wall_s)
+{
+    moved_clock_set(&r->clock, wall_s);
+    if (r->agent != NULL) {
+        moved_clock_tell(&r->agent->loop);
+    }
+}
+
+uint64_t agent_room_wall_s(const struct agent_room *r)
+{
+    bool ignored;
+    return r->clock.base.ops->wall_s(&r->clock.base, &ignored);
 }
 
 enum err agent_room_ask(struct agent_room *r, const char *request, json_t **ret, struct error *e)

@@ -5,6 +5,7 @@
 #define TESTS_SUPPORT_AGENT_ROOM_H
 
 #include "tests/support/file_device.h"
+#include "tests/support/moved_clock.h"
 #include "updater/agent/agent.h"
 
 struct agent_room {
@@ -14,6 +15,7 @@ struct agent_room {
     char *talk;
     size_t talk_len;
     char program[256];
+    struct moved_clock clock; // of the device
     struct device *device;
     struct agent *agent; // NULL: closed
 };
@@ -39,6 +41,10 @@ void agent_room_open(struct agent_room *r);
 void agent_room_close(struct agent_room *r);
 // Turns of the loop until `condition`; those that do not come end the test.
 void agent_room_until(struct agent_room *r, bool (*condition)(const struct agent_room *r));
+// The wall clock shows `wall_s`, and the agent is told.
+void agent_room_set_clock(struct agent_room *r, uint64_t wall_s);
+// What it shows.
+uint64_t agent_room_wall_s(const struct agent_room *r);
 // A request as a client of uid 0; the answer (NULL: none) is the caller's.
 enum err agent_room_ask(struct agent_room *r, const char *request, json_t **ret, struct error *e);
 const char *agent_room_talk(struct agent_room *r);

@@ -6,8 +6,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { CLOCK_LOOK_MS = 15 * 60 * 1000 };
-
 const char *agent_state_name(enum agent_state state)
 {
     static const char *const names[AGENT_STATES] = {
@@ -48,9 +46,37 @@ void agent_turn_soon(struct agent *a)
 void agent_wait(struct agent *a, uint64_t wait_ms, const char *why)
 {
     a->again_ms = loop_now_ms() + wait_ms;
+    a->gate_closed = false;
     if (why[0] != '\0') {
         agent_set_state(a, AGENT_WAITING, why);
     }
+}
+
+// --- the wall clock -----------------------------------------------------------------------------
+
+// Holds of an earlier boot go on in this one once the clock is synchronised. Those that cannot be
+// stored hold all the same, and are settled again by the next agent.
+static void settle_holds(struct agent *a)
+{
+    struct error e;
+    const struct hold_now now = agent_hold_now(a);
+    if (holds_settle(&a->holds, &now) && holds_save(a->device->state, &a->holds, &e) != OK) {
+        log_warn(a->log, "holds: %s", e.msg);
+    }
+}
+
+// What was answered by the old time counts no more, and a gate that was closed is asked again. Other
+// waits are by the time since boot, and go on. A poll that is under way may have the old time.
+static void on_clock_set(void *ctx)
+{
+    struct agent *a = ctx;
+    uint64_t soon_ms = loop_now_ms() + GATE_AGAIN_MIN_MS;
+    a->answered = false;
+    a->asked_stamp = a->seen_stamp = 0;
+    if (a->gate_closed && a->again_ms > soon_ms) {
+        a->again_ms = soon_ms;
+    }
+    agent_turn_soon(a);
 }
 
 // --- turns --------------------------------------------------------------------------------------
@@ -73,6 +99,7 @@ static void arm(struct agent *a)
 static void turn(void *ctx)
 {
     struct agent *a = ctx;
+    settle_holds(a);
     if (verb_child_runs(&a->child)) {
         return; // its end is a turn
     }
@@ -149,8 +176,7 @@ static enum err open_records(struct agent *a, struct error *e)
     if (err == OK && a->offer.record.lost) {
         log_warn(a->log, "the record of the offer at hand is damaged: it is forgotten");
     }
-    const struct hold_now now = agent_hold_now(a);
-    return err == OK && holds_settle(&a->holds, &now) ? holds_save(d->state, &a->holds, e) : err;
+    return err;
 }
 
 static enum err open_control(struct agent *a, struct error *e)
@@ -203,6 +229,9 @@ enum err agent_open(struct agent *ret, struct device *device, struct log *log,
     ret->journald = journald_open(to_journal ? JOURNALD_SOCKET : NULL);
     hooks_init(&ret->hooks, device->config->agent.hook, log);
     err = fleet_source_of(device->config, &ret->source, e);
+    if (err == OK) {
+        err = loop_watch_clock(&ret->loop, on_clock_set, ret, e);
+    }
     if (err == OK) {
         err = open_records(ret, e);
     }

@@ -13,6 +13,8 @@
 // 3. A gate is asked directly before its phase begins; that before the flip by the same turn that
 //    starts the flip.
 // 4. A failure is never tried again at once: every wait has a lower bound.
+// 5. Waits are by the time since boot. A wall clock that is set, by however much, makes the agent
+//    ask a closed gate again, and moves no other wait.
 #ifndef UPDATER_AGENT_AGENT_H
 #define UPDATER_AGENT_AGENT_H
 
@@ -63,7 +65,9 @@ struct agent {
     // dir_source_stamp() before the last poll, so that what came during it is new; and before the
     // last one that offered nothing. 0: none.
     uint64_t asked_stamp, seen_stamp;
-    bool by_hand; // the poll that is due or under way
+    uint64_t seen_ms;    // since boot
+    bool by_hand;        // the poll that is due or under way
+    uint64_t decided_ms; // since boot: the newest entry of the history; 0: not by this agent
     uint64_t last_poll_s;
     char poll_says[AGENT_TEXT_SIZE]; // why nothing is offered, or why it could not be asked
 
@@ -74,12 +78,13 @@ struct agent {
     struct loop_child gate_child;
     struct loop_deadline gate_due;
     struct gate_answer answer;
-    bool answered; // `answer` is for the step that is next, and was not used yet
+    bool answered;                    // `answer` is for the step that is next, and was not used yet
     bool consented;                   // of the record, for the gates
     bool reboots;                     // it was ordered and is under way
     uint64_t lock_again_ms;           // "steady-state" is not sent again before; 0: at once
     char lock_says[GATE_REASON_SIZE]; // why the place is not given back; "": nothing was said
     uint64_t again_ms;                // no step before; 0: at once
+    bool gate_closed;                 // that is for a gate, which may open before
     unsigned failures;                // of the step that is next, in a row
     char cancel_why[AGENT_TEXT_SIZE]; // an install that is being stopped is cancelled then
     bool remembered;                  // history and denylist have the offer, which is decided

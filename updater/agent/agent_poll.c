@@ -10,6 +10,8 @@
 // A release that failed for another reason than itself, or was cancelled, is taken again after so
 // long, or at once when somebody asks for a poll.
 #define AGAIN_AFTER_S UINT64_C(24 * 3600)
+// What has not changed is asked again after so long: what was no reason may be one by then.
+#define SEEN_FOR_MS (AGAIN_AFTER_S * 1000)
 
 static void end_poll(struct agent *a, enum poll_answer answer, uint64_t interval_ms)
 {
@@ -27,7 +29,14 @@ static void end_poll(struct agent *a, enum poll_answer answer, uint64_t interval
 static bool is_unchanged(struct agent *a)
 {
     a->asked_stamp = dir_source_stamp(a->device->config);
-    return a->asked_stamp != 0 && a->asked_stamp == a->seen_stamp && !a->by_hand;
+    return a->asked_stamp != 0 && a->asked_stamp == a->seen_stamp && !a->by_hand &&
+           loop_now_ms() - a->seen_ms < SEEN_FOR_MS;
+}
+
+static void mark_seen(struct agent *a)
+{
+    a->seen_stamp = a->asked_stamp;
+    a->seen_ms = loop_now_ms();
 }
 
 static bool may_poll(const struct agent *a)
@@ -95,15 +104,26 @@ static enum err read_offer(const json_t *answer, struct offer *offer, struct rel
     return OK;
 }
 
+// How long ago the newest entry was made: since boot, if this agent made it. Else by the wall clock,
+// where a time that is still to come says nothing: the release is taken once more, and has a time
+// of now afterwards.
+static uint64_t age_s(const struct agent *a, const struct history_entry *last)
+{
+    bool synchronised;
+    uint64_t now_s = a->device->clock->ops->wall_s(a->device->clock, &synchronised);
+    if (a->decided_ms != 0) {
+        return (loop_now_ms() - a->decided_ms) / 1000;
+    }
+    return now_s >= last->decided_s ? now_s - last->decided_s : UINT64_MAX;
+}
+
 // NULL: it may be taken; else the reason, in `why`.
 static const char *find_objection(struct agent *a, const struct offer *offer,
                                   const struct release_id *release, struct error *why)
 {
     struct error e;
-    bool synchronised;
     CLEANUP(cleanup_free) struct denylist *denied = NULL;
     CLEANUP(cleanup_free) struct history *history = NULL;
-    uint64_t now_s = a->device->clock->ops->wall_s(a->device->clock, &synchronised);
     if (denylist_load(a->device->state, a->log, &denied, &e) == OK) {
         const struct denied_release *d = denylist_find(denied, release->manifest_sha256);
         if (d != NULL) {
@@ -119,7 +139,7 @@ static const char *find_objection(struct agent *a, const struct offer *offer,
     }
     const struct history_entry *last = &history->entries[history->count - 1];
     bool same = strncmp(last->offer, offer->id, PLAIN_TEXT_MAX) == 0;
-    bool recent = now_s >= last->decided_s && now_s - last->decided_s < AGAIN_AFTER_S;
+    bool recent = age_s(a, last) < AGAIN_AFTER_S;
     if (same && recent && last->outcome != OFFER_SUCCESS) {
         (void)fail(why, ERR_NOT_NOW, 0, "release %s was %s here: %s; 'vv-update check' tries again",
                    release->version, last->outcome == OFFER_CANCELLED ? "cancelled" : "given up",
@@ -162,7 +182,7 @@ static bool take_offer(struct agent *a, const json_t *answer)
     enum err err = read_offer(answer, &offer, &release, &e);
     if (err == OK && find_objection(a, &offer, &release, &why) != NULL) {
         say(a, why.msg);
-        a->seen_stamp = a->asked_stamp;
+        mark_seen(a);
         return false;
     }
     if (err == OK) {
@@ -195,7 +215,7 @@ void agent_poll_ended(struct agent *a, const struct verb_end *end)
     } else {
         const char *why = json_string_value(json_object_get(end->answer, "why"));
         say(a, why != NULL ? why : "");
-        a->seen_stamp = a->asked_stamp;
+        mark_seen(a);
     }
     end_poll(a, answer_of(end->error.code), 0);
     if (again) {

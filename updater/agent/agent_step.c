@@ -69,7 +69,9 @@ static void end_unstarted(struct agent *a, const struct error *e)
 static void start_step(struct agent *a, const struct offer_todo *todo)
 {
     struct error e;
-    if (agent_ask_gate(a, phase_of(todo->step)) != GATE_OPEN) {
+    enum gate_verdict verdict = agent_ask_gate(a, phase_of(todo->step));
+    a->gate_closed = verdict == GATE_CLOSED;
+    if (verdict != GATE_OPEN) {
         return;
     }
     if (offer_begin(&a->offer, todo, &e) != OK) {
@@ -221,6 +223,7 @@ static void remember(struct agent *a)
         log_warn(a->log, "the list of what failed here: %s", e.msg);
     }
     a->remembered = kept;
+    a->decided_ms = loop_now_ms();
 }
 
 // The report comes last: what it says is kept before anybody was told.

@@ -7,6 +7,10 @@
 #include "updater/agent/denylist.h"
 #include "updater/agent/history.h"
 
+#define DAY_MS (UINT64_C(24 * 3600) * 1000)
+#define YEAR_S UINT64_C(31557600)
+#define LAST_OF_9999_S UINT64_C(253402300799)
+
 static bool has_polled(const struct agent_room *r)
 {
     return r->agent->polls > 0;
@@ -155,6 +159,82 @@ static void what_was_cancelled_comes_again_by_hand_only(void **state)
     agent_room_clear(&r);
 }
 
+static void expect_none_at(struct agent_room *r, uint64_t wall_s)
+{
+    agent_room_set_clock(r, wall_s);
+    poll_again(r);
+    assert_int_equal(r->agent->offer.record.phase, OFFER_NONE);
+    assert_contains(r->agent->poll_says, "release 7.0 was cancelled here");
+}
+
+static void what_was_cancelled_stays_so_for_a_day_whatever_the_clock_says(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    open_at(&r, *state);
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    agent_room_until(&r, has_an_offer);
+    uint64_t now_s = agent_room_wall_s(&r);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
+    agent_room_until(&r, has_none);
+    expect_none_at(&r, now_s + YEAR_S);
+    expect_none_at(&r, now_s - YEAR_S);
+    expect_none_at(&r, 0);
+    expect_none_at(&r, LAST_OF_9999_S);
+    assert_int_equal(agent_room_runs(&r, "check"), 5);
+    // A day later, and nothing in the directory has changed.
+    r.agent->decided_ms -= DAY_MS;
+    r.agent->seen_ms -= DAY_MS;
+    poll_again(&r);
+    agent_room_until(&r, has_an_offer);
+    agent_room_clear(&r);
+}
+
+// The clock of this device was ahead when it was decided.
+static void a_time_that_is_to_come_keeps_a_release_away_once_at_most(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    open_at(&r, *state);
+    agent_room_offer(&r, 7);
+    uint64_t now_s = agent_room_wall_s(&r);
+    agent_room_set_clock(&r, now_s + YEAR_S);
+    agent_room_open(&r);
+    agent_room_until(&r, has_an_offer);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
+    agent_room_until(&r, has_none);
+    agent_room_close(&r);
+    // Another agent, with the right time: it cannot know how long ago that was.
+    agent_room_set_clock(&r, now_s);
+    agent_room_open(&r);
+    agent_room_until(&r, has_an_offer);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
+    agent_room_until(&r, has_none);
+    agent_room_close(&r);
+    agent_room_open(&r);
+    agent_room_until(&r, has_polled);
+    assert_int_equal(r.agent->offer.record.phase, OFFER_NONE);
+    assert_contains(r.agent->poll_says, "release 7.0 was cancelled here");
+    agent_room_clear(&r);
+}
+
+static void an_unchanged_directory_is_looked_into_once_a_day(void **state)
+{
+    struct agent_room r;
+    open_at(&r, *state);
+    agent_room_open(&r);
+    agent_room_until(&r, has_polled);
+    poll_again(&r);
+    assert_int_equal(agent_room_runs(&r, "check"), 1);
+    r.agent->seen_ms -= DAY_MS;
+    poll_again(&r);
+    assert_int_equal(agent_room_runs(&r, "check"), 2);
+    poll_again(&r);
+    assert_int_equal(agent_room_runs(&r, "check"), 2);
+    agent_room_clear(&r);
+}
+
 static void an_answer_that_makes_no_sense_is_a_failed_poll_or_no_offer(void **state)
 {
     static const char *const answers[] = {
@@ -205,6 +285,9 @@ int main(void)
         with_dir(a_newer_offer_takes_the_place_of_one_that_waits),
         with_dir(what_failed_here_is_not_taken_until_it_is_allowed),
         with_dir(what_was_cancelled_comes_again_by_hand_only),
+        with_dir(what_was_cancelled_stays_so_for_a_day_whatever_the_clock_says),
+        with_dir(a_time_that_is_to_come_keeps_a_release_away_once_at_most),
+        with_dir(an_unchanged_directory_is_looked_into_once_a_day),
         with_dir(an_answer_that_makes_no_sense_is_a_failed_poll_or_no_offer),
         with_dir(failed_polls_are_counted_and_wait_longer),
     };
