@@ -31,7 +31,7 @@ struct offer_record {
     char failed_checks[OFFER_CHECKS_SIZE]; // "tv_api: HTTP 500, video: no frame"; "" when none did
     enum err failed_by;                    // the step that decided a failure; OK: none did
     bool consented;                        // a person agreed to it
-    unsigned tries;                        // installs that failed and are to be tried again
+    unsigned tries;                        // of this step, which failed and is to be tried again
     uint64_t accepted_s, decided_s;        // wall clock, may be wrong
     bool reported;                         // the source has acknowledged the final report
 };

@@ -218,11 +218,16 @@ enum err offer_begin(struct offer_run *o, const struct offer_todo *todo, struct 
                 offer_step_name(todo->step));
 }
 
-// As long as its release is not known, nobody can say that it does not run.
+static unsigned tries_max(const struct offer_record *r, enum err err)
+{
+    bool passes = err == ERR_NETWORK || err == ERR_USAGE || err == ERR_CONFIG ||
+                  err == ERR_INTERNAL; // it was killed, or could not be started
+    return passes ? OFFER_TRIES_MAX : err == ERR_IO || !r->release_known ? OFFER_BLIND_MAX : 0;
+}
+
 static bool is_tried_again(const struct offer_record *r, enum err err)
 {
-    unsigned limit = err == ERR_NETWORK ? OFFER_TRIES_MAX : r->release_known ? 0 : OFFER_BLIND_MAX;
-    return r->tries + 1 < limit;
+    return r->tries + 1 < tries_max(r, err);
 }
 
 static enum err install_failed(struct offer_run *o, struct offer_record *next,
@@ -270,6 +275,10 @@ static enum err activate_ended(struct offer_run *o, const struct offer_end *end,
         return OK;
     }
     struct offer_record next = o->record;
+    if (is_tried_again(&next, end->err)) {
+        next.tries++;
+        return save(o, &next, e);
+    }
     next.failed_by = end->err;
     return decide(o, &next, OFFER_FAILURE, end->reason, "", e);
 }

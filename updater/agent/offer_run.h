@@ -24,9 +24,11 @@
 
 #include "updater/agent/offer_step.h"
 
-// Installs of one offer are tried so often while it is the network that fails; and while it is not
-// even known of which release the image is (a head that was damaged on its way, a file that is
-// still being copied, a full disk), because nobody could say then that it does not run already.
+// An install or a flip is tried so often while what fails says nothing of the release: the network,
+// a process that was killed, a configuration that a person is just writing. The second number is
+// for the media of this device, and while it is not even known of which release the image is (a
+// head that was damaged on its way, a file that is still being copied), because nobody could say
+// then that it does not run already.
 enum { OFFER_TRIES_MAX = 10, OFFER_BLIND_MAX = 3 };
 
 struct offer_run {
@@ -69,10 +71,10 @@ void offer_next(const struct offer_run *o, const struct offer_facts *f, struct o
 MUST_CHECK enum err offer_begin(struct offer_run *o, const struct offer_todo *todo,
                                 struct error *e);
 
-// `f`: what is true behind the step. A network that is down, a busy lock, a reboot command that
-// failed, a report that was not acknowledged change nothing: the next step is the same again, and
-// the caller waits before it. Any other error of install and activate decides the offer, unless the
-// flip went through all the same.
+// `f`: what is true behind the step. A busy lock, a reboot command that failed, a report that was
+// not acknowledged change nothing: the next step is the same again, and the caller waits before it.
+// So it is for as many tries as above where the error is not the release's. Any other error of
+// install and activate decides the offer, unless the flip went through all the same.
 MUST_CHECK enum err offer_ended(struct offer_run *o, enum offer_step step,
                                 const struct offer_end *end, const struct offer_facts *f,
                                 struct error *e);

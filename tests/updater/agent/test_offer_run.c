@@ -363,6 +363,63 @@ static void an_install_that_knows_no_release_yet_is_no_failure_at_once(void **st
     assert_string_equal(stored(s).release.version, "9.0");
 }
 
+static void what_says_nothing_of_the_release_does_not_decide_the_offer_at_once(void **state)
+{
+    static const struct {
+        struct offer_end end;
+        unsigned tries;
+    } cases[] = {
+        {{.err = ERR_INTERNAL, .reason = "it ended by signal 9"}, OFFER_TRIES_MAX},
+        {{.err = ERR_USAGE, .reason = "a word"}, OFFER_TRIES_MAX},
+        {{.err = ERR_CONFIG, .reason = "a key"}, OFFER_TRIES_MAX},
+        {{.err = ERR_IO, .reason = "a sector"}, OFFER_BLIND_MAX},
+        {{.err = ERR_TRUST, .reason = "a signer"}, 1},
+        {{.err = ERR_FORMAT, .reason = "a hash"}, 1},
+        {{.err = ERR_TOO_LARGE, .reason = "a size"}, 1},
+        {{.err = ERR_NOT_NOW, .reason = "another release"}, 1},
+    };
+    struct scene *s = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct offer_end bad = cases[i].end;
+        if (i > 0) {
+            state_mem_forget(&s->trial->bench->state, "offer");
+            reopen(s, "one");
+        }
+        accept_first(s);
+        bad.release = (struct release_id){.version = "9.0"};
+        for (unsigned tries = 1; tries < cases[i].tries; tries++) {
+            end(s, OFFER_STEP_INSTALL, &bad);
+            expect_phase(s, OFFER_ACCEPTED);
+            assert_int_equal(stored(s).tries, tries);
+        }
+        end(s, OFFER_STEP_INSTALL, &bad);
+        expect_phase(s, OFFER_DONE);
+        assert_string_equal(stored(s).reason, cases[i].end.reason);
+        assert_int_equal(stored(s).failed_by, cases[i].end.err);
+    }
+}
+
+static void a_flip_that_was_killed_is_tried_again(void **state)
+{
+    struct scene *s = *state;
+    struct error e;
+    bool is_stored;
+    const struct offer_end killed = {.err = ERR_INTERNAL, .reason = "it ended by signal 9"};
+    accept_first(s);
+    install(s);
+    begin(s, OFFER_STEP_ACTIVATE);
+    assert_ok(boot_decide(&s->device->config->boot, s->device->env, DECIDE_INVALIDATE, SLOT_B, 0,
+                          &is_stored, &e));
+    for (unsigned tries = 1; tries < OFFER_TRIES_MAX; tries++) {
+        end(s, OFFER_STEP_ACTIVATE, &killed);
+        expect_phase(s, OFFER_ACTIVATING);
+        assert_int_equal(stored(s).tries, tries);
+    }
+    end(s, OFFER_STEP_ACTIVATE, &killed);
+    expect_phase(s, OFFER_DONE);
+    assert_int_equal(stored(s).failed_by, ERR_INTERNAL);
+}
+
 static void an_install_of_what_runs_is_a_success_whatever_goes_wrong(void **state)
 {
     struct scene *s = *state;
@@ -482,6 +539,8 @@ int main(void)
         offer_test(what_is_not_on_record_is_not_begun),
         offer_test(an_install_is_tried_again_while_it_is_the_network),
         offer_test(an_install_that_knows_no_release_yet_is_no_failure_at_once),
+        offer_test(what_says_nothing_of_the_release_does_not_decide_the_offer_at_once),
+        offer_test(a_flip_that_was_killed_is_tried_again),
         offer_test(an_install_of_what_runs_is_a_success_whatever_goes_wrong),
         offer_test(a_failed_activation_is_no_failure_if_the_flip_is_there),
         offer_test(a_failed_activation_without_a_flip_is_a_failure),
