@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static int open_lock_file(const char *dir)
@@ -147,6 +148,26 @@ static void a_holder_that_left_no_number_is_told_without_one(void **state)
     assert_fails(ERR_AGAIN, "/lock is held", update_lock_take(*state, &fd, &e));
 }
 
+static void a_lock_without_room_for_its_number_is_taken(void **state)
+{
+    struct error e;
+    struct rlimit before;
+    int second = -1;
+    CLEANUP(cleanup_close) int fd = -1;
+    CLEANUP(cleanup_close) int file = open_lock_file(*state);
+    assert_int_equal(write(file, "4194304\n", 8), 8); // of another one, long ago
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    enum err err = update_lock_take(*state, &fd, &e);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(err, OK);
+    assert_fails(ERR_AGAIN, "another update is under way", update_lock_take(*state, &second, &e));
+    assert_null(strstr(e.msg, "process"));
+}
+
 static void who_only_looks_does_not_hold_the_lock(void **state)
 {
     struct error e;
@@ -211,6 +232,7 @@ int main(void)
         WITH_DIR(the_confirmation_of_a_trial_is_told_as_what_it_is),
         WITH_DIR(what_an_older_number_left_behind_is_not_read),
         WITH_DIR(a_holder_that_left_no_number_is_told_without_one),
+        WITH_DIR(a_lock_without_room_for_its_number_is_taken),
         WITH_DIR(who_only_looks_does_not_hold_the_lock),
         WITH_DIR(a_look_that_is_over_soon_turns_nobody_away),
         WITH_DIR(a_lock_that_cannot_be_opened_is_an_io_error),
