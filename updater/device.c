@@ -60,23 +60,30 @@ enum err device_record_result(struct device *d, enum journal_outcome outcome, in
     return journal_save(d->state, &d->journal, e);
 }
 
-// The signals this program ignores must not stay ignored in what it starts.
+// The signals this program ignores must not stay ignored in what it starts. What it prints goes to
+// standard error: the other one has our answer.
 static enum err spawn_shell(const char *command, pid_t *ret_pid, struct error *e)
 {
     char *argv[] = {strdup("sh"), strdup("-c"), strdup(command), NULL};
     posix_spawnattr_t attr;
+    posix_spawn_file_actions_t files;
     sigset_t defaults;
     pid_t pid = -1;
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);
-    int sys = argv[0] == NULL || argv[1] == NULL || argv[2] == NULL ? ENOMEM
-                                                                    : posix_spawnattr_init(&attr);
+    // glibc's init functions cannot fail.
+    (void)posix_spawnattr_init(&attr);
+    (void)posix_spawn_file_actions_init(&files);
+    int sys = argv[0] == NULL || argv[1] == NULL || argv[2] == NULL
+                  ? ENOMEM
+                  : posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
     if (sys == 0) {
         posix_spawnattr_setsigdefault(&attr, &defaults);
         posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
-        sys = posix_spawn(&pid, "/bin/sh", NULL, &attr, argv, environ);
-        posix_spawnattr_destroy(&attr);
+        sys = posix_spawn(&pid, "/bin/sh", &files, &attr, argv, environ);
     }
+    posix_spawn_file_actions_destroy(&files);
+    posix_spawnattr_destroy(&attr);
     for (size_t i = 0; i < 3; i++) {
         free(argv[i]);
     }

@@ -256,6 +256,27 @@ static void the_reboot_command_is_run_by_a_shell(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
+static void what_the_reboot_command_prints_is_no_answer_of_ours(void **state)
+{
+    struct error e;
+    struct file_device f;
+    file_device_make(&f, *state, NULL, NULL);
+    CLEANUP(cleanup_device) struct device *d = NULL;
+    assert_ok(open_device(&f, DEVICE_LOOK, &d, &e));
+    char path[512];
+    struct stat st;
+    temp_dir_path(path, sizeof path, *state, "out");
+    CLEANUP(cleanup_close) int out = dup(STDOUT_FILENO);
+    CLEANUP(cleanup_close) int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(out >= 0 && dup2(file, STDOUT_FILENO) == STDOUT_FILENO);
+    d->config->reboot_command = "echo rebooting";
+    enum err err = d->reboot(d, &e);
+    assert_int_equal(dup2(out, STDOUT_FILENO), STDOUT_FILENO);
+    assert_int_equal(err, OK);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, 0);
+}
+
 static void an_empty_reboot_command_runs_nothing(void **state)
 {
     struct error e;
@@ -344,6 +365,7 @@ int main(void)
         cmocka_unit_test(there_are_two_slots),
         WITH_DIR(a_result_is_in_the_journal_of_the_next_run),
         WITH_DIR(the_reboot_command_is_run_by_a_shell),
+        WITH_DIR(what_the_reboot_command_prints_is_no_answer_of_ours),
         WITH_DIR(an_empty_reboot_command_runs_nothing),
         WITH_DIR(a_reboot_command_that_fails_is_told),
         WITH_DIR(a_reboot_command_that_does_not_end_is_left_running_after_a_minute),

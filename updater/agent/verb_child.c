@@ -118,16 +118,27 @@ static void free_lines(struct verb_child *c)
     free(TAKE_PTR(c->talk.line));
 }
 
+// Its last line: `activate --reboot` has answered before it says that there was no reboot.
+static json_t *parse_answer(const struct verb_stream *out)
+{
+    struct error ignored;
+    json_t *answer = NULL;
+    size_t end = out->len;
+    while (end > 0 && out->line[end - 1] == '\n') {
+        end--;
+    }
+    const char *before = end > 0 ? memrchr(out->line, '\n', end) : NULL;
+    const char *begin = before != NULL ? before + 1 : out->line;
+    size_t len = end - (size_t)(begin - out->line);
+    return !out->skips && len > 0 && json_parse(begin, len, &answer, &ignored) == OK ? answer
+                                                                                     : NULL;
+}
+
 // Once the process has ended and both pipes are empty.
 static void tell_end(struct verb_child *c)
 {
     struct verb_end end = {.error = {.code = OK}};
-    struct error ignored;
-    CLEANUP(cleanup_json) json_t *answer = NULL;
-    if (!c->out.skips && c->out.len > 0 &&
-        json_parse(c->out.line, c->out.len, &answer, &ignored) != OK) {
-        answer = NULL;
-    }
+    CLEANUP(cleanup_json) json_t *answer = parse_answer(&c->out);
     fill_error(c, answer, &end.error);
     end.answer = answer;
     free_lines(c);

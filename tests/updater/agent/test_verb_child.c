@@ -107,6 +107,16 @@ static void its_exit_status_is_an_error_with_its_own_sentence(void **state)
     assert_string_equal(s.error.msg, "it did not say why");
 }
 
+static void the_last_line_is_its_answer(void **state)
+{
+    struct stage s;
+    run(&s, *state,
+        "echo '{\"result\":\"activated\"}'; echo '{\"error\":{\"message\":\"no reboot\"}}'; exit "
+        "7");
+    assert_int_equal(s.error.code, ERR_IO);
+    assert_string_equal(s.error.msg, "no reboot");
+}
+
 static void a_crash_is_an_internal_error(void **state)
 {
     struct stage s;
@@ -194,6 +204,7 @@ int main(void)
         with_dir(its_answer_and_its_events_are_told),
         with_dir(it_gets_the_verb_behind_json_and_the_configuration),
         with_dir(its_exit_status_is_an_error_with_its_own_sentence),
+        with_dir(the_last_line_is_its_answer),
         with_dir(a_crash_is_an_internal_error),
         with_dir(one_that_is_stopped_is_to_be_tried_again),
         with_dir(what_it_prints_is_bounded_and_garbage_is_skipped),
