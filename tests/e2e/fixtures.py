@@ -163,6 +163,20 @@ def same_start(slot, part):
     return True
 
 
+def fill(folder):
+    """No byte is left on the file system of the folder, until the file that is returned goes."""
+    filler = folder / "filler"
+    filling = os.open(filler, os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.write(filling, bytes(4096)) > 0:
+            pass
+    except OSError as full:
+        if full.errno != errno.ENOSPC:
+            raise
+    os.close(filling)
+    return filler
+
+
 class DeviceTest(unittest.TestCase):
     """A test with devices in a folder of its own; running slots are compared at the end."""
 
@@ -183,6 +197,16 @@ class DeviceTest(unittest.TestCase):
                                  fingerprint(device.slot_file("a", part))))
         self.addCleanup(device.power_off)
         return device
+
+    def mount_state(self, device, options):
+        """A tmpfs as the state directory; skipped where mounting is not allowed."""
+        state = device.dir / "state"
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(state)],
+                              stderr=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            self.skipTest("mounting a tmpfs is not allowed here")
+        self.addCleanup(subprocess.run, ["umount", str(state)], check=False)
+        return state
 
     def check_running_slot_untouched(self):
         """No byte of any slot a changed."""

@@ -25,6 +25,7 @@ class Agent:
         self.log = device.dir / "agent.log"
 
     def start(self):
+        (self.device.dir / "agent.sock").unlink(missing_ok=True)  # of one that was killed
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.device.command("agent"), stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log)
@@ -45,8 +46,16 @@ class Agent:
 
     def until(self, state):
         """Waits until the agent says that it is in this state."""
+        self.until_seen(lambda: self.status()["state"] == state, state)
+
+    def until_waits_for(self, part):
+        """Waits until it says that it waits for something with these words."""
+        self.until_seen(lambda: part in self.status()["waits_for"], part)
+
+    def until_seen(self, condition, what):
+        """Waits for it; what the agent said instead is part of the failure."""
         try:
-            until(lambda: self.status()["state"] == state, LIMIT_S, state)
+            until(condition, LIMIT_S, what)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.status()}\n{self.log.read_text()}") from error
 
@@ -213,6 +222,66 @@ class Holds(AgentTest):
         done = agent.device.run("consent")
         self.assertEqual(done.returncode, 0, done.stderr)
         agent.until_reboot()
+
+
+class Full(AgentTest):
+    """A state directory without room."""
+
+    def said(self, agent, part):
+        """How many lines of the log have the text."""
+        return sum(part in line for line in agent.log.read_text().splitlines())
+
+    def asked(self, agent, times):
+        """The source was asked, and a wait was ended, so many times."""
+        for _ in range(times):
+            before = agent.status()["poll"]["polls"]
+            self.assertEqual(agent.device.run("check").returncode, 0)
+            until(lambda was=before: agent.status()["poll"]["polls"] > was, LIMIT_S, "a poll")
+
+    def test_a_full_state_directory_is_waited_for_at_each_step_and_nothing_is_lost(self):
+        image, part = fixtures.release()
+        agent = self.agent()
+        device = agent.device
+        with open(device.conf, "a", encoding="ascii") as stream:
+            stream.write(f"[gates]\ninstall_command=test -e {device.dir}/go\n")
+        state = self.mount_state(device, "size=1M")
+        self.addCleanup(agent.stop)  # before it is unmounted
+        agent.start()
+        # Before anything is begun.
+        filler = fixtures.fill(state)
+        self.drop(agent, image)
+        self.asked(agent, 3)
+        self.assertEqual(agent.status()["offer"], None)
+        self.assertEqual(self.said(agent, "release 2.0 cannot be taken"), 1)
+        self.check_refused(device.run("hold"), fixtures.IO, str(state), "No space left")
+        # In front of the flip.
+        filler.unlink()
+        self.asked(agent, 1)
+        agent.until_waits_for("gate command")
+        filler = fixtures.fill(state)
+        (device.dir / "go").touch()
+        self.asked(agent, 3)
+        agent.until_waits_for("cannot be written")
+        self.assertEqual(self.said(agent, "error: the agent waits until it can write"), 1)
+        self.assertEqual(device.status()["next_boot"], "a")
+        filler.unlink()
+        self.assertEqual(device.run("check").returncode, 0)
+        agent.until_reboot()
+        self.check_installed(device, part)
+        # At its end.
+        filler = fixtures.fill(state)
+        self.assertEqual(self.reboot(agent), "b")
+        filler.unlink()
+        self.assertEqual(device.run("confirm").returncode, 0)
+        filler = fixtures.fill(state)
+        agent.start()
+        agent.until_waits_for("No space left")
+        self.assertEqual(self.reports(agent), [])
+        filler.unlink()
+        self.assertEqual(device.run("check").returncode, 0)
+        agent.until("idle")
+        self.assertEqual([report["outcome"] for report in self.reports(agent)], ["success"])
+        self.assertIn("success", device.run("history").stdout)
 
 
 class Process(AgentTest):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices that are set up wrong or damaged: one sentence, the right status, nothing lost."""
 
-import errno
 import fcntl
 import os
 import shutil
@@ -210,19 +209,9 @@ class NotNow(DeviceTest):
 class StateDirectory(DeviceTest):
     """The state directory is shown to work before anything irreversible."""
 
-    def mounted(self, device, options):
-        """A tmpfs as the state directory; skipped where mounting is not allowed."""
-        state = device.dir / "state"
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(state)],
-                              stderr=subprocess.DEVNULL, check=False)
-        if done.returncode != 0:
-            self.skipTest("mounting a tmpfs is not allowed here")
-        self.addCleanup(subprocess.run, ["umount", str(state)], check=False)
-        return state
-
     def test_a_read_only_state_directory_is_refused_before_the_slot_changes(self):
         device = self.device()
-        self.mounted(device, "ro")
+        self.mount_state(device, "ro")
         slot = fixtures.sha256(device.slot_file("b"))
         self.check_refused(device.run("install", fixtures.release()[0]), IO, "state")
         self.assertEqual(fixtures.sha256(device.slot_file("b")), slot)
@@ -230,15 +219,7 @@ class StateDirectory(DeviceTest):
     def test_a_full_state_directory_is_refused_and_works_again_with_room(self):
         image, part = fixtures.release()
         device = self.device()
-        state = self.mounted(device, "size=1M")
-        filler = state / "filler"
-        filling = os.open(filler, os.O_WRONLY | os.O_CREAT)
-        try:
-            while os.write(filling, bytes(4096)) > 0:
-                pass
-        except OSError as full:
-            self.assertEqual(full.errno, errno.ENOSPC)
-        os.close(filling)
+        filler = fixtures.fill(self.mount_state(device, "size=1M"))
         self.check_refused(device.run("install", image), IO, "state")
         filler.unlink()
         self.assertEqual(device.run("install", image).returncode, 0)
@@ -247,7 +228,7 @@ class StateDirectory(DeviceTest):
     def test_without_room_for_the_record_the_old_slot_is_not_given_up(self):
         image, part = fixtures.release()
         device = self.device()
-        state = self.mounted(device, "size=1M")
+        state = self.mount_state(device, "size=1M")
         filler = state / "filler"
         filler.write_bytes(bytes((1 << 20) - 4096 * 3))  # room for the journal, not for more
         slot = fixtures.sha256(device.slot_file("b"))

@@ -112,6 +112,9 @@ void agent_room_open(struct agent_room *r)
     assert_ok(config_load(r->file.conf, &config, &e));
     assert_ok(device_open(config, DEVICE_LOOK, &r->log, &nobody, &r->clock.base, &r->device, &e));
     (void)TAKE_PTR(config);
+    r->state = full_state_make(r->device->state);
+    r->state.full_for = r->full_for;
+    r->device->state = &r->state.base;
     r->agent = calloc(1, sizeof *r->agent);
     assert_non_null(r->agent);
     assert_ok(agent_open(r->agent, r->device, &r->log, &options, &e));
@@ -174,4 +177,16 @@ const char *agent_room_talk(struct agent_room *r)
 {
     fflush(r->log.stream);
     return r->talk;
+}
+
+unsigned agent_room_said(struct agent_room *r, const char *part)
+{
+    unsigned lines = 0;
+    const char *at = strstr(agent_room_talk(r), part);
+    while (at != NULL) {
+        lines++;
+        at += strcspn(at, "\n");
+        at = strstr(at, part);
+    }
+    return lines;
 }

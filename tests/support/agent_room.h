@@ -5,6 +5,7 @@
 #define TESTS_SUPPORT_AGENT_ROOM_H
 
 #include "tests/support/file_device.h"
+#include "tests/support/full_state.h"
 #include "tests/support/moved_clock.h"
 #include "updater/agent/agent.h"
 
@@ -16,6 +17,8 @@ struct agent_room {
     size_t talk_len;
     char program[256];
     struct moved_clock clock; // of the device
+    struct full_state state;  // of the device, from agent_room_open() on
+    const char *full_for;     // what agent_room_open() begins it with
     struct device *device;
     struct agent *agent; // NULL: closed
 };
@@ -45,6 +48,8 @@ void agent_room_until(struct agent_room *r, bool (*condition)(const struct agent
 void agent_room_set_clock(struct agent_room *r, uint64_t wall_s);
 // What it shows.
 uint64_t agent_room_wall_s(const struct agent_room *r);
+// How many lines of the log have `part`.
+unsigned agent_room_said(struct agent_room *r, const char *part);
 // A request as a client of uid 0; the answer (NULL: none) is the caller's.
 enum err agent_room_ask(struct agent_room *r, const char *request, json_t **ret, struct error *e);
 const char *agent_room_talk(struct agent_room *r);

@@ -60,8 +60,9 @@ static void settle_holds(struct agent *a)
 {
     struct error e;
     const struct hold_now now = agent_hold_now(a);
-    if (holds_settle(&a->holds, &now) && holds_save(a->device->state, &a->holds, &e) != OK) {
-        log_warn(a->log, "holds: %s", e.msg);
+    if (holds_settle(&a->holds, &now)) {
+        enum err err = holds_save(a->device->state, &a->holds, &e);
+        (void)agent_tell_trouble(a, TASK_HOLDS, err, &e);
     }
 }
 

@@ -13,7 +13,9 @@
 // 3. A gate is asked directly before its phase begins; that before the flip by the same turn that
 //    starts the flip.
 // 4. A failure is never tried again at once: every wait has a lower bound.
-// 5. Waits are by the time since boot. A wall clock that is set, by however much, makes the agent
+// 5. Without room in the state directory nothing is begun and nothing is forgotten: the agent waits,
+//    and says so once.
+// 6. Waits are by the time since boot. A wall clock that is set, by however much, makes the agent
 //    ask a closed gate again, and moves no other wait.
 #ifndef UPDATER_AGENT_AGENT_H
 #define UPDATER_AGENT_AGENT_H
@@ -42,6 +44,24 @@ enum agent_state {
 enum agent_job { JOB_NONE, JOB_POLL, JOB_STEP };
 
 enum { AGENT_TEXT_SIZE = 320 };
+
+// What is tried again and again while it fails.
+enum agent_task {
+    TASK_OFFER, // to write its record
+    TASK_HISTORY,
+    TASK_DENYLIST,
+    TASK_HOLDS,
+    TASK_METRICS,
+    TASK_JOURNAL, // to read it
+    AGENT_TASKS,
+};
+
+// Why it failed last; code OK: it did not.
+struct agent_trouble {
+    enum err code;
+    int sys;
+    char text[AGENT_TEXT_SIZE];
+};
 
 struct agent {
     // Borrowed, or set by agent_open().
@@ -88,6 +108,7 @@ struct agent {
     unsigned failures;                // of the step that is next, in a row
     char cancel_why[AGENT_TEXT_SIZE]; // an install that is being stopped is cancelled then
     bool remembered;                  // history and denylist have the offer, which is decided
+    bool told;                        // its source has the report, whether that is on record or not
 
     // What is shown.
     enum agent_state state;
@@ -98,6 +119,7 @@ struct agent {
     struct loop_child hook_child;
     struct loop_deadline hook_due;
     struct journald journald;
+    struct agent_trouble troubles[AGENT_TASKS];
 };
 
 struct agent_options {

@@ -53,6 +53,10 @@ void agent_set_state(struct agent *a, enum agent_state state, const char *waits_
 void agent_tell_progress(struct agent *a, uint64_t done_bytes, uint64_t total_bytes);
 void agent_tell_report(struct agent *a, bool acknowledged);
 void agent_write_metrics(struct agent *a);
+// How a task went, `err` and `e`: a trouble that lasts is told once, and as long as it does in the
+// words it began with. Returns `err`.
+enum err agent_tell_trouble(struct agent *a, enum agent_task task, enum err err,
+                            const struct error *e);
 // The caller owns it; NULL when out of memory.
 json_t *agent_status_json(const struct agent *a);
 

@@ -166,7 +166,7 @@ static bool supersede(struct agent *a, const struct release_id *by)
     char why[AGENT_TEXT_SIZE];
     snprintf(why, sizeof why, "release %s is offered in its place", by->version);
     if (agent_cancel(a, why, &e) != OK) {
-        log_warn(a->log, "%s", e.msg);
+        say(a, e.msg);
         return false;
     }
     return true;
@@ -187,6 +187,9 @@ static bool take_offer(struct agent *a, const json_t *answer)
     }
     if (err == OK) {
         err = offer_accept(&a->offer, &offer, &release, &e);
+        if (err != OK) {
+            (void)error_context(&e, "release %s cannot be taken", release.version);
+        }
     }
     if (err == ERR_AGAIN) {
         return supersede(a, &release);

@@ -23,10 +23,14 @@ static uint64_t retry_ms(unsigned failures)
     return most / 2 + (most / 2) * agent_random() / UINT32_MAX;
 }
 
-static void wait_for_record(struct agent *a, const struct error *e)
+// How a record was written. False: it was not, and there is a wait before the next try.
+static bool is_on_record(struct agent *a, enum err err, const struct error *e)
 {
-    log_error(a->log, "%s; the agent waits until it can be written", e->msg);
-    agent_wait(a, RECORD_WAIT_MS, e->msg);
+    if (agent_tell_trouble(a, TASK_OFFER, err, e) == OK) {
+        return true;
+    }
+    agent_wait(a, RECORD_WAIT_MS, a->troubles[TASK_OFFER].text);
+    return false;
 }
 
 // --- starting a step ----------------------------------------------------------------------------
@@ -65,17 +69,26 @@ static void end_unstarted(struct agent *a, const struct error *e)
     agent_step_ended(a, &end);
 }
 
-// True: the step has begun, or waits.
+// What becomes of a step has to be kept: without room for that it is not begun.
+static enum err begin_step(struct agent *a, const struct offer_todo *todo, struct error *e)
+{
+    enum err err = state_check_writable(a->device->state, e);
+    return err == OK ? offer_begin(&a->offer, todo, e) : err;
+}
+
 static void start_step(struct agent *a, const struct offer_todo *todo)
 {
     struct error e;
+    bool was_full = a->troubles[TASK_OFFER].code != OK;
+    if (was_full && !is_on_record(a, state_check_writable(a->device->state, &e), &e)) {
+        return; // no gate is asked for a place that could not be used
+    }
     enum gate_verdict verdict = agent_ask_gate(a, phase_of(todo->step));
     a->gate_closed = verdict == GATE_CLOSED;
     if (verdict != GATE_OPEN) {
         return;
     }
-    if (offer_begin(&a->offer, todo, &e) != OK) {
-        wait_for_record(a, &e);
+    if (!is_on_record(a, begin_step(a, todo, &e), &e)) {
         return;
     }
     a->step = *todo;
@@ -122,26 +135,28 @@ void agent_look(struct agent *a)
 {
     struct error e;
     struct device *d = a->device;
-    if (journal_load(d->state, &d->journal, &e) != OK) {
-        log_warn(a->log, "%s", e.msg);
-    }
+    (void)agent_tell_trouble(a, TASK_JOURNAL, journal_load(d->state, &d->journal, &e), &e);
     offer_look(&a->offer, d, &a->facts);
     a->consented = a->offer.record.consented;
 }
 
-// An install that was under way when it was asked has been stopped by now.
-static void cancel_as_asked(struct agent *a)
+// An install that was under way when it was asked has been stopped by now. False: that has to wait.
+static bool cancel_as_asked(struct agent *a)
 {
     struct error e;
     if (a->cancel_why[0] == '\0') {
-        return;
+        return true;
     }
-    if (offer_cancel(&a->offer, a->cancel_why, &e) != OK) {
+    enum err err = offer_cancel(&a->offer, a->cancel_why, &e);
+    if (err == ERR_NOT_NOW) {
         log_warn(a->log, "%s", e.msg);
+    } else if (!is_on_record(a, err, &e)) {
+        return false;
     }
     a->cancel_why[0] = '\0';
     a->again_ms = 0;
     a->failures = 0;
+    return true;
 }
 
 void agent_step_ended(struct agent *a, const struct verb_end *verb)
@@ -164,13 +179,12 @@ void agent_step_ended(struct agent *a, const struct verb_end *verb)
         }
     }
     agent_look(a);
-    if (offer_ended(&a->offer, step, &end, &a->facts, &e) != OK) {
-        wait_for_record(a, &e);
-    }
+    struct error unsaved;
+    (void)is_on_record(a, offer_ended(&a->offer, step, &end, &a->facts, &unsaved), &unsaved);
     if (a->offer.record.phase == OFFER_DONE) {
         a->again_ms = 0;
     }
-    cancel_as_asked(a);
+    (void)cancel_as_asked(a);
     agent_turn_soon(a);
 }
 
@@ -204,49 +218,68 @@ static enum err deny(struct agent *a, struct error *e)
     return err;
 }
 
-// What cannot be kept is said, and does not keep the source from being told. Once that is done it is
-// not done again with each report that did not arrive: what was lifted meanwhile stays lifted.
-static void remember(struct agent *a)
+// Once that is done it is not done again with each report that did not arrive: what was lifted
+// meanwhile stays lifted. An error has been told.
+static enum err remember(struct agent *a, struct error *e)
 {
-    struct error e;
     struct history_entry entry;
     if (a->remembered) {
-        return;
+        return OK;
     }
     history_entry_of(&a->offer.record, 0, &entry);
-    bool kept = history_add(a->device->state, &entry, a->log, &e) == OK;
-    if (!kept) {
-        log_warn(a->log, "history: %s", e.msg);
+    enum err err = history_add(a->device->state, &entry, a->log, e);
+    if (agent_tell_trouble(a, TASK_HISTORY, err, e) == OK) {
+        a->decided_ms = loop_now_ms();
+        err = agent_tell_trouble(a, TASK_DENYLIST, deny(a, e), e);
     }
-    if (deny(a, &e) != OK) {
-        kept = false;
-        log_warn(a->log, "the list of what failed here: %s", e.msg);
-    }
-    a->remembered = kept;
-    a->decided_ms = loop_now_ms();
+    a->remembered = err == OK;
+    return err;
 }
 
-// The report comes last: what it says is kept before anybody was told.
-static void report(struct agent *a)
+// False: it did not arrive, and there is a wait before the next try.
+static bool tell_source(struct agent *a)
 {
-    struct error e = {.code = OK};
+    struct error e;
     agent_set_state(a, AGENT_REPORTING, "");
-    remember(a);
     agent_tell_report(a, false);
-    enum err err = a->source->report(a->device->config, &a->offer.record, &e);
-    const struct offer_end end = {.err = err, .reason = e.msg};
-    if (err != OK) {
+    if (a->source->report(a->device->config, &a->offer.record, &e) != OK) {
         log_warn(a->log, "the report on offer %.16s is not delivered yet: %s",
                  a->offer.record.offer.id, e.msg);
         a->failures++;
         agent_wait(a, retry_ms(a->failures), e.msg);
-    } else {
-        a->failures = 0;
-        agent_tell_report(a, true);
+        return false;
     }
-    if (offer_ended(&a->offer, OFFER_STEP_REPORT, &end, &a->facts, &e) != OK) {
-        wait_for_record(a, &e);
+    a->failures = 0;
+    agent_tell_report(a, true);
+    return true;
+}
+
+// The report comes last: what it says is kept before anybody was told, if there is room for it.
+static void report(struct agent *a)
+{
+    struct error e;
+    const struct offer_end end = {.err = OK};
+    (void)remember(a, &e);
+    a->told = a->told || tell_source(a);
+    if (a->told) {
+        (void)is_on_record(a, offer_ended(&a->offer, OFFER_STEP_REPORT, &end, &a->facts, &e), &e);
     }
+}
+
+// Nothing of it is forgotten before history and denylist have it.
+static bool forget(struct agent *a, const struct offer_todo *todo)
+{
+    struct error e;
+    if (remember(a, &e) != OK) {
+        agent_wait(a, RECORD_WAIT_MS, e.msg);
+        return false;
+    }
+    if (!is_on_record(a, offer_begin(&a->offer, todo, &e), &e)) {
+        return false;
+    }
+    a->failures = 0;
+    a->remembered = a->told = false;
+    return true;
 }
 
 // --- going on -----------------------------------------------------------------------------------
@@ -269,14 +302,10 @@ static bool take_step(struct agent *a, const struct offer_todo *todo)
         agent_wait(a, VERDICT_WAIT_MS, "");
         return false;
     case OFFER_STEP_DECIDE:
-    case OFFER_STEP_FORGET:
-        if (offer_begin(&a->offer, todo, &e) != OK) {
-            wait_for_record(a, &e);
-            return false;
-        }
         a->failures = 0;
-        a->remembered = false;
-        return true;
+        return is_on_record(a, offer_begin(&a->offer, todo, &e), &e);
+    case OFFER_STEP_FORGET:
+        return forget(a, todo);
     case OFFER_STEP_REPORT:
         report(a);
         return a->again_ms == 0;
@@ -297,7 +326,7 @@ void agent_go_on(struct agent *a)
     }
     a->again_ms = 0;
     a->reboots = false;
-    for (unsigned i = 0; i < STEPS_A_TURN; i++) {
+    for (unsigned i = 0; i < STEPS_A_TURN && cancel_as_asked(a); i++) {
         agent_look(a);
         offer_next(&a->offer, &a->facts, &todo);
         if (!take_step(a, &todo)) {

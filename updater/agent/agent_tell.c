@@ -116,6 +116,37 @@ void agent_tell_report(struct agent *a, bool acknowledged)
     tell(a, &ev);
 }
 
+// --- troubles -----------------------------------------------------------------------------------
+
+// A full disk is full whichever file was to be written.
+static bool is_same_trouble(const struct agent_trouble *t, const struct error *e)
+{
+    bool same_words = strncmp(t->text, e->msg, sizeof t->text - 1) == 0;
+    return t->code == e->code && t->sys == e->sys && (e->sys != 0 || same_words);
+}
+
+enum err agent_tell_trouble(struct agent *a, enum agent_task task, enum err err,
+                            const struct error *e)
+{
+    static const char *const names[AGENT_TASKS] = {
+        [TASK_OFFER] = "the agent waits until it can write its record",
+        [TASK_HISTORY] = "the history cannot be written",
+        [TASK_DENYLIST] = "the list of what failed here cannot be written",
+        [TASK_HOLDS] = "the holds cannot be written",
+        [TASK_METRICS] = "the metrics cannot be written",
+        [TASK_JOURNAL] = "the journal cannot be read",
+    };
+    struct agent_trouble *t = &a->troubles[task];
+    if (err == OK) {
+        t->code = OK;
+    } else if (!is_same_trouble(t, e)) {
+        *t = (struct agent_trouble){.code = e->code, .sys = e->sys};
+        snprintf(t->text, sizeof t->text, "%.*s", AGENT_TEXT_SIZE - 1, e->msg);
+        log_error(a->log, "%s: %s", names[task], e->msg);
+    }
+    return err;
+}
+
 // --- status -------------------------------------------------------------------------------------
 
 static json_t *offer_json(const struct offer_record *r)
@@ -243,7 +274,6 @@ void agent_write_metrics(struct agent *a)
         .poll_failures = a->poll_failures,
     };
     count_updates(a, &m);
-    if (metrics_write(d->config->agent.metrics, &m, &e) != OK) {
-        log_warn(a->log, "metrics: %s", e.msg);
-    }
+    enum err err = metrics_write(d->config->agent.metrics, &m, &e);
+    (void)agent_tell_trouble(a, TASK_METRICS, err, &e);
 }

@@ -5,6 +5,7 @@
 #include "tests/support/expect.h"
 #include "tests/support/temp_dir.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -71,6 +72,35 @@ static void progress_is_in_the_status(void **state)
     agent_room_clear(&r);
 }
 
+static enum err trouble(struct agent_room *r, int sys, const char *sentence)
+{
+    struct error e;
+    enum err err = fail(&e, ERR_IO, sys, "%s", sentence);
+    return agent_tell_trouble(r->agent, TASK_HISTORY, err, &e);
+}
+
+static void a_trouble_that_lasts_is_told_once_and_again_when_it_comes_back(void **state)
+{
+    struct agent_room r;
+    struct error e = {.code = OK};
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(trouble(&r, ENOSPC, "history"), ERR_IO);
+        assert_int_equal(trouble(&r, ENOSPC, "probe"), ERR_IO); // the same disk
+    }
+    assert_int_equal(agent_room_said(&r, "No space left"), 1);
+    assert_string_equal(r.agent->troubles[TASK_HISTORY].text, "history: No space left on device");
+    assert_int_equal(trouble(&r, EROFS, "history"), ERR_IO);
+    assert_int_equal(trouble(&r, 0, "history: too large"), ERR_IO);
+    assert_int_equal(trouble(&r, 0, "history: too odd"), ERR_IO);
+    assert_int_equal(agent_room_said(&r, "the history cannot be written: "), 4);
+    assert_ok(agent_tell_trouble(r.agent, TASK_HISTORY, OK, &e));
+    assert_int_equal(trouble(&r, 0, "history: too odd"), ERR_IO);
+    assert_int_equal(agent_room_said(&r, "the history cannot be written: "), 5);
+    agent_room_clear(&r);
+}
+
 #define with_dir(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
 
 int main(void)
@@ -79,6 +109,7 @@ int main(void)
         with_dir(a_change_of_state_is_told_to_log_hook_and_metrics_once),
         with_dir(polls_that_have_nothing_are_not_talked_about),
         with_dir(progress_is_in_the_status),
+        with_dir(a_trouble_that_lasts_is_told_once_and_again_when_it_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
