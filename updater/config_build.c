@@ -92,8 +92,8 @@ static enum err add_section(struct config *c, const char *section, struct error 
     if (!config_section_known(kind, &named)) {
         return conf_fail_section(e, &c->raw, section,
                                  "is no section that there is; these are [device], [slot NAME], "
-                                 "[bootloader], [trust], [network], [install], [confirm] and "
-                                 "[check NAME]");
+                                 "[bootloader], [trust], [network], [install], [fleet], [gates], "
+                                 "[agent], [confirm] and [check NAME]");
     }
     if (named && name[0] == '\0') {
         return conf_fail_section(e, &c->raw, section, "needs a name: [%s NAME]", kind);
