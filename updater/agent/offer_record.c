@@ -257,9 +257,9 @@ static json_t *record_json(const struct offer_record *r)
         json_text(r->offer.id), "url", json_text(r->offer.url), "phase", phase_names[r->phase],
         "release", release_json(r), "target", r->target, "boot_id", json_text(r->boot_id),
         "outcome", outcome_names[r->outcome], "reason", json_text(r->reason), "failed_checks",
-        json_text(r->failed_checks), "failed_by", (int)r->failed_by, "consented",
-        (int)r->consented, "tries", (json_int_t)r->tries, "accepted", (json_int_t)r->accepted_s,
-        "decided", (json_int_t)r->decided_s, "reported", (int)r->reported);
+        json_text(r->failed_checks), "failed_by", (int)r->failed_by, "consented", (int)r->consented,
+        "tries", (json_int_t)r->tries, "accepted", (json_int_t)r->accepted_s, "decided",
+        (json_int_t)r->decided_s, "reported", (int)r->reported);
 }
 
 enum err offer_record_save(struct state_store *s, const struct offer_record *r, struct error *e)
