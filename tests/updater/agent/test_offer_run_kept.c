@@ -68,7 +68,7 @@ static void forget(struct scene *s)
 
 static void what_failed_an_install_is_kept_with_the_decision(void **state)
 {
-    static const enum err codes[] = {ERR_TRUST, ERR_FORMAT, ERR_TOO_LARGE, ERR_IO};
+    static const enum err codes[] = {ERR_TRUST, ERR_FORMAT, ERR_TOO_LARGE, ERR_NOT_NOW};
     struct scene *s = *state;
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         accepted(s, &first);
