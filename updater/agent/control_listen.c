@@ -77,13 +77,16 @@ static enum err make_address(const char *path, struct sockaddr_un *ret, struct e
     return OK;
 }
 
+// For all to enter, whatever the umask is: who may connect is told by the socket.
 static enum err make_directory(const char *path, struct error *e)
 {
     CLEANUP(cleanup_free) char *dir = strndup(path, (size_t)(strrchr(path, '/') - path));
     if (dir == NULL) {
         return fail_memory(e);
     }
-    return dir[0] == '\0' || mkdir(dir, DIRECTORY_MODE) == 0 || errno == EEXIST
+    bool made = dir[0] != '\0' && mkdir(dir, DIRECTORY_MODE) == 0;
+    bool there = made || dir[0] == '\0' || errno == EEXIST;
+    return there && (!made || chmod(dir, DIRECTORY_MODE) == 0)
                ? OK
                : fail(e, ERR_IO, errno, "%s: make the directory of the socket", dir);
 }

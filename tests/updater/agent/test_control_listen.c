@@ -117,10 +117,17 @@ static void the_last_directory_is_made(void **state)
     char dir[256];
     struct control_socket s;
     temp_dir_path(path, sizeof path, *state, "run/control");
+    mode_t old = umask(077); // the program's
     assert_ok(control_socket_open(path, "", &s, &e));
     assert_int_equal(mode_of(temp_dir_path(dir, sizeof dir, *state, "run")), 0755);
+    assert_int_equal(umask(old), 077);
     control_socket_close(&s);
     assert_ok(control_socket_open(path, "", &s, &e)); // it is there
+    control_socket_close(&s);
+    // One that was there is somebody else's: its mode stays.
+    assert_int_equal(chmod(dir, 0700), 0);
+    assert_ok(control_socket_open(path, "", &s, &e));
+    assert_int_equal(mode_of(dir), 0700);
     control_socket_close(&s);
     temp_dir_path(path, sizeof path, *state, "absent/run/control");
     assert_fails(ERR_IO, "make the directory", control_socket_open(path, "", &s, &e));
