@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
@@ -197,6 +198,19 @@ class Holds(AgentTest):
         done = agent.device.run("release", "--owner", "alice")
         self.assertEqual(done.returncode, 0, done.stderr)
         agent.until_reboot()
+
+    def test_what_ends_a_hold_is_said_as_it_has_to_be_typed(self):
+        agent = self.agent()
+        agent.start()
+        for words, ends in (([], "release"), (["--owner", "alice"], "release --owner alice"),
+                            (["--lock", "--owner", "tv api"], 'release --owner "tv api"')):
+            with self.subTest(ends):
+                done = agent.device.run("hold", *words)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(done.stdout, f"Updates are held; 'vv-update {ends}' ends that.\n")
+                done = agent.device.run(*shlex.split(ends))
+                self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(agent.status()["holds"], [])
 
     def test_an_update_is_cancelled_before_the_flip_and_reported_so(self):
         image, _ = fixtures.release()

@@ -73,7 +73,7 @@ static enum err save_holds(struct agent *a, const struct holds *next, struct err
     return err;
 }
 
-// "for_s" absent: until it is released. "kind":"lock": an application's, which has an end.
+// "for_s" absent: until it is released; "kind":"lock", an application's: for a day.
 static enum err do_hold(const struct request *r, json_t **ret, struct error *e)
 {
     char owner[HOLD_OWNER_MAX + 1];
@@ -98,7 +98,9 @@ static enum err do_hold(const struct request *r, json_t **ret, struct error *e)
     if (for_s != NULL && (seconds <= 0 || seconds > (json_int_t)(HOLD_MAX_MS / 1000))) {
         return fail(e, ERR_USAGE, 0, "for_s: wants seconds from 1 to %" PRIu64, HOLD_MAX_MS / 1000);
     }
-    request.length_ms = for_s != NULL ? (uint64_t)seconds * 1000 : HOLD_FOR_EVER;
+    request.length_ms = for_s != NULL               ? (uint64_t)seconds * 1000
+                        : request.kind == HOLD_LOCK ? HOLD_LOCK_MAX_MS
+                                                    : HOLD_FOR_EVER;
     enum err err = holds_set(&next, &request, &now, e);
     return err == OK ? save_holds(r->agent, &next, e) : err;
 }

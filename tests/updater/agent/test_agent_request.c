@@ -51,10 +51,14 @@ static void holds_are_set_kept_and_released(void **state)
 static void a_hold_that_makes_no_sense_is_refused_and_changes_nothing(void **state)
 {
     static const char *const requests[] = {
-        "{\"do\":\"hold\",\"phases\":\"lunch\"}", "{\"do\":\"hold\",\"for_s\":0}",
-        "{\"do\":\"hold\",\"for_s\":-5}",         "{\"do\":\"hold\",\"for_s\":9000000000000}",
-        "{\"do\":\"hold\",\"for_s\":\"soon\"}",   "{\"do\":\"hold\",\"kind\":\"lock\"}",
-        "{\"do\":\"hold\",\"owner\":\"\"}",       "{\"do\":\"allow\"}",
+        "{\"do\":\"hold\",\"phases\":\"lunch\"}",
+        "{\"do\":\"hold\",\"for_s\":0}",
+        "{\"do\":\"hold\",\"for_s\":-5}",
+        "{\"do\":\"hold\",\"for_s\":9000000000000}",
+        "{\"do\":\"hold\",\"for_s\":\"soon\"}",
+        "{\"do\":\"hold\",\"kind\":\"lock\",\"for_s\":86401}",
+        "{\"do\":\"hold\",\"owner\":\"\"}",
+        "{\"do\":\"allow\"}",
     };
     struct agent_room r;
     struct error e;
@@ -64,6 +68,21 @@ static void a_hold_that_makes_no_sense_is_refused_and_changes_nothing(void **sta
         assert_int_equal(agent_room_ask(&r, requests[i], NULL, &e), ERR_USAGE);
         assert_int_equal(r.agent->holds.count, 0);
     }
+    agent_room_clear(&r);
+}
+
+static void a_lock_without_a_time_ends_after_a_day(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"hold\",\"owner\":\"tv\",\"kind\":\"lock\"}", NULL, &e));
+    assert_ok(
+        agent_room_ask(&r, "{\"do\":\"hold\",\"owner\":\"eve\",\"kind\":\"hold\"}", NULL, &e));
+    assert_int_equal(r.agent->holds.count, 2);
+    assert_int_equal(r.agent->holds.all[0].length_ms, 24 * 3600 * 1000);
+    assert_true(r.agent->holds.all[1].length_ms == HOLD_FOR_EVER);
     agent_room_clear(&r);
 }
 
@@ -134,6 +153,7 @@ int main(void)
         with_dir(an_unknown_request_names_those_that_there_are),
         with_dir(holds_are_set_kept_and_released),
         with_dir(a_hold_that_makes_no_sense_is_refused_and_changes_nothing),
+        with_dir(a_lock_without_a_time_ends_after_a_day),
         with_dir(consent_is_for_an_offer_that_waits),
         with_dir(consent_outlives_the_agent_it_was_given_to),
         with_dir(the_status_has_the_state_the_offer_the_poll_and_the_holds),
