@@ -28,6 +28,7 @@ static const char *owner_of(const struct request *r, char *buf, size_t len)
     return buf;
 }
 
+// NULL: it is not there. What is no string was refused by check_members().
 static const char *text_of(const struct request *r, const char *key)
 {
     return json_string_value(json_object_get(r->json, key));
@@ -73,6 +74,17 @@ static enum err save_holds(struct agent *a, const struct holds *next, struct err
     return err;
 }
 
+static bool parse_kind(const char *text, enum hold_kind *ret)
+{
+    for (int i = 0; i < HOLD_KINDS; i++) {
+        if (strcmp(text, hold_kind_name((enum hold_kind)i)) == 0) {
+            *ret = (enum hold_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 // "for_s" absent: until it is released; "kind":"lock", an application's: for a day.
 static enum err do_hold(const struct request *r, json_t **ret, struct error *e)
 {
@@ -83,14 +95,17 @@ static enum err do_hold(const struct request *r, json_t **ret, struct error *e)
     const json_t *for_s = json_object_get(r->json, "for_s");
     struct holds next = r->agent->holds;
     struct hold_request request = {
-        .kind = kind != NULL && strcmp(kind, hold_kind_name(HOLD_LOCK)) == 0 ? HOLD_LOCK
-                                                                             : HOLD_OPERATOR,
+        .kind = HOLD_OPERATOR,
         .owner = owner_of(r, owner, sizeof owner),
         .reason = text_of(r, "reason"),
         .phases = GATE_ALL_PHASES,
         .length_ms = HOLD_FOR_EVER,
     };
     (void)ret;
+    if (kind != NULL && !parse_kind(kind, &request.kind)) {
+        return fail(e, ERR_USAGE, 0, "kind: wants %s or %s", hold_kind_name(HOLD_OPERATOR),
+                    hold_kind_name(HOLD_LOCK));
+    }
     if (phases != NULL && !gate_phases_parse(phases, &request.phases)) {
         return fail(e, ERR_USAGE, 0, "phases: wants all, or some of download, install, reboot");
     }
@@ -152,21 +167,62 @@ static enum err do_events(const struct request *r, json_t **ret, struct error *e
     return do_status(r, ret, e);
 }
 
+// --- which request it is ------------------------------------------------------------------------
+
+// `members`: "owner, reason".
+static bool is_known(const char *members, const char *key)
+{
+    size_t len = strlen(key);
+    const char *at = members;
+    while (at != NULL) {
+        if (strncmp(at, key, len) == 0 && (at[len] == ',' || at[len] == '\0')) {
+            return len > 0;
+        }
+        at = strchr(at, ' ');
+        at = at != NULL ? at + 1 : NULL;
+    }
+    return false;
+}
+
+// One that is misspelt, or of the wrong type, must not count as one that is not there: a hold for
+// nothing but the reboot would be one for all.
+static enum err check_members(const char *what, const char *members, const json_t *request,
+                              struct error *e)
+{
+    json_t *object = (json_t *)(uintptr_t)request; // is only read
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at)) {
+        const char *key = json_object_iter_key(at);
+        if (strcmp(key, "do") == 0) {
+            continue;
+        }
+        if (!is_known(members, key)) {
+            return fail(e, ERR_USAGE, 0, "%s: %.32s: is not known; wants %s", what, key,
+                        members[0] != '\0' ? members : "none");
+        }
+        if (strcmp(key, "for_s") != 0 && !json_is_string(json_object_iter_value(at))) {
+            return fail(e, ERR_USAGE, 0, "%s: %s: wants a string", what, key);
+        }
+    }
+    return OK;
+}
+
 enum err agent_request(void *agent, const char *what, const json_t *request,
                        const struct control_peer *peer, json_t **ret_answer, struct error *e)
 {
     static const struct {
-        const char *what;
+        const char *what, *members;
         enum err (*run)(const struct request *r, json_t **ret, struct error *e);
     } requests[] = {
-        {"status", do_status}, {"check", do_check},     {"cancel", do_cancel},
-        {"hold", do_hold},     {"release", do_release}, {"consent", do_consent},
-        {"events", do_events}, {"allow", do_allow},
+        {"status", "", do_status},        {"check", "", do_check},
+        {"cancel", "owner", do_cancel},   {"hold", "owner, reason, phases, kind, for_s", do_hold},
+        {"release", "owner", do_release}, {"consent", "", do_consent},
+        {"events", "", do_events},        {"allow", "which", do_allow},
     };
     const struct request r = {agent, request, peer};
     for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
         if (strcmp(requests[i].what, what) == 0) {
-            return requests[i].run(&r, ret_answer, e);
+            enum err err = check_members(what, requests[i].members, request, e);
+            return err == OK ? requests[i].run(&r, ret_answer, e) : err;
         }
     }
     return fail(e, ERR_USAGE, 0,

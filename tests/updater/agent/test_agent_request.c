@@ -71,6 +71,39 @@ static void a_hold_that_makes_no_sense_is_refused_and_changes_nothing(void **sta
     agent_room_clear(&r);
 }
 
+// What an application got wrong is told to it: it must not hold more than it meant.
+static void a_mistyped_request_is_refused_with_the_member_and_changes_nothing(void **state)
+{
+    static const struct {
+        const char *request;
+        const char *says;
+    } cases[] = {
+        {"{\"do\":\"hold\",\"phases\":[\"reboot\"]}", "hold: phases: wants a string"},
+        {"{\"do\":\"hold\",\"phases\":null}", "hold: phases: wants a string"},
+        {"{\"do\":\"hold\",\"owner\":5}", "hold: owner: wants a string"},
+        {"{\"do\":\"hold\",\"reason\":{}}", "hold: reason: wants a string"},
+        {"{\"do\":\"hold\",\"kind\":true}", "hold: kind: wants a string"},
+        {"{\"do\":\"hold\",\"kind\":\"Lock\"}", "kind: wants hold or lock"},
+        {"{\"do\":\"hold\",\"for_s\":null}", "for_s: wants seconds"},
+        {"{\"do\":\"hold\",\"phase\":\"reboot\"}",
+         "hold: phase: is not known; wants owner, reason, phases, kind, for_s"},
+        {"{\"do\":\"release\",\"owner\":[]}", "release: owner: wants a string"},
+        {"{\"do\":\"release\",\"kind\":\"lock\"}", "release: kind: is not known; wants owner"},
+        {"{\"do\":\"cancel\",\"owner\":7}", "cancel: owner: wants a string"},
+        {"{\"do\":\"allow\",\"which\":7}", "allow: which: wants a string"},
+        {"{\"do\":\"consent\",\"version\":\"2.0\"}", "consent: version: is not known; wants none"},
+    };
+    struct agent_room r;
+    struct error e;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_fails(ERR_USAGE, cases[i].says, agent_room_ask(&r, cases[i].request, NULL, &e));
+        assert_int_equal(r.agent->holds.count, 0);
+    }
+    agent_room_clear(&r);
+}
+
 static void a_lock_without_a_time_ends_after_a_day(void **state)
 {
     struct agent_room r;
@@ -153,6 +186,7 @@ int main(void)
         with_dir(an_unknown_request_names_those_that_there_are),
         with_dir(holds_are_set_kept_and_released),
         with_dir(a_hold_that_makes_no_sense_is_refused_and_changes_nothing),
+        with_dir(a_mistyped_request_is_refused_with_the_member_and_changes_nothing),
         with_dir(a_lock_without_a_time_ends_after_a_day),
         with_dir(consent_is_for_an_offer_that_waits),
         with_dir(consent_outlives_the_agent_it_was_given_to),
