@@ -289,11 +289,16 @@ enum err file_holds(const char *path, const struct file_part *parts, size_t coun
                     struct error *e)
 {
     bool same = false;
-    CLEANUP(cleanup_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && errno != ENOENT) {
+    struct stat st;
+    // Not what a link leads to, and no FIFO that somebody else put there is waited for: it is not
+    // the file that a replacement would make.
+    CLEANUP(cleanup_close)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0 && errno != ENOENT && errno != ELOOP && errno != ENXIO) {
         return fail(e, ERR_IO, errno, "%s: open", path);
     }
-    if (fd >= 0 && compare(fd, parts, count, &same, e) != OK) {
+    bool is_file = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (is_file && compare(fd, parts, count, &same, e) != OK) {
         return error_context(e, "%s", path);
     }
     *ret_same = same;

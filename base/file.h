@@ -43,7 +43,8 @@ MUST_CHECK enum err file_replace(const char *path, const struct file_part *parts
 // Shows that file_replace() would find room: writes and syncs the temporary file, and removes it.
 MUST_CHECK enum err file_try_replace(const char *path, const struct file_part *parts, size_t count,
                                      struct error *e);
-// Whether the file holds just these parts; a missing one does not.
+// Whether the file holds just these parts. A missing one does not, nor does what is no file of its
+// own, such as a link, a FIFO or a directory, whatever is in it; none is waited for.
 MUST_CHECK enum err file_holds(const char *path, const struct file_part *parts, size_t count,
                                bool *ret_same, struct error *e);
 
