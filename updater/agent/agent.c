@@ -180,22 +180,30 @@ static enum err open_records(struct agent *a, struct error *e)
     return err;
 }
 
+static const char *group_of(const struct config *config)
+{
+    return config->agent.group != NULL ? config->agent.group : "";
+}
+
 static enum err open_control(struct agent *a, struct error *e)
 {
-    const struct config_agent *c = &a->device->config->agent;
     const struct control_options options = {
-        .path = c->socket,
-        .group = c->group != NULL ? c->group : "",
+        .path = a->device->config->agent.socket,
+        .group = group_of(a->device->config),
         .handle = agent_request,
         .ctx = a,
     };
     return control_open(&a->control, &a->loop, a->log, &options, e);
 }
 
+static struct poll_rules poll_rules_of(const struct config *config)
+{
+    return (struct poll_rules){config->fleet.interval_ms, config->fleet.jitter_percent};
+}
+
 static void begin_polling(struct agent *a)
 {
-    const struct config_fleet *f = &a->device->config->fleet;
-    const struct poll_rules rules = {f->interval_ms, f->jitter_percent};
+    const struct poll_rules rules = poll_rules_of(a->device->config);
     poll_schedule_begin(&a->poll, &rules, loop_now_ms(), agent_random());
 }
 
@@ -250,9 +258,74 @@ enum err agent_open(struct agent *ret, struct device *device, struct log *log,
     return OK;
 }
 
-enum err agent_run(struct agent *a, struct error *e)
+enum err agent_run(struct agent *a, bool *ret_reload, struct error *e)
 {
-    return loop_run(&a->loop, e);
+    agent_turn_soon(a); // the one before was for the reload
+    enum err err = loop_run(&a->loop, e);
+    *ret_reload = a->reload;
+    a->reload = false;
+    return err;
+}
+
+// --- another configuration ----------------------------------------------------------------------
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+// One that is new is asked as after a start; of the old one, what it asked to be waited for, and
+// for how long it failed, still counts. What it has is looked at again: it may be for us now.
+static void poll_by(struct agent *a, const struct config *before)
+{
+    const struct config *now = a->device->config;
+    const struct poll_rules rules = poll_rules_of(now);
+    if (now->fleet.source == before->fleet.source &&
+        is_same_text(now->fleet.dir, before->fleet.dir) &&
+        is_same_text(now->fleet.url, before->fleet.url)) {
+        poll_schedule_set_rules(&a->poll, &rules, loop_now_ms(), agent_random());
+    } else {
+        begin_polling(a);
+        a->poll_says[0] = '\0';
+    }
+    if (a->by_hand) {
+        poll_schedule_trigger(&a->poll, loop_now_ms());
+    }
+    a->asked_stamp = a->seen_stamp = 0;
+}
+
+enum err agent_reload(struct agent *a, struct device *next, struct error *e)
+{
+    const struct config *config = next->config;
+    const struct config *before = a->device->config;
+    const struct fleet_source *source = NULL;
+    enum err err = agent_check_config(config, e);
+    if (err == OK && strcmp(config->state_dir, before->state_dir) != 0) {
+        err =
+            fail(e, ERR_CONFIG, 0, "[device] state_dir: from %s to %s: restart the agent for that",
+                 before->state_dir, config->state_dir);
+    }
+    if (err == OK) {
+        err = fleet_source_of(config, &source, e);
+    }
+    if (err == OK) {
+        err = control_move(&a->control, config->agent.socket, group_of(config), e);
+    }
+    if (err != OK) {
+        return err;
+    }
+    agent_drop_gate(a);
+    a->device = next;
+    a->source = source;
+    a->gate_config = agent_gate_config(config);
+    a->offer.state = next->state;
+    a->offer.clock = next->clock;
+    offer_look(&a->offer, next, &a->facts); // what it was had the journal of the old one
+    hooks_set_command(&a->hooks, config->agent.hook);
+    poll_by(a, before);
+    a->lock_again_ms = 0;
+    a->again_ms = a->reboots ? a->again_ms : 0;
+    return OK;
 }
 
 void agent_close(struct agent *a)

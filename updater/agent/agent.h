@@ -17,6 +17,8 @@
 //    and says so once.
 // 6. Waits are by the time since boot. A wall clock that is set, by however much, makes the agent
 //    ask a closed gate again, and moves no other wait.
+// 6. A configuration that is read again is taken as a whole, or not at all; nothing is given up
+//    before it is known that it can be used.
 #ifndef UPDATER_AGENT_AGENT_H
 #define UPDATER_AGENT_AGENT_H
 
@@ -129,13 +131,17 @@ struct agent_options {
 // ERR_CONFIG: no agent could run with this, and why.
 MUST_CHECK enum err agent_check_config(const struct config *config, struct error *e);
 
-// `device` outlives it; so does `log`. The agent does not move until it is closed. ERR_AGAIN:
-// another agent runs. ERR_CONFIG: as agent_check_config().
+// `device` outlives it, or is followed by another one (agent_reload()); so does `log`. The agent does
+// not move until it is closed. ERR_AGAIN: another agent runs. ERR_CONFIG: as agent_check_config().
 MUST_CHECK enum err agent_open(struct agent *ret, struct device *device, struct log *log,
                                const struct agent_options *options, struct error *e);
-// Until SIGTERM or SIGINT (OK), or until SIGHUP: then `a->reload` is true, and the caller opens
-// another one with what is configured now.
-MUST_CHECK enum err agent_run(struct agent *a, struct error *e);
+// Until SIGTERM or SIGINT (OK), or until SIGHUP: then `*ret_reload` is true, no child runs, and the
+// caller reads what is configured now and goes on with it, or without.
+MUST_CHECK enum err agent_run(struct agent *a, bool *ret_reload, struct error *e);
+// Goes on with `next` in the place of its device, which the caller may close then. What it is at,
+// who is connected, and what a hook has not been told yet stay; what waits is looked at again. On
+// an error nothing has changed: it cannot be used, or the state directory is another one.
+MUST_CHECK enum err agent_reload(struct agent *a, struct device *next, struct error *e);
 void agent_close(struct agent *a);
 
 const char *agent_state_name(enum agent_state state);

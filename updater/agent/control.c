@@ -402,6 +402,12 @@ static void on_accept(void *ctx, uint32_t events)
 
 // --- the server ---------------------------------------------------------------------------------
 
+static enum err watch_socket(struct control *c, struct error *e)
+{
+    c->accept = (struct loop_fd){.fd = c->socket.fd, .call = on_accept, .ctx = c};
+    return loop_watch_fd(c->loop, &c->accept, EPOLLIN, e);
+}
+
 enum err control_open(struct control *ret, struct loop *l, struct log *log,
                       const struct control_options *options, struct error *e)
 {
@@ -411,11 +417,45 @@ enum err control_open(struct control *ret, struct loop *l, struct log *log,
     if (err != OK) {
         return err;
     }
-    ret->accept = (struct loop_fd){.fd = ret->socket.fd, .call = on_accept, .ctx = ret};
     ret->accept_again = (struct loop_deadline){.call = on_accept_again, .ctx = ret};
-    err = loop_watch_fd(l, &ret->accept, EPOLLIN, e);
+    err = watch_socket(ret, e);
     if (err != OK) {
         control_socket_close(&ret->socket);
+    }
+    return err;
+}
+
+static enum err move_to(struct control *c, const char *path, const char *group, struct error *e)
+{
+    struct error ignored;
+    struct control_socket last = c->socket;
+    struct control_socket next;
+    enum err err = control_socket_open(path, group, &next, e);
+    if (err != OK) {
+        return err;
+    }
+    loop_clear_deadline(c->loop, &c->accept_again);
+    loop_unwatch_fd(c->loop, &c->accept);
+    c->socket = next;
+    err = watch_socket(c, e);
+    if (err != OK) {
+        c->socket = last;
+        (void)!watch_socket(c, &ignored); // what has just been given up is free again
+    }
+    control_socket_close(err == OK ? &last : &next);
+    return err;
+}
+
+enum err control_move(struct control *c, const char *path, const char *group, struct error *e)
+{
+    enum err err = OK;
+    if (c->socket.path != NULL && strcmp(path, c->socket.path) != 0) {
+        err = move_to(c, path, group, e);
+    } else if (c->socket.path != NULL && strcmp(group, c->options.group) != 0) {
+        err = control_socket_give(&c->socket, group, e);
+    }
+    if (err == OK) {
+        c->options.group = group;
     }
     return err;
 }

@@ -48,7 +48,7 @@ typedef enum err (*control_handle)(void *ctx, const char *what, const json_t *re
                                    struct error *e);
 
 struct control_options {
-    const char *path;  // of the socket, unless systemd passed one
+    const char *path;  // of the socket, unless systemd passed one; used while it is opened only
     const char *group; // "": root only
     uint64_t stall_ms; // 0: CONTROL_STALL_MS
     control_handle handle;
@@ -76,6 +76,11 @@ struct control {
 // open.
 MUST_CHECK enum err control_open(struct control *ret, struct loop *l, struct log *log,
                                  const struct control_options *options, struct error *e);
+// Another path or group, of which `group` outlives the use: connections stay, and so does what
+// listens unless the path is another one. Systemd's keeps both. Errors as of control_socket_open();
+// then nothing has changed.
+MUST_CHECK enum err control_move(struct control *c, const char *path, const char *group,
+                                 struct error *e);
 // Ends all connections and takes the socket away, unless systemd made it.
 void control_close(struct control *c);
 

@@ -161,25 +161,13 @@ static enum err find_group(const char *name, gid_t *ret, struct error *e)
     return OK;
 }
 
-static enum err bind_and_listen(int fd, const struct sockaddr_un *at, const char *group,
-                                struct error *e)
+// For nobody but root until somebody says otherwise.
+static enum err bind_alone(int fd, const struct sockaddr_un *at, struct error *e)
 {
-    gid_t gid = (gid_t)-1;
-    bool for_group = group[0] != '\0';
-    enum err err = for_group ? find_group(group, &gid, e) : OK;
-    if (err != OK) {
-        return err;
-    }
     mode_t old = umask(0177);
     int bound = bind(fd, (const struct sockaddr *)at, sizeof *at);
     umask(old);
-    if (bound != 0) {
-        return fail(e, ERR_IO, errno, "%s: make the socket", at->sun_path);
-    }
-    if (for_group && (chown(at->sun_path, (uid_t)-1, gid) != 0 || chmod(at->sun_path, 0660) != 0)) {
-        return fail(e, ERR_IO, errno, "%s: give it to the group %s", at->sun_path, group);
-    }
-    return listen(fd, BACKLOG) == 0 ? OK : fail(e, ERR_IO, errno, "%s: listen", at->sun_path);
+    return bound == 0 ? OK : fail(e, ERR_IO, errno, "%s: make the socket", at->sun_path);
 }
 
 static enum err make(const char *path, const char *group, struct control_socket *s, struct error *e)
@@ -203,7 +191,28 @@ static enum err make(const char *path, const char *group, struct control_socket 
         return fail(e, ERR_IO, errno, "%s: make the socket", path);
     }
     s->path = strdup(path);
-    return s->path == NULL ? fail_memory(e) : bind_and_listen(s->fd, &at, group, e);
+    err = s->path == NULL ? fail_memory(e) : bind_alone(s->fd, &at, e);
+    if (err == OK) {
+        err = control_socket_give(s, group, e);
+    }
+    return err != OK || listen(s->fd, BACKLOG) == 0 ? err
+                                                    : fail(e, ERR_IO, errno, "%s: listen", path);
+}
+
+enum err control_socket_give(const struct control_socket *s, const char *group, struct error *e)
+{
+    gid_t gid = (gid_t)-1;
+    if (group[0] == '\0') {
+        return chmod(s->path, 0600) == 0 ? OK
+                                         : fail(e, ERR_IO, errno, "%s: keep it for root", s->path);
+    }
+    enum err err = find_group(group, &gid, e);
+    if (err != OK) {
+        return err;
+    }
+    return chown(s->path, (uid_t)-1, gid) == 0 && chmod(s->path, 0660) == 0
+               ? OK
+               : fail(e, ERR_IO, errno, "%s: give it to the group %s", s->path, group);
 }
 
 enum err control_socket_open(const char *path, const char *group, struct control_socket *ret,

@@ -23,6 +23,10 @@ struct control_socket {
 // is running. ERR_CONFIG: the path, the group or what was passed is wrong.
 MUST_CHECK enum err control_socket_open(const char *path, const char *group,
                                         struct control_socket *ret, struct error *e);
+// Lets another group in, or with "" root only, from the next connection on; not with one that was
+// passed. ERR_CONFIG: there is no such group.
+MUST_CHECK enum err control_socket_give(const struct control_socket *s, const char *group,
+                                        struct error *e);
 // Takes the file away when it was ours. A closed one is left alone.
 void control_socket_close(struct control_socket *s);
 

@@ -3,6 +3,7 @@
 
 #include "tests/support/control_room.h"
 
+#include <grp.h>
 #include <sys/syscall.h>
 
 // What accept4() of this program fails with; 0: it does not.
@@ -15,6 +16,19 @@ int accept4(int fd, __SOCKADDR_ARG at, socklen_t *restrict len, int flags)
         return -1;
     }
     return (int)syscall(SYS_accept4, fd, at.__sockaddr__, len, flags);
+}
+
+// So many descriptors cannot be watched from now on.
+static unsigned watches_to_fail;
+
+int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    if (operation == EPOLL_CTL_ADD && watches_to_fail > 0) {
+        watches_to_fail--;
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, epoll_fd, operation, fd, event);
 }
 
 // --- requests -----------------------------------------------------------------------------------
@@ -284,6 +298,83 @@ static void a_second_server_is_refused_and_the_first_goes_on(void **state)
     close(fd);
 }
 
+// --- another path, another group ----------------------------------------------------------------
+
+static void it_moves_and_connections_stay(void **state)
+{
+    struct control_room *r = *state;
+    struct error e;
+    char old[sizeof r->path];
+    int listener = join(r);
+    assert_string_equal(ask(r, listener, EVENTS), DONE);
+    memcpy(old, r->path, sizeof old);
+    temp_dir_path(r->path, sizeof r->path, r->dir, "run/moved");
+    assert_ok(control_move(&r->control, r->path, "", &e));
+    assert_int_equal(access(old, F_OK), -1);
+    int fd = join(r);
+    assert_string_equal(ask(r, fd, STATUS), IDLE);
+    tell(r, "state", 0);
+    assert_non_null(strstr(hear(r, listener), "\"event\":\"state\""));
+    close(fd);
+    close(listener);
+}
+
+static void the_same_path_stays_as_it_is(void **state)
+{
+    struct control_room *r = *state;
+    struct error e;
+    struct stat before;
+    struct stat after;
+    assert_int_equal(stat(r->path, &before), 0);
+    assert_ok(control_move(&r->control, r->path, "", &e));
+    assert_int_equal(stat(r->path, &after), 0);
+    assert_true(before.st_ino == after.st_ino);
+    assert_int_equal(after.st_mode & 0777, 0600);
+}
+
+static void another_group_is_let_in_and_out_again(void **state)
+{
+    struct control_room *r = *state;
+    struct error e;
+    struct stat st;
+    // Root may give it to any group, others to their own only.
+    const struct group *group = geteuid() == 0 ? getgrnam("daemon") : getgrgid(getegid());
+    char name[64];
+    assert_non_null(group);
+    gid_t gid = group->gr_gid;
+    snprintf(name, sizeof name, "%s", group->gr_name);
+    assert_ok(control_move(&r->control, r->path, name, &e));
+    assert_int_equal(stat(r->path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0660);
+    assert_int_equal(st.st_gid, gid);
+    assert_ok(control_move(&r->control, r->path, "", &e));
+    assert_int_equal(stat(r->path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    int fd = join(r);
+    assert_string_equal(ask(r, fd, STATUS), IDLE);
+    close(fd);
+}
+
+static void a_move_that_is_refused_changes_nothing(void **state)
+{
+    struct control_room *r = *state;
+    struct error e;
+    char path[108];
+    temp_dir_path(path, sizeof path, r->dir, "absent/run/moved");
+    assert_fails(ERR_IO, "make the directory", control_move(&r->control, path, "", &e));
+    temp_dir_path(path, sizeof path, r->dir, "moved");
+    assert_fails(ERR_CONFIG, "no group \"vv-nobody\"",
+                 control_move(&r->control, path, "vv-nobody", &e));
+    assert_fails(ERR_CONFIG, "no group \"vv-nobody\"",
+                 control_move(&r->control, r->path, "vv-nobody", &e));
+    watches_to_fail = 1;
+    assert_fails(ERR_IO, "watch file descriptor", control_move(&r->control, path, "", &e));
+    assert_int_equal(access(path, F_OK), -1);
+    int fd = join(r);
+    assert_string_equal(ask(r, fd, STATUS), IDLE);
+    close(fd);
+}
+
 static void closing_ends_all_connections(void **state)
 {
     struct control_room *r = *state;
@@ -317,6 +408,10 @@ int main(void)
         T(without_descriptors_it_waits_and_does_not_spin),
         T(a_connection_that_is_gone_again_is_nothing),
         T(a_second_server_is_refused_and_the_first_goes_on),
+        T(it_moves_and_connections_stay),
+        T(the_same_path_stays_as_it_is),
+        T(another_group_is_let_in_and_out_again),
+        T(a_move_that_is_refused_changes_nothing),
         T(closing_ends_all_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

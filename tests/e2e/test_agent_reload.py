@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A configuration that is read again: the agent goes on, whatever it says."""
+
+import signal
+import unittest
+
+from test_agent import LIMIT_S, AgentTest
+from virtual_device import until
+
+class ReloadTest(AgentTest):
+    """Says what the agent's log says."""
+
+    def configure(self, agent, text):
+        """These lines come behind those of the file, and the agent is told."""
+        folder = agent.device.conf.with_name(agent.device.conf.name + ".d")
+        folder.mkdir(exist_ok=True)
+        (folder / "50-test.conf").write_text(text)
+        agent.process.send_signal(signal.SIGHUP)
+
+    def until_log(self, agent, text, count=1):
+        """Waits until the agent said so that often; it runs still."""
+        until(lambda: agent.process.poll() is not None or
+              agent.log.read_text().count(text) >= count, LIMIT_S, agent.log.read_text)
+        self.assertIsNone(agent.process.poll(), agent.log.read_text())
+        self.assertGreaterEqual(agent.log.read_text().count(text), count)
+
+    def until_read(self, agent, count=1):
+        """Waits until it took the configuration that often."""
+        self.until_log(agent, "the configuration was read again", count)
+
+
+class Refused(ReloadTest):
+    """One that cannot be used."""
+
+    def check_kept(self, agent, more, reason):
+        """With these lines it cannot be used; the old one is, and a good one is taken later."""
+        self.configure(agent, more)
+        self.until_log(agent, "the configuration stays as it was")
+        self.assertIn(reason, agent.log.read_text())
+        self.configure(agent, "")
+        self.until_read(agent)
+        self.assertEqual(agent.status()["state"], "idle")
+
+    def test_a_group_that_is_not_there_is_said_and_the_agent_goes_on(self):
+        agent = self.agent()
+        agent.start()
+        self.check_kept(agent, "[agent]\ngroup=vvupdaet\n", 'there is no group "vvupdaet"')
+
+    def test_a_socket_that_cannot_be_made_is_said_and_the_agent_goes_on(self):
+        agent = self.agent()
+        agent.start()
+        self.check_kept(agent, f"[agent]\nsocket={agent.device.dir}/no/such/agent.sock\n",
+                        "make the directory of the socket")
+
+    def test_another_state_directory_wants_a_restart(self):
+        agent = self.agent()
+        agent.start()
+        other = agent.device.dir / "other-state"
+        other.mkdir()
+        self.check_kept(agent, f"[device]\nstate_dir={other}\n", "restart the agent")
+
+
+class Taken(ReloadTest):
+    """What changes, and what stays."""
+
+    def test_the_socket_moves(self):
+        agent = self.agent()
+        agent.start()
+        old, new = agent.device.dir / "agent.sock", agent.device.dir / "run/new.sock"
+        self.configure(agent, f"[agent]\nsocket={new}\n")
+        self.until_read(agent)
+        self.assertTrue(new.exists())
+        self.assertFalse(old.exists())
+        self.assertEqual(agent.status()["state"], "idle")
+
+
+if __name__ == "__main__":
+    unittest.main()
