@@ -2,10 +2,21 @@
 """A configuration that is read again: the agent goes on, whatever it says."""
 
 import signal
+import socket
+import subprocess
+import sys
 import unittest
 
 from test_agent import LIMIT_S, AgentTest
 from virtual_device import until
+
+# What systemd does: the socket is number 3, and its process is named in the environment.
+PASSING = """import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
 
 class ReloadTest(AgentTest):
     """Says what the agent's log says."""
@@ -72,6 +83,25 @@ class Taken(ReloadTest):
         self.assertTrue(new.exists())
         self.assertFalse(old.exists())
         self.assertEqual(agent.status()["state"], "idle")
+
+    def test_a_socket_that_systemd_passed_is_kept(self):
+        agent = self.agent()
+        path = agent.device.dir / "agent.sock"
+        with socket.socket(socket.AF_UNIX) as listening, open(agent.log, "ab") as log:
+            listening.bind(str(path))
+            listening.listen()
+            agent.process = subprocess.Popen(
+                [sys.executable, "-c", PASSING, str(listening.fileno()),
+                 *agent.device.command("agent")], pass_fds=(listening.fileno(),),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.assertEqual(agent.status()["state"], "idle")
+            for count in (1, 2):
+                agent.process.send_signal(signal.SIGHUP)
+                self.until_read(agent, count)
+                self.assertEqual(agent.status()["state"], "idle")
+            agent.stop()
+            self.assertEqual(agent.process.returncode, 0)
+            self.assertTrue(path.exists())
 
 
 if __name__ == "__main__":
