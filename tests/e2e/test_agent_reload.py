@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A configuration that is read again: the agent goes on, whatever it says."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -102,6 +103,56 @@ class Taken(ReloadTest):
             agent.stop()
             self.assertEqual(agent.process.returncode, 0)
             self.assertTrue(path.exists())
+
+
+class HangUps(ReloadTest):
+    """SIGHUP at any moment. What is read last, the kernel's command line, is a FIFO."""
+
+    def make_fifo(self, agent):
+        """Who opens the device waits for the test from now on. Returns what it is to read."""
+        text = (agent.device.dir / "cmdline").read_text()
+        (agent.device.dir / "cmdline").unlink()
+        os.mkfifo(agent.device.dir / "cmdline")
+        return text
+
+    def feed(self, agent, text, hang_up):
+        """Waits until somebody opens the device, and lets it."""
+        with open(agent.device.dir / "cmdline", "w", encoding="ascii") as stream:
+            if hang_up:
+                agent.process.send_signal(signal.SIGHUP)
+            stream.write(text)
+
+    def check_alive(self, agent, text):
+        """It answers, and ends when it is told to."""
+        (agent.device.dir / "cmdline").unlink()
+        (agent.device.dir / "cmdline").write_text(text)
+        self.assertEqual(agent.status()["state"], "idle")
+        agent.stop()
+        self.assertEqual(agent.process.returncode, 0)
+
+    def test_one_that_comes_while_it_starts_is_a_reload(self):
+        agent = self.agent()
+        text = self.make_fifo(agent)
+        with open(agent.log, "ab") as log:
+            agent.process = subprocess.Popen(agent.device.command("agent"),
+                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.feed(agent, text, True)
+        until(lambda: agent.answers() or agent.process.poll() is not None, LIMIT_S, "the agent")
+        self.assertIsNone(agent.process.poll())
+        self.feed(agent, text, False)
+        self.until_read(agent)
+        self.check_alive(agent, text)
+
+    def test_one_that_comes_during_a_reload_is_another_one(self):
+        agent = self.agent()
+        agent.start()
+        text = self.make_fifo(agent)
+        agent.process.send_signal(signal.SIGHUP)
+        self.feed(agent, text, True)
+        self.until_read(agent)
+        self.feed(agent, text, False)
+        self.until_read(agent, 2)
+        self.check_alive(agent, text)
 
 
 if __name__ == "__main__":

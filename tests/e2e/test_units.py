@@ -60,6 +60,11 @@ class AgentUnit(unittest.TestCase):
         for key in ("DeviceAllow", "DevicePolicy", "PrivateDevices", "ProtectClock"):
             self.assertNotIn(key, self.service)
 
+    def test_a_reload_does_not_end_it_for_good(self):
+        # Death by SIGHUP is a clean end to systemd.
+        self.assertIn("-HUP", self.service["ExecReload"])
+        self.assertEqual(self.service["RestartForceExitStatus"], "SIGHUP")
+
 
 if __name__ == "__main__":
     unittest.main()

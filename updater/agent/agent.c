@@ -119,6 +119,7 @@ static void on_signal(void *ctx, int number)
 {
     struct agent *a = ctx;
     if (number != SIGHUP) {
+        a->ends = true;
         loop_stop(&a->loop);
         return;
     }
@@ -262,7 +263,7 @@ enum err agent_run(struct agent *a, bool *ret_reload, struct error *e)
 {
     agent_turn_soon(a); // the one before was for the reload
     enum err err = loop_run(&a->loop, e);
-    *ret_reload = a->reload;
+    *ret_reload = a->reload && !a->ends;
     a->reload = false;
     return err;
 }

@@ -22,6 +22,24 @@ static void unwatch(struct agent *a)
     loop_clear_deadline(&a->loop, &a->gate_due);
 }
 
+// What was ended by force, and is still to be waited for.
+static void on_gone(void *ctx, int status)
+{
+    struct agent *a = ctx;
+    bounded_run_reaped(&a->gates.run, status);
+    bounded_run_kill(&a->gates.run);
+}
+
+// No run goes on: at most the process of one that was ended is left.
+static void watch_end(struct agent *a)
+{
+    unwatch(a);
+    if (a->gates.run.pid != 0) {
+        a->gate_child = (struct loop_child){.pid = a->gates.run.pid, .call = on_gone, .ctx = a};
+        loop_watch_child(&a->loop, &a->gate_child);
+    }
+}
+
 static void watch(struct agent *a);
 
 // The run said something, ended, or its time is over.
@@ -32,6 +50,7 @@ static void on_run(struct agent *a)
     bool gives_back = a->gates.stage == GATES_STEADY_STATE;
     unwatch(a);
     if (gates_step(&a->gates, &a->gate_config, &facts, &answer)) {
+        watch_end(a);
         if (gives_back) {
             agent_gave_back(a, &answer);
         } else {
@@ -66,6 +85,7 @@ static void watch(struct agent *a)
 {
     const struct bounded_run *run = &a->gates.run;
     struct error e;
+    unwatch(a);
     a->gate_output = (struct loop_fd){.fd = run->output_fd, .call = on_output, .ctx = a};
     a->gate_child = (struct loop_child){.pid = run->pid, .call = on_child, .ctx = a};
     a->gate_due = (struct loop_deadline){.call = on_due, .ctx = a};
@@ -81,6 +101,7 @@ bool agent_begin_give_back(struct agent *a, struct gate_answer *ret)
     struct gate_facts facts = facts_of(a);
     a->answered = false;
     if (gates_give_back(&a->gates, &a->gate_config, &facts, ret)) {
+        watch_end(a);
         return true;
     }
     watch(a);
@@ -89,10 +110,8 @@ bool agent_begin_give_back(struct agent *a, struct gate_answer *ret)
 
 void agent_drop_gate(struct agent *a)
 {
-    if (a->gates.stage != GATES_IDLE) {
-        unwatch(a);
-        gates_cancel(&a->gates);
-    }
+    gates_cancel(&a->gates);
+    watch_end(a);
     a->answered = false;
 }
 
@@ -110,6 +129,7 @@ enum gate_verdict agent_ask_gate(struct agent *a, enum gate_phase phase)
             watch(a);
             return GATE_ASKED;
         }
+        watch_end(a);
     }
     a->answered = false;
     if (a->answer.clock_untrusted) {

@@ -4,6 +4,18 @@
 
 #include "updater/lock.h"
 
+#include <signal.h>
+
+// A hang-up is told by the loop, and waits for it: before there is one it would end the process, and
+// an agent that was ended so is started again by nobody. For good: it may come at the end, too.
+static void hold_hangups_back(void)
+{
+    sigset_t hangup;
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    sigprocmask(SIG_BLOCK, &hangup, NULL);
+}
+
 // What is configured now takes the place of `*device`; if that cannot be used, nothing changes.
 static enum err read_again(struct app *a, const struct parsed *args, struct agent *agent,
                            struct device **device, struct error *e)
@@ -51,6 +63,7 @@ enum err verb_agent(void *app, const struct parsed *args, struct error *e)
     if (agent == NULL) {
         return fail_memory(e);
     }
+    hold_hangups_back();
     enum err err = app_open_device(a, args, DEVICE_LOOK, &d, e);
     if (err == OK) {
         err = agent_lock_take(d->config->state_dir, &lock, e);

@@ -190,6 +190,18 @@ static enum err open_stream(struct verb_stream *s, loop_fd_call call, struct ver
     return err;
 }
 
+// Whatever the agent was started with: it is stopped by SIGTERM, and the agent holds SIGHUP back.
+static void unblock_signals(const struct loop *l)
+{
+    sigset_t ours;
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGHUP);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGTERM);
+    loop_restore_signals(l);
+    sigprocmask(SIG_UNBLOCK, &ours, NULL);
+}
+
 static noreturn void be_child(const struct verb_child *c, const struct verb_program *program,
                               const char *const *words, pid_t parent, int out, int talk)
 {
@@ -202,7 +214,7 @@ static noreturn void be_child(const struct verb_child *c, const struct verb_prog
     for (size_t i = 0; i < VERB_CHILD_WORDS && words[i] != NULL; i++) {
         argv[count++] = words[i];
     }
-    loop_restore_signals(c->loop);
+    unblock_signals(c->loop);
     // The parent may be gone by now, and its end is not told any more.
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent && dup2(out, 1) == 1 &&
         dup2(talk, 2) == 2) {

@@ -90,6 +90,29 @@ static void a_hang_up_is_a_reload_and_a_termination_is_not(void **state)
     agent_room_clear(&r);
 }
 
+static bool polls(const struct agent_room *r)
+{
+    return verb_child_runs(&r->agent->child);
+}
+
+static void a_termination_is_one_also_when_a_reload_waits(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    bool reload = true;
+    agent_room_make(&r, *state, NULL);
+    agent_room_poll_with(&r, "exec sleep 1000");
+    agent_room_open(&r);
+    agent_room_until(&r, polls);
+    assert_int_equal(kill(getpid(), SIGHUP), 0);
+    agent_room_until(&r, is_to_reload);
+    assert_contains(agent_room_talk(&r), "when what is under way has ended");
+    assert_int_equal(kill(getpid(), SIGTERM), 0);
+    assert_ok(agent_run(r.agent, &reload, &e));
+    assert_false(reload);
+    agent_room_clear(&r);
+}
+
 static void a_damaged_record_is_said_and_forgotten(void **state)
 {
     struct agent_room r;
@@ -124,6 +147,7 @@ int main(void)
         with_dir(an_agent_without_a_source_is_refused),
         with_dir(with_nothing_to_do_one_wake_up_is_one_poll),
         with_dir(a_hang_up_is_a_reload_and_a_termination_is_not),
+        with_dir(a_termination_is_one_also_when_a_reload_waits),
         with_dir(a_damaged_record_is_said_and_forgotten),
         with_dir(waits_have_a_reason_and_an_end),
     };

@@ -5,6 +5,8 @@
 #include "tests/support/expect.h"
 #include "tests/support/temp_dir.h"
 
+#include <signal.h>
+
 static bool is_held(const struct agent_room *r)
 {
     return r->agent->state == AGENT_WAITING;
@@ -94,6 +96,43 @@ static void an_answer_from_before_a_poll_does_not_count_behind_it(void **state)
     agent_room_clear(&r);
 }
 
+static bool command_is_gone(const struct agent_room *r)
+{
+    return r->agent->gates.run.pid == 0;
+}
+
+static void a_command_that_is_dropped_is_waited_for_by_the_loop(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    begin(&r, *state, "[gates]\ndownload_command=exec sleep 1000\n");
+    for (int i = 0; i < 2; i++) {
+        agent_room_until(&r, asks_a_command);
+        pid_t pid = r.agent->gates.run.pid;
+        agent_drop_gate(r.agent);
+        agent_room_until(&r, command_is_gone);
+        assert_int_equal(kill(pid, 0), -1); // not even as a zombie
+        assert_int_equal(errno, ESRCH);
+        assert_int_equal(agent_ask_gate(r.agent, GATE_DOWNLOAD), GATE_ASKED);
+    }
+    assert_ok(agent_cancel(r.agent, "cancelled", &e));
+    agent_room_until(&r, command_is_gone);
+    agent_room_clear(&r);
+}
+
+static void a_command_that_had_its_time_is_waited_for_too(void **state)
+{
+    struct agent_room r;
+    begin(&r, *state, "[gates]\ndownload_command=exec sleep 1000\n");
+    agent_room_until(&r, asks_a_command);
+    r.agent->gates.run.deadline_ms = 0;
+    loop_set_deadline(&r.agent->loop, &r.agent->gate_due, 0);
+    agent_room_until(&r, is_held);
+    assert_contains(r.agent->waits_for, "no answer within 30 s");
+    agent_room_until(&r, command_is_gone);
+    agent_room_clear(&r);
+}
+
 static void what_is_configured_is_what_the_gates_get(void **state)
 {
     struct agent_room r;
@@ -126,6 +165,8 @@ int main(void)
         with_dir(a_command_that_agrees_opens),
         with_dir(a_question_that_is_dropped_decides_nothing),
         with_dir(an_answer_from_before_a_poll_does_not_count_behind_it),
+        with_dir(a_command_that_is_dropped_is_waited_for_by_the_loop),
+        with_dir(a_command_that_had_its_time_is_waited_for_too),
         with_dir(what_is_configured_is_what_the_gates_get),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

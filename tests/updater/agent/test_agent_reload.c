@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 // These lines come behind those of the configuration, and what is configured then is taken.
@@ -177,6 +178,70 @@ static void who_listens_hears_what_comes_after_it(void **state)
     agent_room_clear(&r);
 }
 
+// Every child there was has ended and been waited for.
+static bool has_no_child(const struct agent_room *r)
+{
+    const struct agent *a = r->agent;
+    return a->polls > 0 && a->hooks.pid == 0 && a->gates.run.pid == 0 &&
+           !verb_child_runs(&a->child);
+}
+
+static void check_no_child_is_left(void)
+{
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); // dead or alive
+    assert_int_equal(errno, ECHILD);
+}
+
+// Two events: the hook hangs with the first, the second waits for it.
+static void what_a_hook_was_not_told_yet_is_told_after_it(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    char extra[600];
+    char path[512];
+    size_t len;
+    CLEANUP(cleanup_free) uint8_t *told = NULL;
+    const char *dir = *state;
+    snprintf(extra, sizeof extra,
+             "hook=read go < %s/go; echo \"$VV_STATE $VV_REASON\" >> %s/told\n", dir, dir);
+    open_at(&r, dir, extra);
+    assert_int_equal(mkfifo(temp_dir_path(path, sizeof path, dir, "go"), 0600), 0);
+    agent_set_state(r.agent, AGENT_WAITING, "the first");
+    agent_set_state(r.agent, AGENT_WAITING, "the last");
+    pid_t pid = r.agent->hooks.pid;
+    assert_true(pid > 0);
+    snprintf(extra, sizeof extra, "[agent]\nhook=echo \"new: $VV_REASON\" >> %s/told\n", dir);
+    assert_ok(reload(&r, extra, &e));
+    assert_int_equal(r.agent->hooks.pid, pid);
+    assert_int_equal(r.agent->hooks.count, 1);
+    file_device_write(dir, "go", "now\n");
+    agent_room_until(&r, has_no_child);
+    assert_ok(file_read(temp_dir_path(path, sizeof path, dir, "told"), 4096, &told, &len, &e));
+    assert_string_equal((char *)told, "waiting the first\nnew: the last\n");
+    check_no_child_is_left();
+    agent_room_clear(&r);
+}
+
+static bool asks_a_command(const struct agent_room *r)
+{
+    return r->agent->gates.stage == GATES_COMMAND;
+}
+
+static void the_command_of_a_gate_is_ended_and_waited_for(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    agent_room_make(&r, *state, "[gates]\ndownload_command=exec sleep 1000\n");
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    agent_room_until(&r, asks_a_command);
+    assert_ok(reload(&r, "[gates]\ndownload_command=\ndownload_window=\n", &e));
+    assert_int_equal(r.agent->gates.stage, GATES_IDLE);
+    agent_room_until(&r, has_no_child);
+    check_no_child_is_left();
+    agent_room_clear(&r);
+}
+
 // --- what cannot be used ------------------------------------------------------------------------
 
 static void what_cannot_be_used_changes_nothing(void **state)
@@ -223,6 +288,8 @@ int main(void)
         with_dir(the_same_source_is_asked_when_it_would_have_been),
         with_dir(another_source_is_asked_as_after_a_start),
         with_dir(who_listens_hears_what_comes_after_it),
+        with_dir(what_a_hook_was_not_told_yet_is_told_after_it),
+        with_dir(the_command_of_a_gate_is_ended_and_waited_for),
         with_dir(what_cannot_be_used_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

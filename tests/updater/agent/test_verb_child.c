@@ -5,6 +5,7 @@
 #include "tests/support/file_device.h"
 #include "tests/support/temp_dir.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -184,6 +185,22 @@ static void a_program_that_is_missing_is_an_internal_error(void **state)
     assert_int_equal(s.error.code, ERR_INTERNAL);
 }
 
+// Its end comes by SIGTERM, and the agent holds SIGHUP back from its start on.
+static void signals_are_not_blocked_in_it_whatever_they_are_in_the_agent(void **state)
+{
+    struct stage s;
+    sigset_t blocked;
+    sigset_t before;
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGHUP);
+    sigaddset(&blocked, SIGTERM);
+    sigaddset(&blocked, SIGUSR1);
+    assert_int_equal(sigprocmask(SIG_BLOCK, &blocked, &before), 0);
+    run(&s, *state, "echo \"{\\\"mask\\\":\\\"$(sed -n 's/^SigBlk:.//p' /proc/$$/status)\\\"}\"");
+    assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+    assert_string_equal(s.answer, "{\"mask\":\"0000000000000200\"}"); // SIGUSR1
+}
+
 static void a_closed_one_is_killed_and_nothing_is_told(void **state)
 {
     struct stage s;
@@ -211,6 +228,7 @@ int main(void)
         with_dir(what_it_left_behind_is_not_waited_for),
         with_dir(one_can_be_started_by_the_end_of_another),
         with_dir(a_program_that_is_missing_is_an_internal_error),
+        with_dir(signals_are_not_blocked_in_it_whatever_they_are_in_the_agent),
         with_dir(a_closed_one_is_killed_and_nothing_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
