@@ -123,8 +123,9 @@ static void on_signal(void *ctx, int number)
         loop_stop(&a->loop);
         return;
     }
+    bool said = a->reload;
     a->reload = true;
-    if (verb_child_runs(&a->child)) {
+    if (!said && verb_child_runs(&a->child)) {
         log_info(a->log, "the configuration is read again when what is under way has ended");
     }
     agent_turn_soon(a);
