@@ -27,6 +27,7 @@
 #include "updater/agent/gates.h"
 #include "updater/agent/hooks.h"
 #include "updater/agent/journald.h"
+#include "updater/agent/metrics.h"
 #include "updater/agent/offer_run.h"
 #include "updater/agent/poll_schedule.h"
 #include "updater/agent/verb_child.h"
@@ -116,7 +117,12 @@ struct agent {
     enum agent_state state;
     char waits_for[AGENT_TEXT_SIZE];
     uint64_t done_bytes, total_bytes;
+    // Since the agent started.
     uint64_t polls, poll_failures;
+    uint64_t updates[METRICS_OUTCOMES]; // decided, by enum offer_outcome
+    uint64_t download_bytes;
+    bool counted;            // the offer at hand is, in `updates`
+    uint64_t fetched_before; // for the release of the install that runs, when it began
     struct hooks hooks;
     struct loop_child hook_child;
     struct loop_deadline hook_due;

@@ -70,6 +70,7 @@ static enum err save_holds(struct agent *a, const struct holds *next, struct err
         a->again_ms = 0;
         agent_drop_gate(a);
         agent_turn_soon(a);
+        agent_write_metrics(a);
     }
     return err;
 }

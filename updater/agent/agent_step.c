@@ -93,6 +93,7 @@ static void start_step(struct agent *a, const struct offer_todo *todo)
     }
     a->step = *todo;
     a->job = JOB_STEP;
+    a->fetched_before = journal_fetched(&a->device->journal, &a->offer.record.release);
     a->done_bytes = a->total_bytes = 0;
     agent_set_state(a, state_of(todo->step), "");
     if (start_verb(a, todo->step, &e) != OK) {
@@ -140,6 +141,24 @@ void agent_look(struct agent *a)
     a->consented = a->offer.record.consented;
 }
 
+// What the install that ended has fetched. One that failed has told the journal only, which counts
+// for as long as the release is not whole; what one fetched that was cut off with an agent before
+// this one is known by the journal, too.
+static uint64_t count_fetched(struct agent *a, const json_t *answer)
+{
+    struct error ignored;
+    const struct offer_record *r = &a->offer.record;
+    uint64_t now = journal_fetched(&a->device->journal, &r->release);
+    uint64_t bytes = now > a->fetched_before ? now - a->fetched_before : 0;
+    if (json_object_get(answer, "fetched_bytes") != NULL &&
+        json_get_u64(answer, "fetched_bytes", &bytes, &ignored) != OK) {
+        bytes = 0;
+    }
+    uint64_t before = a->fetched_before > r->fetched_bytes ? a->fetched_before : r->fetched_bytes;
+    a->download_bytes += bytes;
+    return bytes < INT64_MAX - before ? before + bytes : INT64_MAX;
+}
+
 // An install that was under way when it was asked has been stopped by now. False: that has to wait.
 static bool cancel_as_asked(struct agent *a)
 {
@@ -179,6 +198,9 @@ void agent_step_ended(struct agent *a, const struct verb_end *verb)
         }
     }
     agent_look(a);
+    if (step == OFFER_STEP_INSTALL) {
+        end.fetched_bytes = count_fetched(a, verb->answer);
+    }
     struct error unsaved;
     (void)is_on_record(a, offer_ended(&a->offer, step, &end, &a->facts, &unsaved), &unsaved);
     if (a->offer.record.phase == OFFER_DONE) {
@@ -226,7 +248,7 @@ static enum err remember(struct agent *a, struct error *e)
     if (a->remembered) {
         return OK;
     }
-    history_entry_of(&a->offer.record, 0, &entry);
+    history_entry_of(&a->offer.record, &entry);
     enum err err = history_add(a->device->state, &entry, a->log, e);
     if (agent_tell_trouble(a, TASK_HISTORY, err, e) == OK) {
         a->decided_ms = loop_now_ms();
@@ -278,7 +300,7 @@ static bool forget(struct agent *a, const struct offer_todo *todo)
         return false;
     }
     a->failures = 0;
-    a->remembered = a->told = false;
+    a->remembered = a->told = a->counted = false;
     return true;
 }
 

@@ -4,7 +4,6 @@
 #include "base/version.h"
 #include "updater/agent/denylist.h"
 #include "updater/agent/history.h"
-#include "updater/agent/metrics.h"
 #include "updater/json_text.h"
 
 #include <string.h>
@@ -87,12 +86,11 @@ void agent_set_state(struct agent *a, enum agent_state state, const char *waits_
     bool quiet = state == AGENT_POLLING || (state == AGENT_IDLE && a->state == AGENT_POLLING);
     a->state = state;
     snprintf(a->waits_for, sizeof a->waits_for, "%s", waits_for);
-    if (quiet) {
-        return;
+    if (!quiet) {
+        struct agent_event ev = event_of(a, EVENT_STATE);
+        ev.reason = a->waits_for;
+        tell(a, &ev);
     }
-    struct agent_event ev = event_of(a, EVENT_STATE);
-    ev.reason = a->waits_for;
-    tell(a, &ev);
     agent_write_metrics(a);
 }
 
@@ -113,6 +111,8 @@ void agent_tell_report(struct agent *a, bool acknowledged)
     struct agent_event ev = event_of(a, EVENT_REPORT);
     ev.reason = a->offer.record.reason;
     ev.acknowledged = acknowledged;
+    a->updates[ev.outcome] += a->counted ? 0 : 1; // it may be sent more than once
+    a->counted = true;
     tell(a, &ev);
 }
 
@@ -223,19 +223,28 @@ json_t *agent_status_json(const struct agent *a)
 
 // --- metrics ------------------------------------------------------------------------------------
 
-static void count_updates(const struct agent *a, struct metrics *m)
+static void read_last_update(const struct agent *a, struct metrics *m)
 {
     struct error ignored;
     CLEANUP(cleanup_free) struct history *history = NULL;
-    if (history_load(a->device->state, a->log, &history, &ignored) != OK) {
+    if (history_load(a->device->state, a->log, &history, &ignored) != OK || history->count == 0) {
         return;
     }
-    for (size_t i = 0; i < history->count; i++) {
-        const struct history_entry *entry = &history->entries[i];
-        m->updates[entry->outcome]++;
-        m->last_update_s = entry->decided_s;
-        m->last_update_ok = entry->outcome == OFFER_SUCCESS;
+    const struct history_entry *last = &history->entries[history->count - 1];
+    m->last_update_s = last->decided_s;
+    m->last_update_ok = last->outcome == OFFER_SUCCESS;
+}
+
+static bool is_held(const struct agent *a)
+{
+    const struct hold_now now = agent_hold_now(a);
+    for (size_t i = 0; i < a->holds.count; i++) {
+        const struct hold *h = &a->holds.all[i];
+        if (h->kind == HOLD_OPERATOR && hold_left_ms(h, &now) > 0) {
+            return true;
+        }
     }
+    return false;
 }
 
 static uint64_t count_denied(const struct agent *a)
@@ -266,14 +275,16 @@ void agent_write_metrics(struct agent *a)
         .state_count = AGENT_STATES,
         .state = a->state,
         .trial = a->facts.boot_known && a->facts.boot.trial == d->running,
-        .held = a->holds.count > 0,
+        .held = is_held(a),
         .denied_releases = count_denied(a),
         .last_poll_s = a->last_poll_s,
         .last_poll_ok = a->poll.last == POLL_DONE,
         .polls = a->polls,
         .poll_failures = a->poll_failures,
+        .download_bytes = a->download_bytes,
     };
-    count_updates(a, &m);
+    memcpy(m.updates, a->updates, sizeof m.updates);
+    read_last_update(a, &m);
     enum err err = metrics_write(d->config->agent.metrics, &m, &e);
     (void)agent_tell_trouble(a, TASK_METRICS, err, &e);
 }

@@ -21,8 +21,7 @@ static uint64_t storable(uint64_t n)
     return n > INT64_MAX ? INT64_MAX : n;
 }
 
-void history_entry_of(const struct offer_record *r, uint64_t fetched_bytes,
-                      struct history_entry *ret)
+void history_entry_of(const struct offer_record *r, struct history_entry *ret)
 {
     uint64_t took_s = r->decided_s - r->accepted_s;
     bool known = r->accepted_s > 0 && r->decided_s >= r->accepted_s && took_s <= DURATION_MAX_S;
@@ -32,7 +31,7 @@ void history_entry_of(const struct offer_record *r, uint64_t fetched_bytes,
         .accepted_s = storable(r->accepted_s),
         .decided_s = storable(r->decided_s),
         .duration_s = known ? took_s : 0,
-        .fetched_bytes = storable(fetched_bytes),
+        .fetched_bytes = storable(r->fetched_bytes),
     };
     plain_text_copy(ret->source, sizeof ret->source, r->offer.source);
     plain_text_copy(ret->offer, sizeof ret->offer, r->offer.id);

@@ -49,8 +49,7 @@ struct history {
 
 // Of an offer that is decided. A clock that was set in between (backwards, or by more than half a
 // year) makes the duration unknown.
-void history_entry_of(const struct offer_record *r, uint64_t fetched_bytes,
-                      struct history_entry *ret);
+void history_entry_of(const struct offer_record *r, struct history_entry *ret);
 
 // The caller owns it. A missing record is an empty history. ERR_IO: it could not be read now.
 MUST_CHECK enum err history_load(struct state_store *s, struct log *log, struct history **ret,

@@ -6,8 +6,8 @@
 // Invariants
 // 1. metrics_text() is pure, its text is valid whatever the strings are, and has the same metrics
 //    in the same order each time.
-// 2. The file is replaced as a whole, and only when it would change. Each time a poll ends it does:
-//    it belongs on a file system in memory, such as below /run.
+// 2. The file is replaced as a whole, and only when it would change. Each poll changes it more than
+//    once: it belongs on a file system in memory, such as below /run.
 // 3. Counters count since the agent started: Prometheus knows what a restart looks like.
 // 4. A time that never came is 0, so that "more than a day ago" holds for a device that never
 //    reached its server.
@@ -29,7 +29,7 @@ struct metrics {
     size_t state_count;
     size_t state;             // index of the one that holds
     bool trial;               // the running slot is on trial
-    bool held;                // by an operator
+    bool held;                // by an operator, whose time is not over
     uint64_t denied_releases; // of the denylist
     uint64_t last_poll_s;     // 0: none yet
     bool last_poll_ok;

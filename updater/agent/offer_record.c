@@ -134,8 +134,10 @@ static bool read_later_members(const json_t *root, struct offer_record *r)
     uint64_t failed_by = OK;
     bool says_cause = json_object_get(root, "failed_by") != NULL;
     bool says_consent = json_object_get(root, "consented") != NULL;
+    bool says_fetched = json_object_get(root, "fetched") != NULL;
     if ((says_cause && !read_u64(root, "failed_by", &failed_by)) || failed_by > UINT8_MAX ||
-        (says_consent && !read_bool(root, "consented", &r->consented))) {
+        (says_consent && !read_bool(root, "consented", &r->consented)) ||
+        (says_fetched && !read_u64(root, "fetched", &r->fetched_bytes))) {
         return false;
     }
     r->failed_by = (enum err)failed_by;
@@ -251,21 +253,23 @@ static json_t *release_json(const struct offer_record *r)
 
 static json_t *record_json(const struct offer_record *r)
 {
-    return json_pack(
-        "{s:i, s:o, s:o, s:o, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:i, s:b, s:I, s:I, s:I, s:b}",
-        "format", RECORD_VERSION, "source", json_text(r->offer.source), "id",
-        json_text(r->offer.id), "url", json_text(r->offer.url), "phase", phase_names[r->phase],
-        "release", release_json(r), "target", r->target, "boot_id", json_text(r->boot_id),
-        "outcome", outcome_names[r->outcome], "reason", json_text(r->reason), "failed_checks",
-        json_text(r->failed_checks), "failed_by", (int)r->failed_by, "consented", (int)r->consented,
-        "tries", (json_int_t)r->tries, "accepted", (json_int_t)r->accepted_s, "decided",
-        (json_int_t)r->decided_s, "reported", (int)r->reported);
+    return json_pack("{s:i, s:o, s:o, s:o, s:s, s:o, s:i, s:o, s:s, s:o, s:o, s:i, s:b, s:I, s:I, "
+                     "s:I, s:I, s:b}",
+                     "format", RECORD_VERSION, "source", json_text(r->offer.source), "id",
+                     json_text(r->offer.id), "url", json_text(r->offer.url), "phase",
+                     phase_names[r->phase], "release", release_json(r), "target", r->target,
+                     "boot_id", json_text(r->boot_id), "outcome", outcome_names[r->outcome],
+                     "reason", json_text(r->reason), "failed_checks", json_text(r->failed_checks),
+                     "failed_by", (int)r->failed_by, "consented", (int)r->consented, "tries",
+                     (json_int_t)r->tries, "fetched", (json_int_t)r->fetched_bytes, "accepted",
+                     (json_int_t)r->accepted_s, "decided", (json_int_t)r->decided_s, "reported",
+                     (int)r->reported);
 }
 
 enum err offer_record_save(struct state_store *s, const struct offer_record *r, struct error *e)
 {
     // JSON integers end at 2^63 - 1; so do the numbers of a manifest, and no clock gets there.
-    if ((r->release.release_index | r->accepted_s | r->decided_s) > INT64_MAX) {
+    if ((r->release.release_index | r->accepted_s | r->decided_s | r->fetched_bytes) > INT64_MAX) {
         return fail(e, ERR_INTERNAL, 0, "offer: a number is too large to be stored");
     }
     CLEANUP(cleanup_json) json_t *root = record_json(r);

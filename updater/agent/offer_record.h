@@ -32,6 +32,7 @@ struct offer_record {
     enum err failed_by;                    // the step that decided a failure; OK: none did
     bool consented;                        // a person agreed to it
     unsigned tries;                        // of this step, which failed and is to be tried again
+    uint64_t fetched_bytes;                // for the release, by all of its installs so far
     uint64_t accepted_s, decided_s;        // wall clock, may be wrong
     bool reported;                         // the source has acknowledged the final report
 };

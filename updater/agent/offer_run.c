@@ -249,8 +249,9 @@ static enum err install_ended(struct offer_run *o, const struct offer_end *end,
                               const struct offer_facts *f, struct error *e)
 {
     struct offer_record next = o->record;
-    if (end->err == ERR_AGAIN) {
-        return OK; // somebody else holds the lock: no try of ours
+    next.fetched_bytes = end->fetched_bytes;
+    if (end->err == ERR_AGAIN) { // it was stopped, or somebody else holds the lock: no try of ours
+        return next.fetched_bytes != o->record.fetched_bytes ? save(o, &next, e) : OK;
     }
     if (end->release.version[0] != '\0') {
         next.release = end->release;

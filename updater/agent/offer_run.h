@@ -44,6 +44,7 @@ struct offer_end {
     const char *reason;        // unless OK: one sentence
     struct release_id release; // of INSTALL, also when it failed; all zeros: it was not known yet
     int target;                // of INSTALL, OK: the slot that has it now, which may be the running
+    uint64_t fetched_bytes;    // of INSTALL: for the release, by this one and those before it
 };
 
 MUST_CHECK enum err offer_open(struct offer_run *o, struct state_store *state,

@@ -120,6 +120,61 @@ static void an_answer_that_names_no_release_is_a_failure(void **state)
     agent_room_clear(&r);
 }
 
+// --- what was fetched ----------------------------------------------------------------------------
+
+// In the journal, as an install that did not come to its end leaves it.
+static void fetched_so_far(const struct agent_room *r, uint64_t bytes)
+{
+    struct error e;
+    struct journal journal;
+    assert_ok(journal_load(r->device->state, &journal, &e));
+    journal_set_fetched(&journal, &r->agent->offer.record.release, bytes);
+    assert_ok(journal_save(r->device->state, &journal, &e));
+}
+
+static void what_installs_fetched_is_added_up_and_in_the_history(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    CLEANUP(cleanup_free) struct history *history = NULL;
+    begin(&r, *state, "exec sleep 1000");
+    agent_room_until(&r, downloads);
+    fetched_so_far(&r, 1000); // then it is cut off together with the agent
+    agent_room_close(&r);
+    agent_room_open(&r);
+    agent_room_until(&r, downloads);
+    fetched_so_far(&r, 1500);
+    verb_child_stop(&r.agent->child);
+    agent_room_until(&r, waits);
+    assert_int_equal(r.agent->offer.record.fetched_bytes, 1500);
+    assert_int_equal(r.agent->download_bytes, 500);
+    agent_room_install(&r, "echo '{\"fetched_bytes\":70,\"error\":{\"message\":\"no\"}}'; exit 5");
+    r.agent->again_ms = 0;
+    agent_turn_soon(r.agent);
+    agent_room_until(&r, is_over);
+    assert_int_equal(r.agent->download_bytes, 570);
+    assert_ok(history_load(r.device->state, &r.log, &history, &e));
+    assert_int_equal(history->entries[0].fetched_bytes, 1570);
+    agent_room_clear(&r);
+}
+
+static void a_number_of_bytes_that_cannot_be_is_none(void **state)
+{
+    struct agent_room r;
+    begin(&r, *state, "echo '{\"fetched_bytes\":-1}'; exit 4");
+    agent_room_until(&r, waits);
+    assert_int_equal(r.agent->download_bytes, 0);
+    agent_room_install(&r, "echo '{\"fetched_bytes\":9223372036854775807}'; exit 4");
+    for (int tries = 0; tries < 2; tries++) {
+        r.agent->again_ms = 0;
+        r.agent->state = AGENT_IDLE;
+        agent_turn_soon(r.agent);
+        agent_room_until(&r, waits);
+    }
+    assert_int_equal(r.agent->offer.record.fetched_bytes, INT64_MAX);
+    agent_room_clear(&r);
+}
+
 static void an_install_that_is_cancelled_is_stopped_first(void **state)
 {
     struct agent_room r;
@@ -213,6 +268,8 @@ int main(void)
         with_dir(a_bad_image_is_a_failure_that_is_reported_and_denied),
         with_dir(what_failed_is_denied_by_the_next_agent_too),
         with_dir(an_answer_that_names_no_release_is_a_failure),
+        with_dir(what_installs_fetched_is_added_up_and_in_the_history),
+        with_dir(a_number_of_bytes_that_cannot_be_is_none),
         with_dir(an_install_that_is_cancelled_is_stopped_first),
         with_dir(without_an_offer_there_is_nothing_to_cancel),
         with_dir(a_report_that_does_not_arrive_is_sent_again),

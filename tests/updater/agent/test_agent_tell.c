@@ -4,6 +4,7 @@
 #include "tests/support/agent_room.h"
 #include "tests/support/expect.h"
 #include "tests/support/temp_dir.h"
+#include "updater/agent/history.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -60,6 +61,135 @@ static void polls_that_have_nothing_are_not_talked_about(void **state)
     agent_room_clear(&r);
 }
 
+// --- metrics -------------------------------------------------------------------------------------
+
+static bool is_over(const struct agent_room *r)
+{
+    return r->agent->polls > 0 && r->agent->offer.record.phase == OFFER_NONE;
+}
+
+static bool has_polled_and_rests(const struct agent_room *r)
+{
+    return is_over(r) && r->agent->state == AGENT_IDLE;
+}
+
+static bool waits_for_a_report(const struct agent_room *r)
+{
+    return r->agent->offer.record.phase == OFFER_DONE && r->agent->again_ms != 0;
+}
+
+static void open_measured(struct agent_room *r, const char *dir)
+{
+    char extra[512];
+    snprintf(extra, sizeof extra, "metrics=%s/x.prom\n", dir);
+    agent_room_make(r, dir, extra);
+    agent_room_open(r);
+}
+
+static void expect_metric(const struct agent_room *r, const char *line)
+{
+    struct error e;
+    char path[512];
+    char whole[256];
+    size_t len = 0;
+    CLEANUP(cleanup_free) uint8_t *text = NULL;
+    snprintf(whole, sizeof whole, "\n%s\n", line);
+    assert_ok(
+        file_read(temp_dir_path(path, sizeof path, r->dir, "x.prom"), 65536, &text, &len, &e));
+    assert_contains((char *)text, whole);
+}
+
+static void once_a_poll_is_over_the_metrics_say_idle(void **state)
+{
+    struct agent_room r;
+    open_measured(&r, *state);
+    agent_room_until(&r, has_polled_and_rests);
+    expect_metric(&r, "vv_update_agent_state{state=\"polling\"} 0");
+    expect_metric(&r, "vv_update_agent_state{state=\"idle\"} 1");
+    agent_room_clear(&r);
+}
+
+static void fill_history(const struct agent_room *r)
+{
+    struct error e;
+    struct log quiet = {.stream = stderr, .program = "test"};
+    for (unsigned i = 0; i < HISTORY_MAX; i++) {
+        const struct history_entry entry = {
+            .source = "dir", .offer = "x", .outcome = OFFER_SUCCESS, .decided_s = 1000 + i};
+        assert_ok(history_add(r->device->state, &entry, &quiet, &e));
+    }
+}
+
+static void updates_are_counted_since_the_agent_started_and_never_fall(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    open_measured(&r, *state);
+    fill_history(&r);
+    agent_room_until(&r, has_polled_and_rests);
+    expect_metric(&r, "vv_update_updates_total{outcome=\"success\"} 0");
+    expect_metric(&r, "vv_update_last_update_success 1"); // of the history
+    agent_room_offer(&r, 7);
+    agent_room_install(&r, "exit 5");
+    assert_ok(agent_room_ask(&r, "{\"do\":\"check\"}", NULL, &e));
+    r.agent->polls = 0;
+    agent_room_until(&r, has_polled_and_rests);
+    expect_metric(&r, "vv_update_updates_total{outcome=\"success\"} 0");
+    expect_metric(&r, "vv_update_updates_total{outcome=\"failure\"} 1");
+    expect_metric(&r, "vv_update_last_update_success 0");
+    agent_room_clear(&r);
+}
+
+static void an_update_whose_report_is_sent_again_is_counted_once(void **state)
+{
+    struct agent_room r;
+    char path[512];
+    char away[512];
+    open_measured(&r, *state);
+    temp_dir_path(path, sizeof path, r.dir, "reports");
+    temp_dir_path(away, sizeof away, r.dir, "away");
+    assert_int_equal(rename(path, away), 0);
+    agent_room_offer(&r, 7);
+    agent_room_install(&r, "exit 5");
+    for (int tries = 0; tries < 3; tries++) {
+        r.agent->again_ms = 0;
+        agent_turn_soon(r.agent);
+        agent_room_until(&r, waits_for_a_report);
+        expect_metric(&r, "vv_update_updates_total{outcome=\"failure\"} 1");
+    }
+    assert_int_equal(rename(away, path), 0);
+    r.agent->again_ms = 0;
+    agent_turn_soon(r.agent);
+    agent_room_until(&r, has_polled_and_rests);
+    expect_metric(&r, "vv_update_updates_total{outcome=\"failure\"} 1");
+    agent_room_clear(&r);
+}
+
+static void held_is_by_an_operator_whose_time_is_not_over(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    open_measured(&r, *state);
+    agent_room_until(&r, has_polled_and_rests);
+    assert_ok(agent_room_ask(&r,
+                             "{\"do\":\"hold\",\"kind\":\"lock\",\"owner\":\"tv\","
+                             "\"for_s\":60}",
+                             NULL, &e));
+    expect_metric(&r, "vv_update_held 0");
+    assert_ok(agent_room_ask(&r, "{\"do\":\"hold\",\"owner\":\"alice\",\"for_s\":60}", NULL, &e));
+    expect_metric(&r, "vv_update_held 1");
+    r.agent->holds.all[1].until_boot_ms = loop_now_ms() - 1; // the minute is over
+    agent_write_metrics(r.agent);
+    expect_metric(&r, "vv_update_held 0");
+    assert_ok(agent_room_ask(&r, "{\"do\":\"hold\",\"owner\":\"bob\"}", NULL, &e));
+    expect_metric(&r, "vv_update_held 1");
+    assert_ok(agent_room_ask(&r, "{\"do\":\"release\",\"owner\":\"bob\"}", NULL, &e));
+    expect_metric(&r, "vv_update_held 0");
+    agent_room_clear(&r);
+}
+
+// -------------------------------------------------------------------------------------------------
+
 static void progress_is_in_the_status(void **state)
 {
     struct agent_room r;
@@ -108,6 +238,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_dir(a_change_of_state_is_told_to_log_hook_and_metrics_once),
         with_dir(polls_that_have_nothing_are_not_talked_about),
+        with_dir(once_a_poll_is_over_the_metrics_say_idle),
+        with_dir(updates_are_counted_since_the_agent_started_and_never_fall),
+        with_dir(an_update_whose_report_is_sent_again_is_counted_once),
+        with_dir(held_is_by_an_operator_whose_time_is_not_over),
         with_dir(progress_is_in_the_status),
         with_dir(a_trouble_that_lasts_is_told_once_and_again_when_it_comes_back),
     };

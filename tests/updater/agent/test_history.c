@@ -45,6 +45,7 @@ static struct offer_record sample(void)
         .failed_checks = "tv_api: HTTP 500",
         .accepted_s = 1700000000,
         .decided_s = 1700000125,
+        .fetched_bytes = 1024 * 1024,
     };
     return r;
 }
@@ -53,7 +54,7 @@ static void add(struct room *r, const struct offer_record *record)
 {
     struct error e;
     struct history_entry entry;
-    history_entry_of(record, 1024 * 1024, &entry);
+    history_entry_of(record, &entry);
     assert_ok(history_add(&r->store.base, &entry, &r->talk.log, &e));
 }
 
@@ -213,7 +214,7 @@ static void a_clock_that_was_set_in_between_makes_the_duration_unknown(void **st
         struct history_entry entry;
         record.accepted_s = rows[i].accepted_s;
         record.decided_s = rows[i].decided_s;
-        history_entry_of(&record, 0, &entry);
+        history_entry_of(&record, &entry);
         if (entry.duration_s != rows[i].want_s) {
             fail_msg("row %zu: expected %u s, got %u s", i, (unsigned)rows[i].want_s,
                      (unsigned)entry.duration_s);
@@ -227,7 +228,7 @@ static void a_release_that_is_not_known_is_not_made_up(void **state)
     struct offer_record record = sample();
     struct history_entry entry;
     record.release_known = false;
-    history_entry_of(&record, 0, &entry);
+    history_entry_of(&record, &entry);
     assert_string_equal(entry.version, "");
     assert_int_equal(entry.release_index, 0);
 }
@@ -325,7 +326,7 @@ static void a_directory_that_cannot_be_read_or_written_is_an_error(void **state)
     struct offer_record record = sample();
     add(r, &record);
     record.decided_s++;
-    history_entry_of(&record, 0, &entry);
+    history_entry_of(&record, &entry);
     r->store.read_only = true;
     assert_fails(ERR_IO, "history", history_add(&r->store.base, &entry, &r->talk.log, &e));
     r->store.read_only = false;
@@ -376,7 +377,7 @@ static void the_table_has_a_row_for_each_and_lines_for_what_went_wrong(void **st
         (struct offer_record){.offer = {.source = "dir", .id = "x"}, .outcome = OFFER_CANCELLED};
     struct history_entry entry;
     struct error e;
-    history_entry_of(&record, 0, &entry);
+    history_entry_of(&record, &entry);
     assert_ok(history_add(&r->store.base, &entry, &r->talk.log, &e));
     CLEANUP(cleanup_free) struct history *h = load(r);
     assert_string_equal(

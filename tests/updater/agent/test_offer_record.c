@@ -25,6 +25,7 @@ static struct offer_record full_record(void)
     r.failed_by = ERR_TRUST;
     r.consented = true;
     r.tries = 3;
+    r.fetched_bytes = 123456789012;
     r.accepted_s = 1800000000;
     r.decided_s = 1800000100;
     r.reported = true;
@@ -50,6 +51,7 @@ static void expect_same(const struct offer_record *a, const struct offer_record 
     assert_int_equal(a->failed_by, b->failed_by);
     assert_int_equal(a->consented, b->consented);
     assert_int_equal(a->tries, b->tries);
+    assert_int_equal(a->fetched_bytes, b->fetched_bytes);
     assert_int_equal(a->accepted_s, b->accepted_s);
     assert_int_equal(a->decided_s, b->decided_s);
     assert_int_equal(a->reported, b->reported);
@@ -222,6 +224,8 @@ static void a_record_that_cannot_be_is_lost(void **state)
         {"\"target\":1", "\"target\":-2"},
         {"\"target\":1", "\"target\":\"b\""},
         {"\"tries\":3", "\"tries\":4294967296"},
+        {"\"fetched\":123456789012", "\"fetched\":-1"},
+        {"\"fetched\":123456789012", "\"fetched\":null"},
         {"\"reported\":true", "\"reported\":1"},
         {"\"consented\":true", "\"consented\":1"},
         {"\"failed_by\":5", "\"failed_by\":256"},
@@ -255,9 +259,11 @@ static void a_record_of_an_older_or_newer_program_is_read(void **state)
     save(s, &r);
     put(s, "\"consented\":true,", "");
     put(s, "\"failed_by\":5,", "");
+    put(s, "\"fetched\":123456789012,", "");
     struct offer_record back = load(s);
     r.consented = false;
     r.failed_by = OK;
+    r.fetched_bytes = 0;
     expect_same(&back, &r);
     put(s, "\"accepted\":1800000000,", "\"accepted\":1800000000,\"also\":{\"new\":1},");
     back = load(s);

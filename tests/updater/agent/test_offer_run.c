@@ -325,18 +325,20 @@ static void what_is_not_on_record_is_not_begun(void **state)
 static void an_install_is_tried_again_while_it_is_the_network(void **state)
 {
     struct scene *s = *state;
-    const struct offer_end down = {.err = ERR_NETWORK, .reason = "no route"};
-    const struct offer_end busy = {.err = ERR_AGAIN, .reason = "another update"};
+    const struct offer_end down = {.err = ERR_NETWORK, .reason = "no route", .fetched_bytes = 5};
+    const struct offer_end busy = {.err = ERR_AGAIN, .reason = "stopped", .fetched_bytes = 7};
     accept_first(s);
     for (unsigned i = 1; i < OFFER_TRIES_MAX; i++) {
         end(s, OFFER_STEP_INSTALL, &down);
         end(s, OFFER_STEP_INSTALL, &busy); // is no try
         expect_phase(s, OFFER_ACCEPTED);
         assert_int_equal(stored(s).tries, i);
+        assert_int_equal(stored(s).fetched_bytes, 7); // what was fetched counts all the same
     }
     end(s, OFFER_STEP_INSTALL, &down);
     expect_phase(s, OFFER_DONE);
     assert_string_equal(stored(s).reason, "no route");
+    assert_int_equal(stored(s).fetched_bytes, 5);
 }
 
 static void an_install_that_knows_no_release_yet_is_no_failure_at_once(void **state)
