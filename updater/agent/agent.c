@@ -140,7 +140,8 @@ static void on_event(void *ctx, const json_t *event)
     uint64_t total;
     struct error ignored;
     if (kind != NULL && strcmp(kind, "log") == 0 && message != NULL) {
-        log_info(a->log, "%s", message);
+        const char *level = json_string_value(json_object_get(event, "level"));
+        agent_tell_log(a, event_level(level), message);
     } else if (kind != NULL && strcmp(kind, "progress") == 0 && a->job == JOB_STEP &&
                json_get_u64(event, "done", &done, &ignored) == OK &&
                json_get_u64(event, "total", &total, &ignored) == OK) {

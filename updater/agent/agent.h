@@ -117,6 +117,13 @@ struct agent {
     enum agent_state state;
     char waits_for[AGENT_TEXT_SIZE];
     uint64_t done_bytes, total_bytes;
+    // The gate that listeners were told is closed for the offer at hand; `name` NULL: none is.
+    struct agent_gate {
+        const char *name;
+        enum gate_phase phase;
+        char reason[GATE_REASON_SIZE];
+        uint64_t until_s; // by the wall clock: it is asked again by then
+    } told_gate;
     // Since the agent started.
     uint64_t polls, poll_failures;
     uint64_t updates[METRICS_OUTCOMES]; // decided, by enum offer_outcome

@@ -135,11 +135,11 @@ enum gate_verdict agent_ask_gate(struct agent *a, enum gate_phase phase)
     if (a->answer.clock_untrusted) {
         log_warn(a->log, "the clock of this device is wrong: windows do not count");
     }
-    if (a->answer.open) {
-        return GATE_OPEN;
+    if (!a->answer.open) {
+        agent_wait(a, a->answer.ask_again_ms, a->answer.reason);
     }
-    agent_wait(a, a->answer.ask_again_ms, a->answer.reason);
-    return GATE_CLOSED;
+    agent_tell_gate(a, phase, &a->answer);
+    return a->answer.open ? GATE_OPEN : GATE_CLOSED;
 }
 
 struct gate_config agent_gate_config(const struct config *config)

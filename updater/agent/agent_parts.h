@@ -50,6 +50,11 @@ enum err agent_request(void *agent, const char *what, const json_t *request,
 // --- agent_tell.c: what is shown and told
 // Tells listeners, hook, log and metrics, if it is another state or another sentence.
 void agent_set_state(struct agent *a, enum agent_state state, const char *waits_for);
+// The answer to a question whether a phase may begin: told if it is another one than before, and
+// unless all was open from the first.
+void agent_tell_gate(struct agent *a, enum gate_phase phase, const struct gate_answer *answer);
+// Something that a verb says: to the log, and to all who listen.
+void agent_tell_log(struct agent *a, enum log_level level, const char *message);
 void agent_tell_progress(struct agent *a, uint64_t done_bytes, uint64_t total_bytes);
 void agent_tell_report(struct agent *a, bool acknowledged);
 void agent_write_metrics(struct agent *a);

@@ -301,6 +301,7 @@ static bool forget(struct agent *a, const struct offer_todo *todo)
     }
     a->failures = 0;
     a->remembered = a->told = a->counted = false;
+    a->told_gate.name = NULL;
     return true;
 }
 
@@ -325,6 +326,7 @@ static bool take_step(struct agent *a, const struct offer_todo *todo)
         return false;
     case OFFER_STEP_DECIDE:
         a->failures = 0;
+        a->told_gate.name = NULL;
         return is_on_record(a, offer_begin(&a->offer, todo, &e), &e);
     case OFFER_STEP_FORGET:
         return forget(a, todo);

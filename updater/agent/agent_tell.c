@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { SENTENCE_SIZE = 1024, MS_PER_S = 1000 };
+
 // --- events -------------------------------------------------------------------------------------
 
 static struct agent_event event_of(const struct agent *a, enum event_kind kind)
@@ -24,6 +26,7 @@ static struct agent_event event_of(const struct agent *a, enum event_kind kind)
         .release_index = r->release_known ? r->release.release_index : 0,
         .outcome = r->outcome,
         .failed_checks = r->failed_checks,
+        .level = LOG_LEVEL_INFO,
     };
 }
 
@@ -54,7 +57,19 @@ static void watch_hook(struct agent *a)
     }
 }
 
-// To all who listen. A progress is for the control socket only.
+static void write_log(struct log *log, enum log_level level, const char *text)
+{
+    if (level == LOG_LEVEL_ERROR) {
+        log_error(log, "%s", text);
+    } else if (level == LOG_LEVEL_WARN) {
+        log_warn(log, "%s", text);
+    } else {
+        log_info(log, "%s", text);
+    }
+}
+
+// To all who listen. A progress is for the control socket only; so is a gate, of which the state
+// says the same to the others.
 static void tell(struct agent *a, const struct agent_event *ev)
 {
     if (control_has_listeners(&a->control)) {
@@ -63,12 +78,12 @@ static void tell(struct agent *a, const struct agent_event *ev)
             control_event(&a->control, json);
         }
     }
-    if (ev->kind == EVENT_PROGRESS) {
+    if (ev->kind == EVENT_PROGRESS || ev->kind == EVENT_GATE) {
         return;
     }
-    char sentence[AGENT_TEXT_SIZE];
+    char sentence[SENTENCE_SIZE];
     if (!journald_send(&a->journald, ev)) {
-        log_info(a->log, "%s", event_sentence(ev, sentence, sizeof sentence));
+        write_log(a->log, ev->level, event_sentence(ev, sentence, sizeof sentence));
     }
     pid_t before = a->hooks.pid;
     hooks_post(&a->hooks, ev, loop_now_ms());
@@ -92,6 +107,36 @@ void agent_set_state(struct agent *a, enum agent_state state, const char *waits_
         tell(a, &ev);
     }
     agent_write_metrics(a);
+}
+
+void agent_tell_gate(struct agent *a, enum gate_phase phase, const struct gate_answer *answer)
+{
+    struct agent_gate *told = &a->told_gate;
+    bool was_closed = told->name != NULL && told->phase == phase;
+    bool same = answer->open ? !was_closed
+                             : was_closed && strcmp(told->name, answer->gate) == 0 &&
+                                   strcmp(told->reason, answer->reason) == 0;
+    struct agent_event ev = event_of(a, EVENT_GATE);
+    ev.phase = gate_phase_name(phase);
+    ev.gate = answer->open ? told->name : answer->gate;
+    ev.open = answer->open;
+    ev.reason = answer->reason;
+    ev.until_s = answer->open ? 0 : ev.time_s + answer->ask_again_ms / MS_PER_S;
+    told->phase = phase;
+    told->name = answer->gate;
+    told->until_s = ev.until_s;
+    memcpy(told->reason, answer->reason, sizeof told->reason);
+    if (!same) {
+        tell(a, &ev);
+    }
+}
+
+void agent_tell_log(struct agent *a, enum log_level level, const char *message)
+{
+    struct agent_event ev = event_of(a, EVENT_LOG);
+    ev.level = level;
+    ev.message = message;
+    tell(a, &ev);
 }
 
 void agent_tell_progress(struct agent *a, uint64_t done_bytes, uint64_t total_bytes)

@@ -24,6 +24,16 @@ const char *event_kind_name(enum event_kind kind)
     return kind_names[kind];
 }
 
+enum log_level event_level(const char *name)
+{
+    for (enum log_level level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_INFO; level++) {
+        if (name != NULL && strcmp(name, level_names[level]) == 0) {
+            return level;
+        }
+    }
+    return LOG_LEVEL_INFO;
+}
+
 bool event_is_final(const struct agent_event *ev)
 {
     return (ev->kind == EVENT_STATE || ev->kind == EVENT_REPORT) && ev->outcome != OFFER_UNDECIDED;

@@ -22,13 +22,15 @@
 //   done_bytes, total_bytes
 //                  of the phase that runs; total_bytes null until it is known
 //   percent        0 to 100; null with total_bytes
-// of "gate": a gate opened or closed, or says something else
-//   phase          what it is asked about: "download", "install", "reboot"
-//   gate           its name: "window", "hold", "power", ...
-//   open           whether it lets the phase pass
+// of "gate": a phase waits for another gate than before, or for the same with another reason; or it
+// waits for none any more. Not told of a phase for which all gates were open at once
+//   phase          what is asked about: "download", "install", "reboot"
+//   gate           the first that is closed (the names are in gates.h); with `open` the one that
+//                  was closed last
+//   open           whether all gates let the phase pass
 //   reason         what is waited for: "window Sun 02:00"
 //   until          seconds since 1970 when it is asked again at the latest; null: not known
-// of "log"
+// of "log": a verb that the agent runs has something to say
 //   level          "error", "warn", "info"
 //   message        one sentence
 //
@@ -77,6 +79,8 @@ struct agent_event {
 };
 
 const char *event_kind_name(enum event_kind kind);
+// Of a name that is none of these, or NULL: LOG_LEVEL_INFO.
+enum log_level event_level(const char *name);
 
 // Decided: no other event of the offer matters as much, and it is not to be dropped.
 bool event_is_final(const struct agent_event *ev);

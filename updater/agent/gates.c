@@ -17,9 +17,11 @@ static uint64_t bounded(uint64_t ms)
                                     : ms;
 }
 
-static void say_closed(struct gate_answer *ret, const char *reason, uint64_t again_ms)
+static void say_closed(struct gate_answer *ret, const char *gate, const char *reason,
+                       uint64_t again_ms)
 {
     ret->open = false;
+    ret->gate = gate;
     ret->ask_again_ms = bounded(again_ms);
     printable_copy(reason, strlen(reason), ret->reason, sizeof ret->reason);
 }
@@ -35,7 +37,7 @@ static bool look_at_holds(const struct gate_facts *f, enum gate_phase phase,
         return true;
     }
     hold_sentence(hold, &f->now, sentence, sizeof sentence);
-    say_closed(ret, sentence, hold_left_ms(hold, &f->now));
+    say_closed(ret, "hold", sentence, hold_left_ms(hold, &f->now));
     return false;
 }
 
@@ -46,7 +48,7 @@ static bool look_at_consent(const struct gate_config *c, enum gate_phase phase,
         return true;
     }
     // Whoever gives it wakes the agent.
-    say_closed(ret, "waiting for consent", GATE_AGAIN_MAX_MS);
+    say_closed(ret, "consent", "waiting for consent", GATE_AGAIN_MAX_MS);
     return false;
 }
 
@@ -61,7 +63,8 @@ static bool look_at_clock(const struct gate_config *c, const struct gate_facts *
     uint64_t left_ms = c->clock_wait_ms - f->now.boottime_ms;
     snprintf(reason, sizeof reason, "waiting for the clock to be synchronised, %s at most",
              format_duration(left_ms, left, sizeof left));
-    say_closed(ret, reason, left_ms < GATE_AGAIN_CLOCK_MS ? left_ms : GATE_AGAIN_CLOCK_MS);
+    say_closed(ret, "window", reason,
+               left_ms < GATE_AGAIN_CLOCK_MS ? left_ms : GATE_AGAIN_CLOCK_MS);
     return false;
 }
 
@@ -90,7 +93,8 @@ static bool look_at_windows(const struct gate_config *c, enum gate_phase phase,
              windows_next_text(state.changes_s, at, sizeof at),
              f->now.synchronised ? "" : ", by a clock that is not synchronised");
     uint64_t left_s = state.changes_s - f->now.wall_s;
-    say_closed(ret, reason, left_s < GATE_AGAIN_MAX_MS / 1000 ? left_s * 1000 : GATE_AGAIN_MAX_MS);
+    say_closed(ret, "window", reason,
+               left_s < GATE_AGAIN_MAX_MS / 1000 ? left_s * 1000 : GATE_AGAIN_MAX_MS);
     return false;
 }
 
@@ -104,7 +108,7 @@ static bool look_at_power(const struct gate_config *c, struct gate_answer *ret)
     if (gate_power_open(&state, c->need_ac, c->battery_min_percent, reason, sizeof reason)) {
         return true;
     }
-    say_closed(ret, reason, GATE_AGAIN_POWER_MS);
+    say_closed(ret, "power", reason, GATE_AGAIN_POWER_MS);
     return false;
 }
 
@@ -142,15 +146,21 @@ static bool is_configured(const struct gate_config *c, enum gate_phase phase,
                                   : phase == GATE_REBOOT && c->fleet_lock.url != NULL;
 }
 
+static const char *name_of(enum gates_stage stage)
+{
+    return stage == GATES_COMMAND ? "command" : "fleet_lock";
+}
+
 // What was cancelled is gone in an instant, or waits for a device that does not answer.
-static bool is_free(struct gates *g, const struct gate_facts *f, struct gate_answer *ret)
+static bool is_free(struct gates *g, enum gates_stage next, const struct gate_facts *f,
+                    struct gate_answer *ret)
 {
     bounded_run_kill(&g->run);
     if (g->run.pid == 0) {
         return true;
     }
     bool soon = f->now.boottime_ms < g->run.deadline_ms;
-    say_closed(ret, "waiting for the last gate command to end",
+    say_closed(ret, name_of(next), "waiting for the last gate command to end",
                soon ? GATE_AGAIN_MIN_MS : GATE_AGAIN_RUN_MS);
     return false;
 }
@@ -160,11 +170,11 @@ static bool begin_run(struct gates *g, enum gates_stage stage, const struct gate
                       const struct gate_facts *f, struct gate_answer *ret)
 {
     struct error e;
-    if (!is_free(g, f, ret)) {
+    if (!is_free(g, stage, f, ret)) {
         return true;
     }
     if (start(g, stage, c, f, &e) != OK) {
-        say_closed(ret, e.msg, GATE_AGAIN_RUN_MS);
+        say_closed(ret, name_of(stage), e.msg, GATE_AGAIN_RUN_MS);
         return true;
     }
     g->stage = stage;
@@ -205,7 +215,7 @@ static void end_give_back(struct gates *g, const struct gate_facts *f, int statu
     if (fleet_lock_answer(&g->run, status, reason, sizeof reason) == FLEET_LOCK_GRANTED) {
         g->lock_owed = false;
     } else {
-        say_closed(ret, reason, lock_again_ms(f));
+        say_closed(ret, name_of(GATES_STEADY_STATE), reason, lock_again_ms(f));
     }
 }
 
@@ -247,7 +257,8 @@ bool gates_step(struct gates *g, const struct gate_config *c, const struct gate_
         return true;
     }
     if (!open) {
-        say_closed(ret, reason, stage == GATES_FLEET_LOCK ? lock_again_ms(f) : GATE_AGAIN_RUN_MS);
+        say_closed(ret, name_of(stage), reason,
+                   stage == GATES_FLEET_LOCK ? lock_again_ms(f) : GATE_AGAIN_RUN_MS);
         return true;
     }
     return go_on(g, stage, c, f, ret);

@@ -19,6 +19,8 @@
 //   then the gate opens, because a device without clock and network would never be updated;
 //   `clock_untrusted` says so, for the log.
 //
+// In answers their names are "hold", "consent", "window", "power", "command", "fleet_lock".
+//
 // Invariants
 // 1. Open is only what every gate that is configured said yes to. What cannot be asked is closed.
 // 2. A closed answer has a reason, of one printable line, and ask_again_ms within
@@ -71,6 +73,7 @@ struct gate_facts {
 struct gate_answer {
     bool open;
     bool clock_untrusted;          // the windows did not count
+    const char *gate;              // the name of the first that is closed; NULL when open
     uint64_t ask_again_ms;         // no sooner than this is it worth asking again; 0 when open
     char reason[GATE_REASON_SIZE]; // "waiting for window Sun 02:00"; "" when open
 };

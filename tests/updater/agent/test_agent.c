@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/agent/agent_parts.h"
 
+#include "tests/support/agent_listener.h"
 #include "tests/support/agent_room.h"
 #include "tests/support/expect.h"
 #include "tests/support/temp_dir.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool has_polled(const struct agent_room *r)
@@ -138,6 +140,44 @@ static void waits_have_a_reason_and_an_end(void **state)
     agent_room_clear(&r);
 }
 
+// The lines of its talk, as the program prints them with --json.
+static void what_a_verb_says_is_told_with_its_level(void **state)
+{
+    static const struct {
+        const char *level, *line, *shown;
+    } rows[] = {
+        {"error", "\"level\":\"error\",", "vv-update: error: the disk is full"},
+        {"warn", "\"level\":\"warn\",", "vv-update: warning: the disk is full"},
+        {"info", "\"level\":\"info\",", "vv-update: the disk is full"},
+        {"info", "\"level\":\"loud\",", "vv-update: the disk is full"},
+        {"info", "", "vv-update: the disk is full"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct agent_room r;
+        struct agent_listener l;
+        char line[256];
+        char dir[512];
+        char name[16];
+        const json_t *event;
+        snprintf(name, sizeof name, "%zu", i);
+        assert_int_equal(mkdir(temp_dir_path(dir, sizeof dir, *state, name), 0700), 0);
+        agent_room_make(&r, dir, NULL);
+        snprintf(line, sizeof line,
+                 "echo '{\"event\":\"log\",%s\"message\":\"the disk is full\"}' >&2", rows[i].line);
+        agent_room_poll_with(&r, line);
+        agent_room_open(&r);
+        agent_listener_begin(&l, &r);
+        agent_room_until(&r, has_polled);
+        assert_contains(agent_room_talk(&r), rows[i].shown);
+        assert_int_equal(agent_listener_count(&l, "log", &event), 1);
+        assert_string_equal(json_string_value(json_object_get(event, "level")), rows[i].level);
+        assert_string_equal(json_string_value(json_object_get(event, "message")),
+                            "the disk is full");
+        agent_listener_end(&l);
+        agent_room_clear(&r);
+    }
+}
+
 #define with_dir(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
 
 int main(void)
@@ -150,6 +190,7 @@ int main(void)
         with_dir(a_termination_is_one_also_when_a_reload_waits),
         with_dir(a_damaged_record_is_said_and_forgotten),
         with_dir(waits_have_a_reason_and_an_end),
+        with_dir(what_a_verb_says_is_told_with_its_level),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/agent/agent_parts.h"
 
+#include "tests/support/agent_listener.h"
 #include "tests/support/agent_room.h"
 #include "tests/support/expect.h"
 #include "tests/support/temp_dir.h"
@@ -10,6 +11,11 @@
 static bool is_held(const struct agent_room *r)
 {
     return r->agent->state == AGENT_WAITING;
+}
+
+static bool is_idle(const struct agent_room *r)
+{
+    return r->agent->state == AGENT_IDLE;
 }
 
 static bool has_tried(const struct agent_room *r)
@@ -133,6 +139,86 @@ static void a_command_that_had_its_time_is_waited_for_too(void **state)
     agent_room_clear(&r);
 }
 
+// --- events --------------------------------------------------------------------------------------
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static void a_gate_that_closes_or_opens_is_told_once(void **state)
+{
+    struct agent_room r;
+    struct agent_listener l;
+    struct error e;
+    const json_t *gate;
+    agent_room_make(&r, *state, NULL);
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    agent_listener_begin(&l, &r);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"hold\",\"owner\":\"alice\"}", NULL, &e));
+    agent_room_until(&r, is_held);
+    assert_int_equal(agent_listener_count(&l, "gate", &gate), 1);
+    assert_string_equal(text_of(gate, "phase"), "download");
+    assert_string_equal(text_of(gate, "gate"), "hold");
+    assert_string_equal(text_of(gate, "reason"), "held by alice until released");
+    assert_string_equal(text_of(gate, "state"), "waiting");
+    assert_string_equal(text_of(gate, "version"), "7.0");
+    assert_true(json_is_false(json_object_get(gate, "open")));
+    json_int_t until_s = json_integer_value(json_object_get(gate, "until"));
+    json_int_t now_s = json_integer_value(json_object_get(gate, "time"));
+    assert_int_equal(until_s, now_s + GATE_AGAIN_MAX_MS / 1000);
+    // Asked again with the same answer.
+    agent_wait(r.agent, 0, "");
+    r.agent->state = AGENT_IDLE;
+    agent_turn_soon(r.agent);
+    agent_room_until(&r, is_held);
+    assert_int_equal(agent_listener_count(&l, "gate", &gate), 1);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"release\",\"owner\":\"alice\"}", NULL, &e));
+    agent_room_until(&r, has_tried);
+    assert_int_equal(agent_listener_count(&l, "gate", &gate), 2);
+    assert_string_equal(text_of(gate, "gate"), "hold");
+    assert_true(json_is_true(json_object_get(gate, "open")));
+    assert_true(json_is_null(json_object_get(gate, "until")));
+    agent_listener_end(&l);
+    agent_room_clear(&r);
+}
+
+static void a_gate_that_was_never_closed_is_not_told(void **state)
+{
+    struct agent_room r;
+    struct agent_listener l;
+    const json_t *gate;
+    begin(&r, *state, "[gates]\ndownload_command=true\n");
+    agent_listener_begin(&l, &r);
+    agent_room_until(&r, has_tried);
+    assert_int_equal(agent_listener_count(&l, "gate", &gate), 0);
+    agent_listener_end(&l);
+    agent_room_clear(&r);
+}
+
+static void the_same_gate_is_told_again_for_another_offer(void **state)
+{
+    struct agent_room r;
+    struct agent_listener l;
+    struct error e;
+    const json_t *gate;
+    begin(&r, *state, "[gates]\ndownload_command=echo busy; exit 75\n");
+    agent_listener_begin(&l, &r);
+    agent_room_until(&r, is_held);
+    assert_int_equal(agent_listener_count(&l, "gate", &gate), 1);
+    assert_string_equal(text_of(gate, "gate"), "command");
+    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\"}", NULL, &e));
+    agent_room_until(&r, is_idle);
+    agent_room_offer(&r, 8);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"check\"}", NULL, &e));
+    agent_room_until(&r, is_held);
+    assert_int_equal(agent_listener_count(&l, "gate", &gate), 2);
+    assert_string_equal(text_of(gate, "version"), "8.0");
+    agent_listener_end(&l);
+    agent_room_clear(&r);
+}
+
 static void what_is_configured_is_what_the_gates_get(void **state)
 {
     struct agent_room r;
@@ -167,6 +253,9 @@ int main(void)
         with_dir(an_answer_from_before_a_poll_does_not_count_behind_it),
         with_dir(a_command_that_is_dropped_is_waited_for_by_the_loop),
         with_dir(a_command_that_had_its_time_is_waited_for_too),
+        with_dir(a_gate_that_closes_or_opens_is_told_once),
+        with_dir(a_gate_that_was_never_closed_is_not_told),
+        with_dir(the_same_gate_is_told_again_for_another_offer),
         with_dir(what_is_configured_is_what_the_gates_get),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

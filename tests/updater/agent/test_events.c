@@ -133,9 +133,12 @@ static void a_log_line_has_its_level(void **state)
         ev.level = (enum log_level)level;
         CLEANUP(cleanup_json) json_t *root = event_json(&ev);
         assert_string_equal(json_string_value(json_object_get(root, "level")), names[level]);
+        assert_int_equal(event_level(names[level]), level);
         assert_string_equal(json_string_value(json_object_get(root, "message")),
                             "The disk is full.");
     }
+    assert_int_equal(event_level("loud"), LOG_LEVEL_INFO);
+    assert_int_equal(event_level(NULL), LOG_LEVEL_INFO);
 }
 
 static void every_kind_has_its_name_and_the_schema(void **state)
