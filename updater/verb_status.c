@@ -202,6 +202,31 @@ static void print_waiting(const struct device *d, const struct status *s, FILE *
     }
 }
 
+// Of each phase that is still ahead.
+static void print_gates(const json_t *gates, FILE *out)
+{
+    size_t index;
+    const json_t *gate;
+    json_array_foreach(gates, index, gate)
+    {
+        const char *phase = json_string_value(json_object_get(gate, "phase"));
+        const char *name = json_string_value(json_object_get(gate, "gate"));
+        const char *reason = json_string_value(json_object_get(gate, "reason"));
+        fprintf(out, "  %-10s", phase != NULL ? phase : "?");
+        if (name != NULL) {
+            fprintf(out, "closed by %s: %s\n", name, reason != NULL ? reason : "?");
+            continue;
+        }
+        const json_t *to_ask = json_object_get(gate, "to_ask");
+        fprintf(out, "open");
+        for (size_t i = 0; i < json_array_size(to_ask); i++) {
+            const char *later = json_string_value(json_array_get(to_ask, i));
+            fprintf(out, "%s%s", i == 0 ? ", still to ask: " : ", ", later != NULL ? later : "?");
+        }
+        fprintf(out, "\n");
+    }
+}
+
 static void print_agent(const struct device *d, const json_t *agent, FILE *out)
 {
     const char *state = json_string_value(json_object_get(agent, "state"));
@@ -221,6 +246,7 @@ static void print_agent(const struct device *d, const json_t *agent, FILE *out)
     }
     bool waits = waits_for != NULL && waits_for[0] != '\0';
     fprintf(out, "%s%s.\n", waits ? ": " : "", waits ? waits_for : "");
+    print_gates(json_object_get(agent, "gates"), out);
 }
 
 static void print_text(const struct device *d, const struct status *s, struct app *app)

@@ -279,6 +279,40 @@ static void a_device_that_cannot_be_opened_is_an_error(void **state)
     assert_string_equal(text_at(json_object_get(root, "error"), "name"), "not_now");
 }
 
+// An agent that says this of itself.
+static enum err canned_agent(const struct config *config, json_t **ret, struct error *e)
+{
+    static const char text[] =
+        "{\"state\":\"waiting\",\"waits_for\":\"waiting for "
+        "consent\",\"offer\":{\"version\":\"3.0\"},"
+        "\"gates\":[{\"phase\":\"download\",\"open\":true,\"gate\":null,\"reason\":\"\",\"until\":"
+        "null,"
+        "\"to_ask\":[]},{\"phase\":\"install\",\"open\":false,\"gate\":\"consent\","
+        "\"reason\":\"waiting for consent\",\"until\":1700000000,\"to_ask\":[\"command\"]},"
+        "{\"phase\":\"reboot\",\"open\":true,\"gate\":null,\"reason\":\"\",\"until\":null,"
+        "\"to_ask\":[\"command\",\"fleet_lock\"]}]}";
+    (void)config;
+    return json_parse(text, strlen(text), ret, e);
+}
+
+static enum err status_with_agent(void *app, const struct parsed *args, struct error *e)
+{
+    ((struct app *)app)->ask_agent = canned_agent;
+    return verb_status(app, args, e);
+}
+
+static void the_gates_of_the_agent_are_shown(void **state)
+{
+    struct file_device f;
+    file_device_make(&f, *state, installed_vars, "[fleet]\nsource=dir\nurl=http://h/x.vvi\n");
+    CLEANUP(verb_run_clear) struct verb_run r;
+    verb_run(&r, status_with_agent, (const char *[]){"-c", f.conf, NULL});
+    assert_contains(r.out, "Agent: waiting, release 3.0: waiting for consent.\n"
+                           "  download  open\n"
+                           "  install   closed by consent: waiting for consent\n"
+                           "  reboot    open, still to ask: command, fleet_lock\n");
+}
+
 #define WITH_DIR(test) cmocka_unit_test_setup_teardown(test, temp_dir_make, temp_dir_remove)
 
 int main(void)
@@ -289,6 +323,7 @@ int main(void)
         WITH_DIR(a_factory_device_has_nulls_where_nothing_is_known),
         WITH_DIR(a_half_written_slot_has_no_version_but_the_update_has),
         WITH_DIR(an_install_that_is_cut_off_again_and_again_is_told),
+        WITH_DIR(the_gates_of_the_agent_are_shown),
         WITH_DIR(a_failure_is_told_with_its_reason),
         WITH_DIR(one_damaged_copy_of_the_environment_is_warned_of),
         WITH_DIR(two_damaged_copies_end_in_exit_7_with_all_that_is_known),

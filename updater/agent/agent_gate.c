@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/agent/agent_parts.h"
 
-static struct gate_facts facts_of(const struct agent *a)
+struct gate_facts agent_gate_facts(const struct agent *a)
 {
     const struct offer_record *r = &a->offer.record;
     return (struct gate_facts){
@@ -45,7 +45,7 @@ static void watch(struct agent *a);
 // The run said something, ended, or its time is over.
 static void on_run(struct agent *a)
 {
-    struct gate_facts facts = facts_of(a);
+    struct gate_facts facts = agent_gate_facts(a);
     struct gate_answer answer;
     bool gives_back = a->gates.stage == GATES_STEADY_STATE;
     unwatch(a);
@@ -98,7 +98,7 @@ static void watch(struct agent *a)
 
 bool agent_begin_give_back(struct agent *a, struct gate_answer *ret)
 {
-    struct gate_facts facts = facts_of(a);
+    struct gate_facts facts = agent_gate_facts(a);
     a->answered = false;
     if (gates_give_back(&a->gates, &a->gate_config, &facts, ret)) {
         watch_end(a);
@@ -117,7 +117,7 @@ void agent_drop_gate(struct agent *a)
 
 enum gate_verdict agent_ask_gate(struct agent *a, enum gate_phase phase)
 {
-    struct gate_facts facts = facts_of(a);
+    struct gate_facts facts = agent_gate_facts(a);
     bool gives_back = a->gates.stage == GATES_STEADY_STATE; // its end is a turn
     if (gives_back || (a->gates.stage != GATES_IDLE && a->gates.phase == phase)) {
         return GATE_ASKED;

@@ -30,6 +30,7 @@ enum gate_verdict agent_ask_gate(struct agent *a, enum gate_phase phase);
 void agent_drop_gate(struct agent *a);
 // Sends "steady-state": gates_give_back(). agent_gave_back() gets an answer that comes later.
 bool agent_begin_give_back(struct agent *a, struct gate_answer *ret);
+struct gate_facts agent_gate_facts(const struct agent *a);
 struct gate_config agent_gate_config(const struct config *config);
 
 // --- agent_lock.c: the place of the fleet lock is given back (fleet_lock.h)

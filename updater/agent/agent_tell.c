@@ -256,14 +256,73 @@ static json_t *lock_json(const struct agent *a)
                            json_text(a->lock_says));
 }
 
+// The first phase that the offer at hand, or the next one, has not begun.
+static enum gate_phase first_ahead(const struct agent *a)
+{
+    enum offer_phase phase = a->offer.record.phase;
+    if (a->state == AGENT_DOWNLOADING) {
+        return GATE_INSTALL;
+    }
+    if (a->state == AGENT_INSTALLING) {
+        return GATE_REBOOT;
+    }
+    if (a->state == AGENT_REBOOTING || a->state == AGENT_TRIAL || phase == OFFER_DONE) {
+        return GATE_PHASES;
+    }
+    return phase < OFFER_INSTALLED   ? GATE_DOWNLOAD
+           : phase < OFFER_ACTIVATED ? GATE_INSTALL
+                                     : GATE_REBOOT;
+}
+
+// As it is now. What takes time to be asked is as it was when it was asked last for this offer.
+static json_t *gate_json(const struct agent *a, enum gate_phase phase,
+                         const struct gate_facts *facts)
+{
+    struct gate_answer now;
+    const char *left_out[GATES_RUNS_MAX];
+    const struct agent_gate *told = &a->told_gate;
+    gates_look(&a->gate_config, phase, facts, &now);
+    bool stands = false;
+    CLEANUP(cleanup_json) json_t *to_ask = json_array();
+    size_t count = gates_left_out(&a->gate_config, phase, left_out);
+    for (size_t i = 0; i < count; i++) {
+        stands = stands || (now.open && told->name != NULL && told->phase == phase &&
+                            strcmp(told->name, left_out[i]) == 0);
+        if (json_array_append_new(to_ask, json_string(left_out[i])) != 0) {
+            return NULL;
+        }
+    }
+    uint64_t until_s = stands     ? told->until_s
+                       : now.open ? 0
+                                  : facts->now.wall_s + now.ask_again_ms / MS_PER_S;
+    const char *name = stands ? told->name : now.gate;
+    return json_pack(
+        "{s:s, s:b, s:o, s:o, s:o, s:O}", "phase", gate_phase_name(phase), "open", name == NULL,
+        "gate", json_text_or_null(name), "reason", json_text(stands ? told->reason : now.reason),
+        "until", until_s > 0 ? json_integer((json_int_t)until_s) : json_null(), "to_ask", to_ask);
+}
+
+static json_t *gates_json(const struct agent *a)
+{
+    const struct gate_facts facts = agent_gate_facts(a);
+    json_t *all = json_array();
+    for (enum gate_phase phase = first_ahead(a); phase < GATE_PHASES; phase++) {
+        if (json_array_append_new(all, gate_json(a, phase, &facts)) != 0) {
+            json_decref(all);
+            return NULL;
+        }
+    }
+    return all;
+}
+
 json_t *agent_status_json(const struct agent *a)
 {
-    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "schema", EVENTS_SCHEMA,
-                     "state", agent_state_name(a->state), "waits_for", json_text(a->waits_for),
-                     "offer", offer_json(&a->offer.record), "poll", poll_json(a), "holds",
-                     holds_json(a), "fleet_lock", lock_json(a), "done_bytes",
-                     (json_int_t)a->done_bytes, "total_bytes", (json_int_t)a->total_bytes,
-                     "wakeups", (json_int_t)a->loop.wakeups);
+    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "schema",
+                     EVENTS_SCHEMA, "state", agent_state_name(a->state), "waits_for",
+                     json_text(a->waits_for), "offer", offer_json(&a->offer.record), "poll",
+                     poll_json(a), "holds", holds_json(a), "gates", gates_json(a), "fleet_lock",
+                     lock_json(a), "done_bytes", (json_int_t)a->done_bytes, "total_bytes",
+                     (json_int_t)a->total_bytes, "wakeups", (json_int_t)a->loop.wakeups);
 }
 
 // --- metrics ------------------------------------------------------------------------------------

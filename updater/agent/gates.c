@@ -151,6 +151,18 @@ static const char *name_of(enum gates_stage stage)
     return stage == GATES_COMMAND ? "command" : "fleet_lock";
 }
 
+size_t gates_left_out(const struct gate_config *c, enum gate_phase phase,
+                      const char *ret[GATES_RUNS_MAX])
+{
+    size_t count = 0;
+    for (enum gates_stage stage = GATES_COMMAND; stage <= GATES_FLEET_LOCK; stage++) {
+        if (is_configured(c, phase, stage)) {
+            ret[count++] = name_of(stage);
+        }
+    }
+    return count;
+}
+
 // What was cancelled is gone in an instant, or waits for a device that does not answer.
 static bool is_free(struct gates *g, enum gates_stage next, const struct gate_facts *f,
                     struct gate_answer *ret)

@@ -82,6 +82,11 @@ struct gate_answer {
 void gates_look(const struct gate_config *c, enum gate_phase phase, const struct gate_facts *f,
                 struct gate_answer *ret);
 
+// The names of those that it leaves out, as far as they are configured; how many.
+enum { GATES_RUNS_MAX = 2 };
+size_t gates_left_out(const struct gate_config *c, enum gate_phase phase,
+                      const char *ret[GATES_RUNS_MAX]);
+
 enum gates_stage { GATES_IDLE, GATES_COMMAND, GATES_FLEET_LOCK, GATES_STEADY_STATE };
 
 // All zeros: never asked.

@@ -188,7 +188,99 @@ static void held_is_by_an_operator_whose_time_is_not_over(void **state)
     agent_room_clear(&r);
 }
 
-// -------------------------------------------------------------------------------------------------
+// --- status --------------------------------------------------------------------------------------
+
+// "download open, install hold, reboot open command": each gate of the status, the one that it is
+// closed by, and what is to be asked.
+static void expect_gates(const struct agent_room *r, const char *want)
+{
+    char got[512] = "";
+    size_t i;
+    const json_t *gate;
+    CLEANUP(cleanup_json) json_t *status = agent_status_json(r->agent);
+    assert_non_null(status);
+    json_array_foreach(json_object_get(status, "gates"), i, gate)
+    {
+        const char *name = json_string_value(json_object_get(gate, "gate"));
+        const json_t *to_ask = json_object_get(gate, "to_ask");
+        size_t len = strlen(got);
+        assert_int_equal(json_is_true(json_object_get(gate, "open")), name == NULL);
+        assert_int_equal(json_is_null(json_object_get(gate, "until")), name == NULL);
+        snprintf(got + len, sizeof got - len, "%s%s %s%s%s", i > 0 ? ", " : "",
+                 json_string_value(json_object_get(gate, "phase")), name != NULL ? name : "open",
+                 json_array_size(to_ask) > 0 ? " " : "",
+                 json_array_size(to_ask) > 0 ? json_string_value(json_array_get(to_ask, 0)) : "");
+    }
+    assert_string_equal(got, want);
+}
+
+static bool downloads(const struct agent_room *r)
+{
+    return r->agent->state == AGENT_DOWNLOADING && verb_child_runs(&r->agent->child);
+}
+
+static void every_gate_is_in_the_status_with_or_without_an_offer(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    agent_room_make(&r, *state, "[gates]\nneed_consent=yes\nreboot_command=exit 75\n");
+    agent_room_open(&r);
+    expect_gates(&r, "download open, install consent, reboot consent command");
+    assert_ok(agent_room_ask(&r, "{\"do\":\"hold\",\"owner\":\"alice\",\"phases\":\"download\"}",
+                             NULL, &e));
+    expect_gates(&r, "download hold, install consent, reboot consent command");
+    agent_room_clear(&r);
+}
+
+static void what_a_command_said_stands_until_it_is_asked_again(void **state)
+{
+    struct agent_room r;
+    const json_t *gate;
+    agent_room_make(&r, *state, "[gates]\ndownload_command=echo busy; exit 75\n");
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    expect_gates(&r, "download open command, install open, reboot open");
+    agent_room_until(&r, is_held);
+    expect_gates(&r, "download command command, install open, reboot open");
+    CLEANUP(cleanup_json) json_t *status = agent_status_json(r.agent);
+    gate = json_array_get(json_object_get(status, "gates"), 0);
+    assert_string_equal(json_string_value(json_object_get(gate, "reason")),
+                        "gate command: not yet: busy");
+    agent_room_clear(&r);
+}
+
+static void a_phase_that_has_begun_is_not_ahead_any_more(void **state)
+{
+    static const struct {
+        enum offer_phase phase;
+        enum agent_state state;
+        const char *want;
+    } rows[] = {
+        {OFFER_ACCEPTED, AGENT_WAITING, "download open, install open, reboot open"},
+        {OFFER_INSTALLED, AGENT_WAITING, "install open, reboot open"},
+        {OFFER_ACTIVATING, AGENT_WAITING, "install open, reboot open"},
+        {OFFER_ACTIVATING, AGENT_INSTALLING, "reboot open"},
+        {OFFER_ACTIVATED, AGENT_WAITING, "reboot open"},
+        {OFFER_REBOOTING, AGENT_REBOOTING, ""},
+        {OFFER_REBOOTING, AGENT_WAITING, "reboot open"},
+        {OFFER_REBOOTING, AGENT_TRIAL, ""},
+        {OFFER_DONE, AGENT_REPORTING, ""},
+        {OFFER_NONE, AGENT_IDLE, "download open, install open, reboot open"},
+    };
+    struct agent_room r;
+    agent_room_make(&r, *state, NULL);
+    agent_room_offer(&r, 7);
+    agent_room_install(&r, "exec sleep 1000");
+    agent_room_open(&r);
+    agent_room_until(&r, downloads);
+    expect_gates(&r, "install open, reboot open");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        r.agent->offer.record.phase = rows[i].phase;
+        r.agent->state = rows[i].state;
+        expect_gates(&r, rows[i].want);
+    }
+    agent_room_clear(&r);
+}
 
 static void progress_is_in_the_status(void **state)
 {
@@ -242,6 +334,9 @@ int main(void)
         with_dir(updates_are_counted_since_the_agent_started_and_never_fall),
         with_dir(an_update_whose_report_is_sent_again_is_counted_once),
         with_dir(held_is_by_an_operator_whose_time_is_not_over),
+        with_dir(every_gate_is_in_the_status_with_or_without_an_offer),
+        with_dir(what_a_command_said_stands_until_it_is_asked_again),
+        with_dir(a_phase_that_has_begun_is_not_ahead_any_more),
         with_dir(progress_is_in_the_status),
         with_dir(a_trouble_that_lasts_is_told_once_and_again_when_it_comes_back),
     };

@@ -69,6 +69,22 @@ static void an_answer_names_the_first_gate_that_is_closed(void **state)
     assert_string_equal(closed_by(&gates, &config, &facts), "");
 }
 
+static void what_a_look_leaves_out_is_named(void **state)
+{
+    const char *names[GATES_RUNS_MAX];
+    struct gate_config config = {.power_dir = *state};
+    assert_int_equal(gates_left_out(&config, GATE_REBOOT, names), 0);
+    config.command[GATE_REBOOT] = "exit 0";
+    config.fleet_lock.url = "http://127.0.0.1:1";
+    assert_int_equal(gates_left_out(&config, GATE_REBOOT, names), 2);
+    assert_string_equal(names[0], "command");
+    assert_string_equal(names[1], "fleet_lock");
+    config.command[GATE_INSTALL] = "exit 0";
+    assert_int_equal(gates_left_out(&config, GATE_INSTALL, names), 1);
+    assert_string_equal(names[0], "command");
+    assert_int_equal(gates_left_out(&config, GATE_DOWNLOAD, names), 0);
+}
+
 // Before windows count at all.
 static void a_clock_that_is_waited_for_is_the_window(void **state)
 {
@@ -89,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_dir(an_answer_names_the_first_gate_that_is_closed),
+        with_dir(what_a_look_leaves_out_is_named),
         with_dir(a_clock_that_is_waited_for_is_the_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
