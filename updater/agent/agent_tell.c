@@ -214,9 +214,11 @@ static json_t *poll_json(const struct agent *a)
     json_t *in_s = next == UINT64_MAX
                        ? json_null()
                        : json_integer((json_int_t)(next > now ? (next - now) / 1000 : 0));
-    return json_pack("{s:s, s:o, s:i, s:I, s:I, s:I, s:o}", "answer",
-                     poll_answer_name(a->poll.last), "next_in_s", in_s, "failures_in_a_row",
-                     (int)a->poll.failures, "last_s", (json_int_t)a->last_poll_s, "polls",
+    bool any = a->polls > 0;
+    return json_pack("{s:o, s:o, s:i, s:o, s:I, s:I, s:o}", "answer",
+                     json_text_or_null(any ? poll_answer_name(a->poll.last) : NULL), "next_in_s",
+                     in_s, "failures_in_a_row", (int)a->poll.failures, "last_s",
+                     any ? json_integer((json_int_t)a->last_poll_s) : json_null(), "polls",
                      (json_int_t)a->polls, "failed", (json_int_t)a->poll_failures, "says",
                      json_text(a->poll_says));
 }
@@ -382,7 +384,7 @@ void agent_write_metrics(struct agent *a)
         .held = is_held(a),
         .denied_releases = count_denied(a),
         .last_poll_s = a->last_poll_s,
-        .last_poll_ok = a->poll.last == POLL_DONE,
+        .last_poll_ok = a->polls > 0 && a->poll.last == POLL_DONE,
         .polls = a->polls,
         .poll_failures = a->poll_failures,
         .download_bytes = a->download_bytes,

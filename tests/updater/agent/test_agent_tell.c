@@ -99,6 +99,25 @@ static void expect_metric(const struct agent_room *r, const char *line)
     assert_contains((char *)text, whole);
 }
 
+static void before_the_first_poll_none_was_a_success(void **state)
+{
+    struct agent_room r;
+    open_measured(&r, *state);
+    agent_write_metrics(r.agent);
+    expect_metric(&r, "vv_update_last_poll_success 0");
+    CLEANUP(cleanup_json) json_t *before = agent_status_json(r.agent);
+    const json_t *poll = json_object_get(before, "poll");
+    assert_true(json_is_null(json_object_get(poll, "answer")));
+    assert_true(json_is_null(json_object_get(poll, "last_s")));
+    agent_room_until(&r, has_polled_and_rests);
+    expect_metric(&r, "vv_update_last_poll_success 1");
+    CLEANUP(cleanup_json) json_t *after = agent_status_json(r.agent);
+    poll = json_object_get(after, "poll");
+    assert_string_equal(json_string_value(json_object_get(poll, "answer")), "done");
+    assert_true(json_integer_value(json_object_get(poll, "last_s")) > 0);
+    agent_room_clear(&r);
+}
+
 static void once_a_poll_is_over_the_metrics_say_idle(void **state)
 {
     struct agent_room r;
@@ -330,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_dir(a_change_of_state_is_told_to_log_hook_and_metrics_once),
         with_dir(polls_that_have_nothing_are_not_talked_about),
+        with_dir(before_the_first_poll_none_was_a_success),
         with_dir(once_a_poll_is_over_the_metrics_say_idle),
         with_dir(updates_are_counted_since_the_agent_started_and_never_fall),
         with_dir(an_update_whose_report_is_sent_again_is_counted_once),
