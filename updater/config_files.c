@@ -39,9 +39,9 @@ static enum err check_limited(const struct conf *c, size_t first_file, struct er
         const struct key_spec *spec = config_key_find(entry->section, entry->key);
         if (from_state_dir && (spec == NULL || (spec->flags & KEY_STATE_DIR) == 0)) {
             return conf_fail(e, entry,
-                             "[%s] cannot be set from the state directory; only rate_limit, "
-                             "byte_budget, max_waste, low_speed, retries and connections of "
-                             "[network] can",
+                             "this key of [%s] cannot be set from the state directory; "
+                             "vv-update.conf(5) has those that can, all others belong below "
+                             "/etc/vv-update",
                              entry->section);
         }
     }

@@ -130,6 +130,7 @@ static void the_state_directory_can_set_limits_and_fleet_only(void **state)
         "[device]\nstate_dir=/tmp\n",  "[device]\nreboot_command=true\n",
         "[network]\nca=/tmp/ca.pem\n", "[network]\nclient_key=/tmp/key.pem\n",
         "[confirm]\ndeadline=1s\n",    "[agent]\nhook=true\n",
+        "[fleet]\nreport_dir=/tmp\n",  "[gates]\nreboot_command=true\n",
     };
     struct error e;
     struct tree t = make_tree(*state);
@@ -141,12 +142,19 @@ static void the_state_directory_can_set_limits_and_fleet_only(void **state)
                      config_files_read(places_of(&t), &c, &e));
         assert_contains(e.msg, "state/conf.d/x.conf:2: ");
     }
+    // Others of its section may stand there.
+    assert_contains(e.msg, ":2: reboot_command: this key of [gates] cannot be set from the state "
+                           "directory; vv-update.conf(5) has those that can");
     put(t.dir, "state/conf.d/x.conf",
         "[network]\nrate_limit=1M\nmax_waste=1M\nlow_speed=1K\nretries=9\nconnections=2\nbyte_"
         "budget=1G\n");
     CLEANUP(conf_clear) struct conf c = {0};
     assert_ok(config_files_read(places_of(&t), &c, &e));
     assert_string_equal(value_of(&c, "network", "retries"), "9");
+    put(t.dir, "state/conf.d/x.conf", "[fleet]\nurl=http://h/x.vvi\n[gates]\nneed_ac=yes\n");
+    CLEANUP(conf_clear) struct conf fleet = {0};
+    assert_ok(config_files_read(places_of(&t), &fleet, &e));
+    assert_string_equal(value_of(&fleet, "gates", "need_ac"), "yes");
 }
 
 static void without_a_state_directory_its_drop_ins_are_not_looked_for(void **state)

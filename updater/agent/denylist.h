@@ -2,9 +2,8 @@
 // Releases that failed here and are not taken again by themselves: a source that offers one again
 // is told so.
 //
-//   {"schema":1,"denied":[{"manifest","version","release_index","reason","time_s","count"}, ...]}
-//
-// The record "denied" of the state directory; the same object for whoever asks in JSON.
+// The record "denied" of the state directory and what `vv-update allow --json` prints are the same
+// object: docs/fleet-json.md.
 //
 // Invariants
 // 1. A release is its manifest: one that was built anew under the same version is another one.

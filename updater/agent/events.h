@@ -3,40 +3,7 @@
 // JSON for clients of the control socket, variables for hooks and the system journal, a sentence
 // for people.
 //
-// Every event in JSON:
-//   schema         1. A number that is not known: another meaning. Members may be added without it.
-//   event          "state", "progress", "report", "gate", "log"
-//   time           seconds since 1970, by the clock of the device, which may be wrong
-//   state          what the agent does: one of the words that `status` has
-//   source, offer  name of the source, and its own name for the offer; null without an offer
-//   version, release_index
-//                  of the release; null until they are known
-// and of "state": the agent does something else now
-//   outcome        "undecided", "success", "failure", "cancelled"
-//   reason         why, one sentence; "" when there is nothing to say
-// of "report": the final report of an offer
-//   outcome, reason
-//   failed_checks  "tv_api: HTTP 500, video: no frame"; "" when none did
-//   acknowledged   false: it is decided; true: its source has it
-// of "progress"
-//   done_bytes, total_bytes
-//                  of the phase that runs; total_bytes null until it is known
-//   percent        0 to 100; null with total_bytes
-// of "gate": a phase waits for another gate than before, or for the same with another reason; or it
-// waits for none any more. Not told of a phase for which all gates were open at once
-//   phase          what is asked about: "download", "install", "reboot"
-//   gate           the first that is closed (the names are in gates.h); with `open` the one that
-//                  was closed last
-//   open           whether all gates let the phase pass
-//   reason         what is waited for: "window Sun 02:00"
-//   until          seconds since 1970 when it is asked again at the latest; null: not known
-// of "log": a verb that the agent runs has something to say
-//   level          "error", "warn", "info"
-//   message        one sentence
-//
-// Variables (hooks; fields of the system journal), each in every event, "" for what is not known:
-//   VV_EVENT, VV_STATE, VV_SOURCE, VV_OFFER, VV_VERSION, VV_RELEASE_INDEX, VV_OUTCOME, VV_REASON,
-//   VV_FAILED_CHECKS
+// Members and variables, what they mean and which can be null: docs/fleet-json.md.
 //
 // Invariants
 // 1. Nothing here keeps or sends anything: pure makers.

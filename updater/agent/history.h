@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The last updates of this device: what was offered, what became of it, why, and how long it took.
 //
-//   {"schema":1,"entries":[{"source","offer","version","release_index","outcome","reason",
-//     "failed_checks","accepted_s","decided_s","duration_s","fetched_bytes"}, ...]}
-//
-// The record "history" of the state directory and `vv-update history --json` are the same object.
-// outcome: "success", "failure" or "cancelled". version "" and numbers 0: not known.
+// The record "history" of the state directory and what `vv-update history --json` prints are the
+// same object: docs/fleet-json.md.
 //
 // Invariants
-// 1. For people: nothing is decided by it. A damaged record, or one of a schema that this program
-//    does not know, is an empty history and one line in the log.
+// 1. For people; but what was decided last is not taken again by itself for a day, unless it was a
+//    success (agent_poll.c). A damaged record, or one of a schema that this program does not know,
+//    is an empty history and one line in the log.
 // 2. HISTORY_MAX entries at most, the newest last; each text has PLAIN_TEXT_MAX bytes at most, is
 //    UTF-8 and has no control characters.
 // 3. An offer that was decided at one time is there once, however often it is added: the agent may

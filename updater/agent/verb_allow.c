@@ -30,7 +30,7 @@ static enum err allow_here(struct app *a, const struct parsed *args, struct devi
     size_t count = 0;
     enum err err = denylist_lift(d->state, &a->log, args->args[0], &count, e);
     if (err == OK && app_json(args)) {
-        fprintf(a->out, "{\"allowed\":%zu}\n", count);
+        fprintf(a->out, "{\"ok\":true,\"allowed\":%zu}\n", count);
     } else if (err == OK) {
         fprintf(a->out, "%zu %s may be installed again.\n", count,
                 count == 1 ? "release" : "releases");

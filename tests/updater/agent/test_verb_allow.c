@@ -35,7 +35,7 @@ static void a_release_is_allowed_once_and_what_is_not_there_is_a_usage_error(voi
     CLEANUP(verb_run_clear) struct verb_run again;
     verb_run(&first, verb_allow, (const char *[]){"-c", d.conf, "2.0", "--json", NULL});
     assert_int_equal(first.err, OK);
-    assert_string_equal(first.out, "{\"allowed\":1}\n");
+    assert_string_equal(first.out, "{\"ok\":true,\"allowed\":1}\n");
     verb_run(&again, verb_allow, (const char *[]){"-c", d.conf, "2.0", NULL});
     assert_int_equal(again.err, ERR_USAGE);
 }
