@@ -27,6 +27,7 @@ struct config_gates {
     uint64_t command_timeout_ms;
     uint64_t clock_wait_ms; // how long after the start the windows wait for a synchronised clock
     bool need_ac;
+    uint64_t monthly_budget;      // bytes; 0: no limit
     unsigned battery_min_percent; // 0: any
     bool need_consent;
     const char *fleet_lock_url; // NULL: none

@@ -49,6 +49,7 @@ static bool may_stand_there(const struct key_spec *k)
         {"gates", "clock_wait"},
         {"gates", "need_ac"},
         {"gates", "battery_min"},
+        {"gates", "monthly_budget"},
         {"gates", "need_consent"},
         {"gates", "fleet_lock_url"},
         {"gates", "fleet_lock_group"},

@@ -64,6 +64,8 @@ static void each_key_takes_its_values_and_refuses_others(void **state)
         {"gates", "install_window", "Sunday at two", false},
         {"gates", "need_ac", "maybe", false},
         {"gates", "battery_min", "30%", true},
+        {"gates", "monthly_budget", "500M", true},
+        {"gates", "monthly_budget", "a lot", false},
         {"gates", "fleet_lock_url", "lock.example", false},
         {"agent", "socket", "agent.sock", false},
         {"agent", "group", "", true},

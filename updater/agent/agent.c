@@ -174,6 +174,9 @@ static enum err open_records(struct agent *a, struct error *e)
     if (err == OK) {
         err = holds_load(d->state, &a->holds, e);
     }
+    if (err == OK) {
+        err = agent_load_traffic(a, e);
+    }
     if (err == OK && a->holds.lost) {
         log_warn(a->log, "the record of holds is damaged: nothing is held any more");
     }

@@ -30,6 +30,7 @@
 #include "updater/agent/metrics.h"
 #include "updater/agent/offer_run.h"
 #include "updater/agent/poll_schedule.h"
+#include "updater/agent/traffic.h"
 #include "updater/agent/verb_child.h"
 
 enum agent_state {
@@ -54,6 +55,7 @@ enum agent_task {
     TASK_HISTORY,
     TASK_DENYLIST,
     TASK_HOLDS,
+    TASK_TRAFFIC,
     TASK_METRICS,
     TASK_JOURNAL, // to read it
     AGENT_TASKS,
@@ -96,6 +98,7 @@ struct agent {
 
     // Waiting.
     struct holds holds;
+    struct traffic traffic;
     struct gates gates;
     struct loop_fd gate_output;
     struct loop_child gate_child;

@@ -11,6 +11,8 @@ struct gate_facts agent_gate_facts(const struct agent *a)
         .consented = a->consented,
         .version = r->release_known ? r->release.version : NULL,
         .release_index = r->release_known ? r->release.release_index : 0,
+        .month_bytes = a->traffic.bytes,
+        .month_ends_s = agent_next_month_s(a),
         .random = agent_random(),
     };
 }
@@ -150,6 +152,7 @@ struct gate_config agent_gate_config(const struct config *config)
                     [GATE_INSTALL] = g->install_window,
                     [GATE_REBOOT] = g->reboot_window},
         .clock_wait_ms = g->clock_wait_ms,
+        .monthly_budget = g->monthly_budget,
         .battery_min_percent = g->battery_min_percent,
         .need_ac = g->need_ac,
         .power_dir = "/sys/class/power_supply",

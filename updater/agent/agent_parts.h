@@ -39,6 +39,14 @@ bool agent_owes_lock(const struct agent *a);
 void agent_give_back(struct agent *a);
 void agent_gave_back(struct agent *a, const struct gate_answer *answer);
 
+// --- agent_traffic.c: what downloads have cost this month (traffic.h)
+MUST_CHECK enum err agent_load_traffic(struct agent *a, struct error *e);
+// Takes over what the journal has counted.
+void agent_count_traffic(struct agent *a);
+// What an install of the offer at hand says itself.
+void agent_add_traffic(struct agent *a, uint64_t bytes);
+uint64_t agent_next_month_s(const struct agent *a);
+
 // --- agent_poll.c: whether the source has something
 // Starts a poll if one is due and may be. True: a child runs.
 bool agent_poll(struct agent *a);

@@ -137,6 +137,7 @@ void agent_look(struct agent *a)
     struct error e;
     struct device *d = a->device;
     (void)agent_tell_trouble(a, TASK_JOURNAL, journal_load(d->state, &d->journal, &e), &e);
+    agent_count_traffic(a);
     offer_look(&a->offer, d, &a->facts);
     a->consented = a->offer.record.consented;
 }
@@ -150,9 +151,9 @@ static uint64_t count_fetched(struct agent *a, const json_t *answer)
     const struct offer_record *r = &a->offer.record;
     uint64_t now = journal_fetched(&a->device->journal, &r->release);
     uint64_t bytes = now > a->fetched_before ? now - a->fetched_before : 0;
-    if (json_object_get(answer, "fetched_bytes") != NULL &&
-        json_get_u64(answer, "fetched_bytes", &bytes, &ignored) != OK) {
-        bytes = 0;
+    if (json_object_get(answer, "fetched_bytes") != NULL) {
+        bytes = json_get_u64(answer, "fetched_bytes", &bytes, &ignored) == OK ? bytes : 0;
+        agent_add_traffic(a, bytes); // the journal has forgotten it
     }
     uint64_t before = a->fetched_before > r->fetched_bytes ? a->fetched_before : r->fetched_bytes;
     a->download_bytes += bytes;

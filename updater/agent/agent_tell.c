@@ -178,6 +178,7 @@ enum err agent_tell_trouble(struct agent *a, enum agent_task task, enum err err,
         [TASK_HISTORY] = "the history cannot be written",
         [TASK_DENYLIST] = "the list of what failed here cannot be written",
         [TASK_HOLDS] = "the holds cannot be written",
+        [TASK_TRAFFIC] = "what the month's downloads cost cannot be written",
         [TASK_METRICS] = "the metrics cannot be written",
         [TASK_JOURNAL] = "the journal cannot be read",
     };
@@ -319,12 +320,13 @@ static json_t *gates_json(const struct agent *a)
 
 json_t *agent_status_json(const struct agent *a)
 {
-    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "schema",
+    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "schema",
                      EVENTS_SCHEMA, "state", agent_state_name(a->state), "waits_for",
                      json_text(a->waits_for), "offer", offer_json(&a->offer.record), "poll",
                      poll_json(a), "holds", holds_json(a), "gates", gates_json(a), "fleet_lock",
-                     lock_json(a), "done_bytes", (json_int_t)a->done_bytes, "total_bytes",
-                     (json_int_t)a->total_bytes, "wakeups", (json_int_t)a->loop.wakeups);
+                     lock_json(a), "month_bytes", (json_int_t)a->traffic.bytes, "done_bytes",
+                     (json_int_t)a->done_bytes, "total_bytes", (json_int_t)a->total_bytes,
+                     "wakeups", (json_int_t)a->loop.wakeups);
 }
 
 // --- metrics ------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include "base/parse.h"
 #include "updater/agent/gate_command.h"
 #include "updater/agent/gate_power.h"
+#include "updater/agent/traffic.h"
 #include "updater/printable.h"
 
 #include <string.h>
@@ -98,6 +99,27 @@ static bool look_at_windows(const struct gate_config *c, enum gate_phase phase,
     return false;
 }
 
+static bool look_at_budget(const struct gate_config *c, enum gate_phase phase,
+                           const struct gate_facts *f, struct gate_answer *ret)
+{
+    char used[16];
+    char limit[16];
+    char day[TRAFFIC_TEXT_SIZE];
+    char reason[GATE_REASON_SIZE];
+    if (phase != GATE_DOWNLOAD || c->monthly_budget == 0 || f->month_bytes < c->monthly_budget) {
+        return true;
+    }
+    snprintf(reason, sizeof reason,
+             "waiting for the byte budget of the next month, on %s: %s of %s are used",
+             traffic_next_month_text(f->month_ends_s, day),
+             format_size(f->month_bytes, used, sizeof used),
+             format_size(c->monthly_budget, limit, sizeof limit));
+    uint64_t left_s = f->month_ends_s > f->now.wall_s ? f->month_ends_s - f->now.wall_s : 0;
+    say_closed(ret, "budget", reason,
+               left_s < GATE_AGAIN_MAX_MS / 1000 ? left_s * 1000 : GATE_AGAIN_MAX_MS);
+    return false;
+}
+
 static bool look_at_power(const struct gate_config *c, struct gate_answer *ret)
 {
     char reason[GATE_REASON_SIZE];
@@ -117,7 +139,8 @@ void gates_look(const struct gate_config *c, enum gate_phase phase, const struct
 {
     *ret = (struct gate_answer){0};
     ret->open = look_at_holds(f, phase, ret) && look_at_consent(c, phase, f, ret) &&
-                look_at_windows(c, phase, f, ret) && look_at_power(c, ret);
+                look_at_windows(c, phase, f, ret) && look_at_budget(c, phase, f, ret) &&
+                look_at_power(c, ret);
 }
 
 // --- what takes time -----------------------------------------------------------------------------

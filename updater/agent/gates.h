@@ -4,12 +4,13 @@
 //   1 hold         an operator's hold or an application's update lock       hold.h
 //   2 consent      of a person, for this offer; not for the download
 //   3 window       weekly windows in local time, a set for each phase       updater/windows.h
-//   4 power        external power, charge of the battery                    gate_power.h
-//   5 command      of the configuration, one for each phase                 gate_command.h
-//   6 fleet lock   a place among the devices that reboot; reboot only       fleet_lock.h
+//   4 budget       bytes of the month for a metered link; download only     traffic.h
+//   5 power        external power, charge of the battery                    gate_power.h
+//   6 command      of the configuration, one for each phase                 gate_command.h
+//   7 fleet lock   a place among the devices that reboot; reboot only       fleet_lock.h
 //
-// 1 to 4 cost nothing and answer at once. 5 and 6 are runs of their own (bounded_run.h), one after
-// the other; behind each of them 1 to 4 are asked again, for time has passed. The fleet lock is the
+// 1 to 5 cost nothing and answer at once. 6 and 7 are runs of their own (bounded_run.h), one after
+// the other; behind each of them 1 to 5 are asked again, for time has passed. The fleet lock is the
 // last, so that no place is taken for a reboot that something else holds back.
 //
 // The clock of the windows
@@ -50,6 +51,7 @@ enum {
 struct gate_config {
     struct windows windows[GATE_PHASES]; // none: always open
     uint64_t clock_wait_ms;
+    uint64_t monthly_budget;      // 0: none. No download begins once a month has cost so much
     unsigned battery_min_percent; // 0: any
     bool need_ac;
     const char *power_dir;            // "/sys/class/power_supply"
@@ -65,6 +67,8 @@ struct gate_facts {
     struct hold_now now;
     uint64_t time_floor_s;  // no earlier time can be now (docs/trust.md, "Clocks")
     bool consented;         // to this offer
+    uint64_t month_bytes;   // what downloads have cost this month,
+    uint64_t month_ends_s;  // and when the next one begins
     const char *version;    // NULL: not known yet
     uint64_t release_index; // 0: not known yet
     uint32_t random;        // spreads what many devices ask of one server
@@ -78,7 +82,7 @@ struct gate_answer {
     char reason[GATE_REASON_SIZE]; // "waiting for window Sun 02:00"; "" when open
 };
 
-// 1 to 4 only, at once: for `status` and a dry run, and as a first look.
+// 1 to 5 only, at once: for `status` and a dry run, and as a first look.
 void gates_look(const struct gate_config *c, enum gate_phase phase, const struct gate_facts *f,
                 struct gate_answer *ret);
 

@@ -254,6 +254,28 @@ static void windows_by_a_clock_that_is_not_synchronised(void **state)
     }
 }
 
+static void a_month_that_has_cost_its_budget_begins_no_download(void **state)
+{
+    struct room *r = *state;
+    r->facts.month_ends_s = saturday_noon_s + 10 * 24 * (uint64_t)HOUR_S + 12 * HOUR_S;
+    r->facts.month_bytes = UINT64_C(500) << 20;
+    expect_look(r, GATE_DOWNLOAD, "", 0);
+    r->config.monthly_budget = (UINT64_C(500) << 20) + 1;
+    expect_look(r, GATE_DOWNLOAD, "", 0);
+    r->config.monthly_budget = UINT64_C(500) << 20;
+    expect_look(r, GATE_DOWNLOAD,
+                "waiting for the byte budget of the next month, on 1 Jul: 500.0 MiB of 500.0 MiB "
+                "are used",
+                GATE_AGAIN_MAX_MS);
+    // What is there already may be installed.
+    expect_look(r, GATE_INSTALL, "", 0);
+    expect_look(r, GATE_REBOOT, "", 0);
+    r->facts.now.wall_s = r->facts.month_ends_s - 30;
+    gates_look(&r->config, GATE_DOWNLOAD, &r->facts, &r->answer);
+    assert_int_equal(r->answer.ask_again_ms, 30 * 1000);
+    assert_string_equal(r->answer.gate, "budget");
+}
+
 static void power_is_asked_for_where_it_is_configured(void **state)
 {
     struct room *r = *state;
@@ -528,6 +550,7 @@ int main(void)
         GATES_TEST(a_week_of_asking_again_as_told_finds_the_window_when_it_opens),
         GATES_TEST(a_clock_that_jumps_is_noticed_within_the_bound),
         GATES_TEST(windows_by_a_clock_that_is_not_synchronised),
+        GATES_TEST(a_month_that_has_cost_its_budget_begins_no_download),
         GATES_TEST(power_is_asked_for_where_it_is_configured),
         GATES_TEST(the_order_of_what_answers_at_once_is_fixed),
         GATES_TEST(a_command_opens_or_closes_its_phase),
