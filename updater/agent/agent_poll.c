@@ -13,6 +13,10 @@
 // What has not changed is asked again after so long: what was no reason may be one by then.
 #define SEEN_FOR_MS (AGAIN_AFTER_S * 1000)
 
+// A source that hangs: a directory on a dead server. A web server may ask to be waited for half an
+// hour (source_http.h).
+enum { POLL_LIMIT_MS = 60 * 60 * 1000 };
+
 static void end_poll(struct agent *a, enum poll_answer answer, uint64_t interval_ms)
 {
     const struct poll_result result = {.answer = answer, .interval_ms = interval_ms};
@@ -61,6 +65,7 @@ bool agent_poll(struct agent *a)
         end_poll(a, POLL_FAILED, 0);
         return false;
     }
+    verb_child_limit(&a->child, POLL_LIMIT_MS);
     a->job = JOB_POLL;
     if (a->offer.record.phase == OFFER_NONE) {
         agent_set_state(a, AGENT_POLLING, "");

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/agent/verb_child.h"
 
+#include "base/parse.h"
+
 #include <assert.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdnoreturn.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READS_AT_END = 64 }; // more than a pipe holds
+enum {
+    READS_AT_END = 64,   // more than a pipe holds
+    KILL_WAIT_MS = 5000, // who is killed is gone by then, or hangs
+    CLOSE_WAIT_MS = 1000,
+    CLOSE_LOOK_MS = 10,
+};
 
 // --- what it prints -----------------------------------------------------------------------------
 
@@ -101,7 +109,11 @@ static void fill_error(const struct verb_child *c, const json_t *answer, struct 
 {
     const json_t *said = json_object_get(json_object_get(answer, "error"), "message");
     const char *text = json_string_value(said);
-    if (c->stopped) {
+    char limit[32];
+    if (c->late) {
+        (void)fail(ret, ERR_AGAIN, 0, "'%s' did not end within %s, and was killed", c->verb,
+                   format_duration(c->limit_ms, limit, sizeof limit));
+    } else if (c->stopped) {
         (void)fail(ret, ERR_AGAIN, 0, "it was stopped");
     } else if (c->status == LOOP_STATUS_UNKNOWN || !WIFEXITED(c->status)) {
         (void)fail(ret, ERR_INTERNAL, 0, "it ended by signal %d",
@@ -139,6 +151,7 @@ static void tell_end(struct verb_child *c)
 {
     struct verb_end end = {.error = {.code = OK}};
     CLEANUP(cleanup_json) json_t *answer = parse_answer(&c->out);
+    loop_clear_deadline(c->loop, &c->limit);
     fill_error(c, answer, &end.error);
     end.answer = answer;
     free_lines(c);
@@ -159,6 +172,39 @@ static void on_end(void *ctx, int status)
     close_stream(c, &c->out);
     close_stream(c, &c->talk);
     tell_end(c);
+}
+
+// --- a limit ------------------------------------------------------------------------------------
+
+static void on_gone(void *ctx, int status)
+{
+    struct verb_child *c = ctx;
+    (void)status;
+    c->hangs = false;
+}
+
+static void on_limit(void *ctx)
+{
+    struct verb_child *c = ctx;
+    if (!c->late) {
+        c->late = true;
+        kill(c->child.pid, SIGKILL);
+        loop_set_deadline(c->loop, &c->limit, loop_now_ms() + KILL_WAIT_MS);
+        return;
+    }
+    c->hangs = true;
+    c->child.call = on_gone;
+    close_stream(c, &c->out);
+    close_stream(c, &c->talk);
+    tell_end(c);
+}
+
+void verb_child_limit(struct verb_child *c, uint64_t limit_ms)
+{
+    c->limit_ms = limit_ms;
+    c->limit.call = on_limit;
+    c->limit.ctx = c;
+    loop_set_deadline(c->loop, &c->limit, loop_now_ms() + limit_ms);
 }
 
 // --- starting and stopping ----------------------------------------------------------------------
@@ -236,7 +282,9 @@ static enum err start(struct verb_child *c, const struct verb_program *program,
     }
     c->child = (struct loop_child){.pid = pid, .call = on_end, .ctx = c};
     c->runs = true;
+    c->verb = words[0];
     c->stopped = false;
+    c->late = false;
     loop_watch_child(c->loop, &c->child);
     return OK;
 }
@@ -247,6 +295,10 @@ enum err verb_child_start(struct verb_child *c, const struct verb_program *progr
     CLEANUP(cleanup_close) int out = -1;
     CLEANUP(cleanup_close) int talk = -1;
     assert(!c->runs);
+    if (c->hangs) {
+        return fail(e, ERR_AGAIN, 0, "'%s': the last process still hangs and cannot be ended",
+                    words[0]);
+    }
     enum err err = open_stream(&c->out, on_out, c, &out, e);
     if (err == OK) {
         err = open_stream(&c->talk, on_talk, c, &talk, e);
@@ -277,16 +329,27 @@ void verb_child_stop(struct verb_child *c)
     }
 }
 
+static void wait_a_little(pid_t pid)
+{
+    for (int waited = 0; waited < CLOSE_WAIT_MS; waited += CLOSE_LOOK_MS) {
+        if (waitpid(pid, NULL, WNOHANG) != 0) {
+            return;
+        }
+        (void)poll(NULL, 0, CLOSE_LOOK_MS);
+    }
+}
+
 void verb_child_close(struct verb_child *c)
 {
+    loop_unwatch_child(c->loop, &c->child);
     if (!c->runs) {
         return;
     }
-    loop_unwatch_child(c->loop, &c->child);
+    loop_clear_deadline(c->loop, &c->limit);
     close_stream(c, &c->out);
     close_stream(c, &c->talk);
     free_lines(c);
     kill(c->child.pid, SIGKILL);
-    waitpid(c->child.pid, NULL, 0);
+    wait_a_little(c->child.pid);
     c->runs = false;
 }

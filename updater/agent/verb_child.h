@@ -8,6 +8,8 @@
 // 2. What it prints is bounded: a line of its talk or an answer that is longer than VERB_CHILD_MAX
 //    is dropped, and the process goes on.
 // 3. Its end is told once, after all that it printed.
+// 4. One that has a limit is killed when its time is over. If it cannot be ended even so (it waits
+//    for a dead disk), its end is told all the same, and no other one is started until it is gone.
 #ifndef UPDATER_AGENT_VERB_CHILD_H
 #define UPDATER_AGENT_VERB_CHILD_H
 
@@ -42,18 +44,26 @@ struct verb_child {
         size_t len;
         bool skips; // the rest of a line that was too long
     } out, talk;
+    const char *verb; // borrowed
+    struct loop_deadline limit;
+    uint64_t limit_ms;
     bool runs;
     bool stopped;
+    bool late;  // its time is over
+    bool hangs; // its end was told, and it is not gone yet
     int status;
 };
 
-// Members before "Of verb_child.c" are set. `words`: verb and its arguments, ends with NULL.
+// Members before "Of verb_child.c" are set. `words`: verb and its arguments, ends with NULL;
+// the verb outlives the process. ERR_AGAIN: the last one cannot be ended.
 MUST_CHECK enum err verb_child_start(struct verb_child *c, const struct verb_program *program,
                                      const char *const *words, struct error *e);
 bool verb_child_runs(const struct verb_child *c);
+// One that runs may take so long from now on. Its end is told then with ERR_AGAIN.
+void verb_child_limit(struct verb_child *c, uint64_t limit_ms);
 // Asks it to end (SIGTERM): its end is told as ever, with ERR_AGAIN.
 void verb_child_stop(struct verb_child *c);
-// For good: kills it, and nothing is told.
+// For good: kills it, and nothing is told. One that cannot be ended is not waited for.
 void verb_child_close(struct verb_child *c);
 
 #endif

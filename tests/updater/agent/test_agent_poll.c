@@ -274,6 +274,30 @@ static void failed_polls_are_counted_and_wait_longer(void **state)
     agent_room_clear(&r);
 }
 
+static bool asks_the_source(const struct agent_room *r)
+{
+    return verb_child_runs(&r->agent->child);
+}
+
+static void a_poll_that_does_not_end_is_ended_and_failed(void **state)
+{
+    struct agent_room r;
+    open_at(&r, *state);
+    agent_room_poll_with(&r, "exec sleep 1000");
+    agent_room_open(&r);
+    agent_room_until(&r, asks_the_source);
+    struct agent *a = r.agent;
+    assert_true(loop_has_deadline(&a->loop, &a->child.limit));
+    assert_true(a->child.limit.due_ms >
+                loop_now_ms() + 30 * 60 * 1000); // Retry-After is waited for
+    loop_set_deadline(&a->loop, &a->child.limit, 0);
+    agent_room_until(&r, has_polled);
+    assert_int_equal(a->poll_failures, 1);
+    assert_string_equal(a->poll_says, "'check' did not end within 1 h, and was killed");
+    assert_true(poll_schedule_next_ms(&a->poll) > loop_now_ms());
+    agent_room_clear(&r);
+}
+
 #define with_dir(name) cmocka_unit_test_setup_teardown(name, temp_dir_make, temp_dir_remove)
 
 int main(void)
@@ -289,6 +313,7 @@ int main(void)
         with_dir(a_time_that_is_to_come_keeps_a_release_away_once_at_most),
         with_dir(an_unchanged_directory_is_looked_into_once_a_day),
         with_dir(an_answer_that_makes_no_sense_is_a_failed_poll_or_no_offer),
+        with_dir(a_poll_that_does_not_end_is_ended_and_failed),
         with_dir(failed_polls_are_counted_and_wait_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,21 @@
 #include "tests/support/expect.h"
 #include "tests/support/temp_dir.h"
 
+#include <pwd.h>
+
+// How often the agent asked who a user is: a service of names may be down.
+static unsigned asked_for_names;
+static bool names_are_known = true;
+
+struct passwd *getpwuid(uid_t uid)
+{
+    static char name[] = "alice";
+    static struct passwd user = {.pw_name = name};
+    (void)uid;
+    asked_for_names++;
+    return names_are_known ? &user : NULL;
+}
+
 static bool is_held(const struct agent_room *r)
 {
     return r->agent->state == AGENT_WAITING;
@@ -68,6 +83,28 @@ static void a_hold_that_makes_no_sense_is_refused_and_changes_nothing(void **sta
         assert_int_equal(agent_room_ask(&r, requests[i], NULL, &e), ERR_USAGE);
         assert_int_equal(r.agent->holds.count, 0);
     }
+    agent_room_clear(&r);
+}
+
+static void the_user_who_asks_is_looked_up_only_when_nobody_is_named(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    asked_for_names = 0;
+    assert_ok(agent_room_ask(&r, "{\"do\":\"hold\",\"owner\":\"tv\"}", NULL, &e));
+    assert_ok(agent_room_ask(&r, "{\"do\":\"release\",\"owner\":\"tv\"}", NULL, &e));
+    assert_int_equal(agent_room_ask(&r, "{\"do\":\"cancel\",\"owner\":\"tv\"}", NULL, &e),
+                     ERR_NOT_NOW);
+    assert_int_equal(asked_for_names, 0);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"hold\"}", NULL, &e));
+    assert_string_equal(r.agent->holds.all[0].owner, "alice");
+    assert_int_equal(asked_for_names, 1);
+    names_are_known = false;
+    assert_ok(agent_room_ask(&r, "{\"do\":\"hold\"}", NULL, &e));
+    assert_string_equal(r.agent->holds.all[1].owner, "uid 0");
+    names_are_known = true;
     agent_room_clear(&r);
 }
 
@@ -186,6 +223,7 @@ int main(void)
         with_dir(an_unknown_request_names_those_that_there_are),
         with_dir(holds_are_set_kept_and_released),
         with_dir(a_hold_that_makes_no_sense_is_refused_and_changes_nothing),
+        with_dir(the_user_who_asks_is_looked_up_only_when_nobody_is_named),
         with_dir(a_mistyped_request_is_refused_with_the_member_and_changes_nothing),
         with_dir(a_lock_without_a_time_ends_after_a_day),
         with_dir(consent_is_for_an_offer_that_waits),

@@ -7,7 +7,17 @@
 
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+// Signals are not delivered: what they are sent to waits for a dead disk.
+static bool deaf;
+
+int kill(pid_t pid, int number)
+{
+    return deaf ? 0 : (int)syscall(SYS_kill, pid, number);
+}
 
 // A program of the test's in the place of vv-update.
 struct stage {
@@ -135,6 +145,76 @@ static void one_that_is_stopped_is_to_be_tried_again(void **state)
     assert_int_equal(s.error.code, ERR_AGAIN);
 }
 
+static void one_whose_time_is_over_is_killed(void **state)
+{
+    struct stage s;
+    begin(&s, *state, "trap '' TERM; echo '{\"result\":\"nothing\"}'; exec sleep 1000");
+    pid_t pid = s.child.child.pid;
+    verb_child_limit(&s.child, 0);
+    finish(&s);
+    assert_int_equal(s.error.code, ERR_AGAIN);
+    assert_string_equal(s.error.msg, "'install' did not end within 0 ms, and was killed");
+    assert_int_equal(kill(pid, 0), -1);
+}
+
+static void one_that_ends_in_time_ends_as_ever(void **state)
+{
+    struct stage s;
+    begin(&s, *state, "echo '{\"result\":\"nothing\"}'");
+    verb_child_limit(&s.child, 3600 * 1000);
+    finish(&s);
+    assert_int_equal(s.error.code, OK);
+    assert_string_equal(s.answer, "{\"result\":\"nothing\"}");
+    assert_false(loop_has_deadline(&s.loop, &s.child.limit));
+}
+
+static void one_that_cannot_be_killed_is_not_waited_for_and_keeps_others_away(void **state)
+{
+    static const char *const words[] = {"check", NULL};
+    struct stage s;
+    struct error e;
+    begin(&s, *state, "exec sleep 1000");
+    pid_t pid = s.child.child.pid;
+    deaf = true;
+    verb_child_limit(&s.child, 0);
+    while (!s.child.late) {
+        assert_ok(loop_turn(&s.loop, &e));
+    }
+    assert_int_equal(s.ends, 0);
+    loop_set_deadline(&s.loop, &s.child.limit, 0); // nor is it gone a moment later
+    assert_ok(loop_run(&s.loop, &e));
+    assert_int_equal(s.ends, 1);
+    assert_int_equal(s.error.code, ERR_AGAIN);
+    assert_false(verb_child_runs(&s.child));
+    assert_fails(ERR_AGAIN, "the last process still hangs and cannot be ended",
+                 verb_child_start(&s.child, &s.program, words, &e));
+    deaf = false;
+    kill(pid, SIGKILL);
+    while (s.child.hangs) {
+        assert_ok(loop_turn(&s.loop, &e));
+    }
+    assert_int_equal(kill(pid, 0), -1); // it was waited for
+    assert_int_equal(s.ends, 1);
+    assert_ok(verb_child_start(&s.child, &s.program, words, &e));
+    verb_child_stop(&s.child);
+    s.ends = 0;
+    finish(&s);
+}
+
+static void closing_does_not_wait_for_what_cannot_be_killed(void **state)
+{
+    struct stage s;
+    begin(&s, *state, "exec sleep 1000");
+    pid_t pid = s.child.child.pid;
+    deaf = true;
+    verb_child_close(&s.child);
+    assert_false(verb_child_runs(&s.child));
+    deaf = false;
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    loop_close(&s.loop);
+}
+
 static void what_it_prints_is_bounded_and_garbage_is_skipped(void **state)
 {
     struct stage s;
@@ -224,6 +304,10 @@ int main(void)
         with_dir(the_last_line_is_its_answer),
         with_dir(a_crash_is_an_internal_error),
         with_dir(one_that_is_stopped_is_to_be_tried_again),
+        with_dir(one_whose_time_is_over_is_killed),
+        with_dir(one_that_ends_in_time_ends_as_ever),
+        with_dir(one_that_cannot_be_killed_is_not_waited_for_and_keeps_others_away),
+        with_dir(closing_does_not_wait_for_what_cannot_be_killed),
         with_dir(what_it_prints_is_bounded_and_garbage_is_skipped),
         with_dir(what_it_left_behind_is_not_waited_for),
         with_dir(one_can_be_started_by_the_end_of_another),
