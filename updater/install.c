@@ -11,7 +11,7 @@ typedef enum err (*step_fn)(struct install *in, struct error *e);
 static const step_fn prepare[] = {
     step_check_state,     // 1  the state directory can be written
     step_check_running,   // 1  refuse while the running slot is an unconfirmed trial
-    step_verify_head,     // 1  fetch, signature, parse
+    step_verify_head,     // 1  fetch, signature, parse; the release that was asked for
     step_apply_policy,    // 1  for this device, and not older than allowed
     step_open_target,     // 1  the slot is free and large enough
     step_verify_table,    // 1  fetch, hash, check

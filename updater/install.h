@@ -18,6 +18,8 @@ struct install_options {
     bool dry_run;     // verify and plan, change nothing
     bool no_activate; // stop after step 9
     bool again;       // begin anew what was cut off RESTARTS_MAX times; all is verified as ever
+    // The only release to be taken; any other that is verified is ERR_NOT_NOW. NULL: any.
+    const uint8_t *manifest_sha256;
 };
 
 struct install_report {

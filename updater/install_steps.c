@@ -106,9 +106,25 @@ static void take_budget(struct install *in)
     in->budget.limit_bytes = d->config->byte_budget;
 }
 
+// What was offered and agreed to is not always what stands there when its time has come.
+static enum err check_is_asked_for(const struct install *in, struct error *e)
+{
+    const uint8_t *wanted = in->options.manifest_sha256;
+    const struct release_id found = release_id_of(in->image);
+    if (wanted == NULL || memcmp(found.manifest_sha256, wanted, SHA256_SIZE) == 0) {
+        return OK;
+    }
+    return fail(e, ERR_NOT_NOW, 0,
+                "%s: it is release %" PRIu64 " (%s), and not the one that was asked for",
+                in->source->name, found.release_index, found.version);
+}
+
 enum err step_verify_head(struct install *in, struct error *e)
 {
     enum err err = release_fetch_head(in->device, in->source, &in->image, e);
+    if (err == OK) {
+        err = check_is_asked_for(in, e);
+    }
     if (err == OK) {
         in->report.release = release_id_of(in->image);
         take_budget(in);

@@ -29,6 +29,9 @@ static const struct option_spec common_options[] = {
 static const struct option_spec install_options[] = {
     {.name = "dry-run", .letter = 'n', .help = "verify and plan; change nothing"},
     {.name = "no-activate", .help = "leave the next boot as it is; 'activate' comes later"},
+    {.name = "manifest",
+     .value = "HEX",
+     .help = "only the release whose manifest has this SHA-256"},
     {.name = "again", .help = "begin anew an installation that was cut off too often"},
     {.name = "reboot", .help = "run [device] reboot_command when the new slot boots next"},
     {0},

@@ -88,19 +88,38 @@ static void print_text(const struct device *d, const struct install_options *o,
     }
 }
 
+// `manifest` is where the hash is put that `ret` points to.
+static enum err read_options(const struct parsed *args, uint8_t manifest[SHA256_SIZE],
+                             struct install_options *ret, struct error *e)
+{
+    const char *hex = parsed_option(args, "manifest");
+    *ret = (struct install_options){
+        .dry_run = parsed_option(args, "dry-run") != NULL,
+        .no_activate = parsed_option(args, "no-activate") != NULL,
+        .again = parsed_option(args, "again") != NULL,
+        .manifest_sha256 = hex != NULL ? manifest : NULL,
+    };
+    if (hex != NULL && !hex_decode(hex, SHA256_SIZE, manifest)) {
+        return fail(e, ERR_USAGE, 0,
+                    "--manifest: wants the 64 hexadecimal digits, in lower case, of the SHA-256 of "
+                    "a manifest");
+    }
+    return OK;
+}
+
 enum err verb_install(void *app, const struct parsed *args, struct error *e)
 {
     struct app *a = app;
     CLEANUP(cleanup_device) struct device *d = NULL;
     CLEANUP(cleanup_source) struct source *source = NULL;
     struct install_report report;
-    const struct install_options options = {
-        .dry_run = parsed_option(args, "dry-run") != NULL,
-        .no_activate = parsed_option(args, "no-activate") != NULL,
-        .again = parsed_option(args, "again") != NULL,
-    };
-    // Who only looks needs no lock: a dry run may be made beside an install.
-    enum err err = app_open_device(a, args, options.dry_run ? DEVICE_LOOK : DEVICE_CHANGE, &d, e);
+    struct install_options options;
+    uint8_t manifest[SHA256_SIZE];
+    enum err err = read_options(args, manifest, &options, e);
+    if (err == OK) {
+        // Who only looks needs no lock: a dry run may be made beside an install.
+        err = app_open_device(a, args, options.dry_run ? DEVICE_LOOK : DEVICE_CHANGE, &d, e);
+    }
     if (err == OK) {
         err = device_load_trust(d, e); // before a server is asked
     }

@@ -88,11 +88,15 @@ socket={device.dir}/agent.sock
         self.addCleanup(agent.stop)
         return agent
 
-    def drop(self, agent, image):
-        """Puts an image there as a careful program does, and says so."""
+    def put(self, agent, image, name):
+        """Puts an image there as a careful program does."""
         part = agent.device.dir / "drop" / ".part"
         shutil.copy(image, part)
-        part.rename(agent.device.dir / "drop" / pathlib.Path(image).name)
+        part.rename(agent.device.dir / "drop" / name)
+
+    def drop(self, agent, image):
+        """Puts an image there, and says so."""
+        self.put(agent, image, pathlib.Path(image).name)
         done = agent.device.run("check")
         self.assertEqual(done.returncode, 0, done.stderr)
 
@@ -211,6 +215,27 @@ class Holds(AgentTest):
                 done = agent.device.run(*shlex.split(ends))
                 self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(agent.status()["holds"], [])
+
+    def test_what_was_offered_is_installed_and_nothing_that_stands_there_by_now(self):
+        image, _ = fixtures.release()
+        agent = self.agent()
+        agent.start()
+        agent.device.run("hold", "--owner", "alice")
+        self.drop(agent, image)
+        until(lambda: "held by alice" in agent.status()["waits_for"], LIMIT_S, "the hold")
+        other, part = fixtures.release("2.1", 3, seed=3)
+        self.put(agent, other, pathlib.Path(image).name)
+        agent.device.run("release", "--owner", "alice")
+        until(lambda: self.reports(agent), LIMIT_S, "a report")
+        (report,) = self.reports(agent)
+        self.assertEqual((report["outcome"], report["version"]), ("failure", "2.0"))
+        self.assertIn("it is release 3 (2.1), and not the one", report["reason"])
+        self.assertEqual(agent.device.status()["slots"]["b"]["version"], None)
+        self.assertEqual(agent.device.run("allow").stdout, "No release is denied.\n")
+        done = agent.device.run("check")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        agent.until_reboot()
+        self.check_installed(agent.device, part)
 
     def test_an_update_is_cancelled_before_the_flip_and_reported_so(self):
         image, _ = fixtures.release()

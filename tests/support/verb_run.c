@@ -6,7 +6,8 @@
 static const struct option_spec options[] = {
     {.name = "config", .letter = 'c', .value = "CONF", .help = ""},
     {.name = "json", .help = ""},
-    {.name = "dry-run", .help = ""}, // these four: of install
+    {.name = "manifest", .value = "HEX", .help = ""}, // these five: of install
+    {.name = "dry-run", .help = ""},
     {.name = "no-activate", .help = ""},
     {.name = "again", .help = ""},
     {.name = "reboot", .help = ""},

@@ -393,6 +393,32 @@ static void a_slot_in_use_is_refused_before_anything(void **state)
     bench_content_free(&c);
 }
 
+static void another_release_than_was_asked_for_is_refused_before_anything(void **state)
+{
+    (void)state;
+    struct error e;
+    struct install_report report;
+    uint8_t wanted[SHA256_SIZE];
+    struct bench_content c = bench_content_make(1);
+    struct bench *b = bench_content_serve(&c, bench_even_cuts);
+    memcpy(wanted, b->image.header.manifest_sha256, sizeof wanted);
+    b->options.manifest_sha256 = wanted;
+    b->seam.tracing = true;
+    wanted[SHA256_SIZE - 1] ^= 1;
+    assert_fails(ERR_NOT_NOW, "it is release 2 (2.0), and not the one that was asked for",
+                 bench_install(b, &report, &e));
+    assert_contains(e.msg, b->source.base.name);
+    assert_string_equal(b->seam.trace, "state try probe\njournal idle\n");
+    assert_int_equal(b->source.range_count, 1); // the head
+    assert_string_equal(b->device.journal.last.release.version, "");
+    assert_int_equal(b->slots[SLOT_B][0].opens, 0);
+    wanted[SHA256_SIZE - 1] ^= 1;
+    assert_ok(bench_install(b, &report, &e));
+    bench_content_expect_installed(b, &c);
+    bench_free(b);
+    bench_content_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +438,7 @@ int main(void)
         cmocka_unit_test(a_failure_before_the_first_change_leaves_the_slot_as_it_was),
         cmocka_unit_test(a_state_directory_that_cannot_be_written_stops_before_anything),
         cmocka_unit_test(a_slot_in_use_is_refused_before_anything),
+        cmocka_unit_test(another_release_than_was_asked_for_is_refused_before_anything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,6 +224,53 @@ static void what_was_cut_off_too_often_is_begun_with_again_only(void **state)
     assert_int_equal(j.restarts, 0);
 }
 
+// The hash of the manifest of the image, in hexadecimal.
+static const char *manifest_of(const char *image, char hex[SHA256_HEX_SIZE])
+{
+    struct error e;
+    struct header header;
+    uint8_t *data = NULL;
+    size_t len = 0;
+    assert_ok(file_read(image, 1024 * 1024, &data, &len, &e));
+    assert_ok(header_parse(data, &header, &e));
+    hex_encode(header.manifest_sha256, SHA256_SIZE, hex);
+    free(data);
+    return hex;
+}
+
+static void only_the_release_whose_manifest_was_named_is_installed(void **state)
+{
+    struct stage *s = *state;
+    char hex[SHA256_HEX_SIZE];
+    char other[512];
+    manifest_of(s->image, hex);
+    file_release_write(&s->release, "other.vvi", "3.0", 3, other, sizeof other);
+    CLEANUP(verb_run_clear) struct verb_run refused;
+    install(&refused, s, other, "--manifest", hex);
+    assert_int_equal(refused.err, ERR_NOT_NOW);
+    assert_contains(refused.log, "/other.vvi: it is release 3 (3.0), and not the one that was ");
+    file_release_write(&s->release, "edge.vvi", "2.0", 2, s->image, sizeof s->image);
+    CLEANUP(verb_run_clear) struct verb_run done;
+    install(&done, s, s->image, "--manifest", hex);
+    assert_int_equal(done.err, OK);
+    file_release_expect_in_slot_b(&s->release);
+}
+
+static void a_manifest_is_named_by_its_whole_hash(void **state)
+{
+    struct stage *s = *state;
+    char hex[SHA256_HEX_SIZE + 1];
+    static const size_t lengths[] = {0, SHA256_HEX_SIZE - 2, SHA256_HEX_SIZE};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        memset(hex, 'a', sizeof hex);
+        hex[lengths[i]] = '\0';
+        CLEANUP(verb_run_clear) struct verb_run r;
+        install(&r, s, s->image, "--manifest", hex);
+        assert_int_equal(r.err, ERR_USAGE);
+        assert_contains(r.log, "--manifest: wants the 64 hexadecimal digits, in lower case, of ");
+    }
+}
+
 static void another_kind_of_url_is_a_usage_error(void **state)
 {
     struct stage *s = *state;
@@ -289,6 +336,8 @@ int main(void)
         verb_test(without_activation_it_says_how_to_go_on),
         verb_test(it_reboots_only_into_an_activated_slot),
         verb_test(what_was_cut_off_too_often_is_begun_with_again_only),
+        verb_test(only_the_release_whose_manifest_was_named_is_installed),
+        verb_test(a_manifest_is_named_by_its_whole_hash),
         verb_test(another_kind_of_url_is_a_usage_error),
         verb_test(a_missing_file_is_an_input_error),
         verb_test(an_url_is_fetched_and_not_opened),

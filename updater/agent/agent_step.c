@@ -51,8 +51,14 @@ static enum agent_state state_of(enum offer_step step)
 
 static enum err start_verb(struct agent *a, enum offer_step step, struct error *e)
 {
-    const char *const install[] = {"install", "--no-activate", "--", a->offer.record.offer.url,
-                                   NULL};
+    char manifest[SHA256_HEX_SIZE];
+    const struct offer_record *r = &a->offer.record;
+    hex_encode(r->release.manifest_sha256, SHA256_SIZE, manifest);
+    const char *const blind[] = {"install", "--no-activate", "--", r->offer.url, NULL};
+    // No other release than the one that was offered, compared with what failed here, agreed to.
+    const char *const known[] = {"install", "--no-activate", "--manifest", manifest,
+                                 "--",      r->offer.url,    NULL};
+    const char *const *install = r->release_known ? known : blind;
     const char *const activate[] = {"activate", NULL};
     // It stores nothing when the slot boots next already.
     const char *const reboot[] = {"activate", "--reboot", NULL};

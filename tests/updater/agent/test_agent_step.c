@@ -111,6 +111,29 @@ static void what_failed_is_denied_by_the_next_agent_too(void **state)
     agent_room_clear(&r);
 }
 
+static void another_release_in_its_place_is_a_failure_that_denies_nothing(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    char path[512];
+    size_t len = 0;
+    CLEANUP(cleanup_free) uint8_t *words = NULL;
+    CLEANUP(cleanup_free) struct denylist *list = NULL;
+    begin(&r, *state,
+          "echo \"$*\" > words; echo '{\"error\":{\"message\":\"it is another\"}}'; exit 9");
+    agent_room_until(&r, is_over);
+    assert_int_equal(agent_room_runs(&r, "install"), 1);
+    assert_ok(file_read(temp_dir_path(path, sizeof path, r.dir, "words"), 4096, &words, &len, &e));
+    assert_contains((char *)words,
+                    " install --no-activate --manifest "
+                    "0000000000000000000000000000000000000000000000000000000000000007"
+                    " -- /drop/7\n");
+    expect_report(&r, "it is another");
+    assert_ok(denylist_load(r.device->state, &r.log, &list, &e));
+    assert_int_equal(list->count, 0);
+    agent_room_clear(&r);
+}
+
 static void an_answer_that_names_no_release_is_a_failure(void **state)
 {
     struct agent_room r;
@@ -267,6 +290,7 @@ int main(void)
         with_dir(a_network_that_is_down_is_waited_for_longer_each_time),
         with_dir(a_bad_image_is_a_failure_that_is_reported_and_denied),
         with_dir(what_failed_is_denied_by_the_next_agent_too),
+        with_dir(another_release_in_its_place_is_a_failure_that_denies_nothing),
         with_dir(an_answer_that_names_no_release_is_a_failure),
         with_dir(what_installs_fetched_is_added_up_and_in_the_history),
         with_dir(a_number_of_bytes_that_cannot_be_is_none),
