@@ -118,7 +118,7 @@ static MUST_CHECK enum err file_beside(struct source *s, const char *suffix, str
         return fail_memory(e);
     }
     struct stat st;
-    // Nobody named it: what is no file is not even opened.
+    // Nobody named it: what is no file is as good as none.
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
         return fail(e, ERR_IO, ENOENT, "%s", path);
     }
@@ -134,6 +134,26 @@ static const struct source_ops file_ops = {
     .beside = file_beside,
 };
 
+// To be opened is an order to some devices: a watchdog runs from then on, a tape moves. So what
+// stands there is looked at first, and then that very thing is opened, whatever its name has become.
+static enum err open_regular(const char *path, int *ret_fd, struct stat *ret_st, struct error *e)
+{
+    char self[32];
+    CLEANUP(cleanup_close) int looked_at = open(path, O_PATH | O_CLOEXEC);
+    if (looked_at < 0 || fstat(looked_at, ret_st) != 0) {
+        return fail(e, ERR_IO, errno, "%s", path);
+    }
+    if (!S_ISREG(ret_st->st_mode)) {
+        return fail(e, ERR_IO, 0, "%s: is not a regular file", path);
+    }
+    snprintf(self, sizeof self, "/proc/self/fd/%d", looked_at);
+    *ret_fd = open(self, O_RDONLY | O_CLOEXEC);
+    if (*ret_fd < 0 && errno == ENOENT) {
+        return fail(e, ERR_IO, 0, "%s: cannot be opened, because /proc is not mounted", path);
+    }
+    return *ret_fd < 0 ? fail(e, ERR_IO, errno, "%s", path) : OK;
+}
+
 enum err source_file_open(const char *path, struct source **ret, struct error *e)
 {
     struct source_file *f = calloc(1, sizeof *f);
@@ -142,17 +162,11 @@ enum err source_file_open(const char *path, struct source **ret, struct error *e
     }
     CLEANUP(cleanup_source) struct source *s = &f->base;
     s->ops = &file_ops;
-    // Not blocking: a named pipe is to be refused, not waited for.
-    f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (f->fd < 0) {
-        return fail(e, ERR_IO, errno, "%s", path);
-    }
     struct stat st;
-    if (fstat(f->fd, &st) != 0) {
-        return fail(e, ERR_IO, errno, "%s", path);
-    }
-    if (!S_ISREG(st.st_mode)) {
-        return fail(e, ERR_IO, 0, "%s: is not a regular file", path);
+    f->fd = -1;
+    enum err err = open_regular(path, &f->fd, &st, e);
+    if (err != OK) {
+        return err;
     }
     f->path = strdup(path);
     if (f->path == NULL) {

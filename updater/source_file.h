@@ -5,7 +5,7 @@
 
 #include "updater/source.h"
 
-// A missing or unreadable file is ERR_IO.
+// A missing or unreadable file is ERR_IO; so is what is no regular file, which is not even opened.
 MUST_CHECK enum err source_file_open(const char *path, struct source **ret, struct error *e);
 
 // True for "file://" (RFC 8089).

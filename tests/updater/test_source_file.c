@@ -6,9 +6,25 @@
 #include "tests/support/test_data.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 enum { FILE_BYTES = 10000 };
+
+// What was opened for more than to be looked at.
+static unsigned opens;
+
+int open(const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    mode_t mode = (flags & O_CREAT) != 0 ? va_arg(args, mode_t) : 0;
+    va_end(args);
+    opens += (flags & O_PATH) == 0 ? 1 : 0;
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
 
 static uint8_t content[FILE_BYTES];
 
@@ -150,16 +166,42 @@ static void a_missing_file_is_an_error_with_its_name(void **state)
     assert_null(s);
 }
 
-static void a_directory_and_a_pipe_are_refused_without_waiting(void **state)
+// A watchdog would begin to run, a tape to move; nobody waits for a pipe.
+static void what_is_no_regular_file_is_refused_and_not_opened(void **state)
 {
     struct error e;
     char path[256];
+    char link[256];
     struct source *s = NULL;
-    assert_fails(ERR_IO, "is not a regular file", source_file_open(*state, &s, &e));
     temp_dir_path(path, sizeof path, *state, "pipe");
+    temp_dir_path(link, sizeof link, *state, "link.vvi");
     assert_int_equal(mkfifo(path, 0600), 0);
-    assert_fails(ERR_IO, "is not a regular file", source_file_open(path, &s, &e));
-    assert_null(s);
+    assert_int_equal(symlink(path, link), 0);
+    const char *const names[] = {*state, path, link, "/dev/null"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        opens = 0;
+        assert_fails(ERR_IO, "is not a regular file", source_file_open(names[i], &s, &e));
+        assert_contains(e.msg, names[i]);
+        assert_int_equal(opens, 0);
+        assert_null(s);
+    }
+}
+
+static void a_link_to_a_file_is_that_file(void **state)
+{
+    struct error e;
+    char path[256];
+    char link[256];
+    uint8_t buf[100];
+    temp_dir_path(link, sizeof link, *state, "latest.vvi");
+    assert_int_equal(symlink(make_file(path, sizeof path, *state), link), 0);
+    CLEANUP(cleanup_source) struct source *s = NULL;
+    assert_ok(source_file_open(link, &s, &e));
+    assert_string_equal(s->name, link);
+    assert_int_equal(unlink(link), 0);
+    assert_ok(source_start(s, 100, 100, &e));
+    assert_ok(source_read(s, buf, 100, &e));
+    assert_memory_equal(buf, content + 100, 100);
 }
 
 static void expect_opens(const char *before, const char *dir, const char *after)
@@ -278,7 +320,8 @@ int main(void)
         DIR_TEST(another_size_than_expected_is_refused_in_two_sentences),
         DIR_TEST(a_file_that_shrinks_while_it_is_read_is_noticed),
         DIR_TEST(a_missing_file_is_an_error_with_its_name),
-        DIR_TEST(a_directory_and_a_pipe_are_refused_without_waiting),
+        DIR_TEST(what_is_no_regular_file_is_refused_and_not_opened),
+        DIR_TEST(a_link_to_a_file_is_that_file),
         DIR_TEST(a_file_url_is_its_path_decoded),
         DIR_TEST(a_file_url_of_another_kind_is_refused),
     };

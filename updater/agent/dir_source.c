@@ -223,8 +223,8 @@ uint64_t dir_source_stamp(const struct config *config)
         char path[OFFER_URL_MAX + 300];
         struct stat st = {.st_ino = 0};
         snprintf(path, sizeof path, "%s/%s", dir, images.names[i]);
-        if (stat(path, &st) != 0) {
-            continue;
+        if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
+            continue; // not offered either
         }
         char facts[NAME_MAX + 100];
         snprintf(facts, sizeof facts, "%s %jd %jd.%09ld %ju", images.names[i], (intmax_t)st.st_size,

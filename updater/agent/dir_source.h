@@ -9,6 +9,7 @@
 //    offer.
 // 3. A directory that is not there, or has no image, offers nothing; that is no error: a stick
 //    comes and goes.
+// 4. What is no regular file is not opened: a stick may hold a name that leads to a device.
 #ifndef UPDATER_AGENT_DIR_SOURCE_H
 #define UPDATER_AGENT_DIR_SOURCE_H
 

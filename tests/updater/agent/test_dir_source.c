@@ -174,6 +174,25 @@ static void a_bad_image_is_told_and_does_not_hide_a_good_one(void **state)
     test_cert_clear(&stranger);
 }
 
+static void what_is_no_regular_file_is_told_and_passed_over(void **state)
+{
+    struct stage *s = *state;
+    char path[512];
+    const struct timespec times[] = {{.tv_sec = 1}, {.tv_sec = 2}};
+    make_dir(s, "drop");
+    uint64_t stamp = dir_source_stamp(s->device->config);
+    make_dir(s, "drop/a.vvi");
+    assert_int_equal(mkfifo(temp_dir_path(path, sizeof path, s->dir, "drop/b.vvi"), 0600), 0);
+    struct fleet_answer a = poll(s);
+    assert_false(a.offered);
+    assert_contains(a.why.msg, "/drop/b.vvi: is not a regular file");
+    assert_int_equal(dir_source_stamp(s->device->config), stamp);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    assert_int_equal(dir_source_stamp(s->device->config), stamp);
+    put(s, "drop/c.vvi", "2.0", 2);
+    assert_true(poll(s).offered);
+}
+
 static void only_so_many_images_are_looked_at(void **state)
 {
     struct stage *s = *state;
@@ -272,6 +291,7 @@ int main(void)
         stage_test(a_directory_that_is_missing_or_empty_offers_nothing),
         stage_test(what_is_not_newer_than_what_runs_is_not_offered),
         stage_test(a_bad_image_is_told_and_does_not_hide_a_good_one),
+        stage_test(what_is_no_regular_file_is_told_and_passed_over),
         stage_test(only_so_many_images_are_looked_at),
         stage_test(a_url_that_cannot_be_asked_is_an_error),
         stage_test(the_stamp_changes_with_names_sizes_and_times),
