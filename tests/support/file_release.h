@@ -12,6 +12,7 @@ enum { FILE_RELEASE_SLOT_SIZE = 64 * 1024, FILE_RELEASE_LEN = 50 * 1000 };
 struct file_release {
     const struct file_device *device;
     struct test_cert root, signer;
+    bool allow_downgrade;              // of what is written from now on
     uint8_t content[FILE_RELEASE_LEN]; // of the partition rootfs
 };
 

@@ -75,13 +75,18 @@ static enum err list_images(const char *path, struct image_list *ret, struct err
     return err;
 }
 
+// What came out of the images that were looked at so far.
+struct findings {
+    bool found;               // one that is for this device
+    struct fleet_answer best; // the newest of those; whether it is offered depends on what runs
+    struct error why_not;     // of one that is not for this device; code OK: there was none
+};
+
 // `name` is that of a source: without credentials.
-static void note(struct fleet_answer *answer, const char *name, const struct error *why)
+static void note(struct findings *f, const char *name, const struct error *why)
 {
-    if (!answer->offered) {
-        answer->why = *why;
-        (void)error_context(&answer->why, "%s", name);
-    }
+    f->why_not = *why;
+    (void)error_context(&f->why_not, "%s", name);
 }
 
 // The running release has a number to compare with if we put it there. An image that allows a
@@ -100,8 +105,23 @@ static bool is_wanted(const struct device *d, const struct manifest *m, struct e
     return m->release_index < running->release_index && m->allow_downgrade;
 }
 
+static void take(struct device *d, const char *url, const char *name, const struct image *image,
+                 struct fleet_answer *ret)
+{
+    *ret = (struct fleet_answer){.release = release_id_of(image)};
+    ret->offered = is_wanted(d, image->manifest, &ret->why);
+    if (!ret->offered) {
+        (void)error_context(&ret->why, "%s", name);
+    }
+    snprintf(ret->offer.source, sizeof ret->offer.source, "%s", dir_source.name);
+    hex_encode(ret->release.manifest_sha256, SHA256_SIZE, ret->offer.id);
+    snprintf(ret->offer.url, sizeof ret->offer.url, "%s", url);
+}
+
+// Which is the best does not depend on what runs: else one that allows a downgrade and a newer one
+// beside it would take turns.
 static void take_if_best(struct device *d, const char *url, const char *name,
-                         const struct image *image, struct fleet_answer *answer)
+                         const struct image *image, struct findings *f)
 {
     struct error e;
     const struct policy_facts facts = {
@@ -109,25 +129,19 @@ static void take_if_best(struct device *d, const char *url, const char *name,
         .compatible = d->config->compatible,
         .device_id = d->config->device_id,
     };
-    struct release_id release = release_id_of(image);
-    if (policy_check_device(image->manifest, &facts, &e) != OK ||
-        !is_wanted(d, image->manifest, &e)) {
-        note(answer, name, &e);
+    if (policy_check_device(image->manifest, &facts, &e) != OK) {
+        note(f, name, &e);
     } else if (strlen(url) > OFFER_URL_MAX) {
         (void)fail(&e, ERR_CONFIG, 0, "the name is too long");
-        note(answer, name, &e);
-    } else if (!answer->offered || release.release_index > answer->release.release_index) {
-        answer->offered = true;
-        answer->release = release;
-        snprintf(answer->offer.source, sizeof answer->offer.source, "%s", dir_source.name);
-        hex_encode(release.manifest_sha256, SHA256_SIZE, answer->offer.id);
-        snprintf(answer->offer.url, sizeof answer->offer.url, "%s", url);
+        note(f, name, &e);
+    } else if (!f->found || image->manifest->release_index > f->best.release.release_index) {
+        f->found = true;
+        take(d, url, name, image, &f->best);
     }
 }
 
 // An error: it could not be asked. What is no image of ours is not offered, and noted.
-static enum err look_at(struct device *d, const char *url, struct fleet_answer *answer,
-                        struct error *e)
+static enum err look_at(struct device *d, const char *url, struct findings *f, struct error *e)
 {
     CLEANUP(cleanup_source) struct source *source = NULL;
     CLEANUP(cleanup_image) struct image *image = NULL;
@@ -136,45 +150,47 @@ static enum err look_at(struct device *d, const char *url, struct fleet_answer *
         err = release_fetch_head(d, source, &image, e);
     }
     if (err == OK) {
-        take_if_best(d, url, source->name, image, answer);
+        take_if_best(d, url, source->name, image, f);
     } else if (err == ERR_TRUST || err == ERR_FORMAT) {
-        note(answer, source->name, e);
+        note(f, source->name, e);
         return OK;
     }
     return err;
 }
 
 // A file that is gone, or cannot be read yet, is one that is not offered.
-static enum err look_into(struct device *d, const char *path, struct fleet_answer *answer,
-                          struct error *e)
+static enum err look_into(struct device *d, const char *path, struct findings *f, struct error *e)
 {
     CLEANUP(image_list_clear) struct image_list images = {.count = 0};
     enum err err = list_images(path, &images, e);
     for (size_t i = 0; err == OK && i < images.count; i++) {
         char url[OFFER_URL_MAX + 300];
         snprintf(url, sizeof url, "%s/%s", path, images.names[i]);
-        err = look_at(d, url, answer, e);
+        err = look_at(d, url, f, e);
         if (err == ERR_IO) {
-            note(answer, url, e);
+            note(f, url, e);
             err = OK;
         }
     }
     if (err == OK && images.count == 0) {
-        (void)fail(&answer->why, ERR_NOT_NOW, 0, "%s: there is no image", path);
+        (void)fail(&f->why_not, ERR_NOT_NOW, 0, "%s: there is no image", path);
     }
     return err;
 }
 
 static enum err poll_dir(struct device *d, struct fleet_answer *ret, struct error *e)
 {
-    const struct config_fleet *f = &d->config->fleet;
-    struct fleet_answer answer = {.offered = false};
-    enum err err =
-        f->dir != NULL ? look_into(d, f->dir, &answer, e) : look_at(d, f->url, &answer, e);
-    if (err == OK) {
-        *ret = answer;
+    const struct config_fleet *c = &d->config->fleet;
+    struct findings f = {.found = false};
+    enum err err = c->dir != NULL ? look_into(d, c->dir, &f, e) : look_at(d, c->url, &f, e);
+    if (err != OK) {
+        return err;
     }
-    return err;
+    *ret = f.best;
+    if (!ret->offered && f.why_not.code != OK) {
+        ret->why = f.why_not; // there is something to be mended
+    }
+    return OK;
 }
 
 static enum err report_file(const struct config *config, const struct offer_record *record,

@@ -151,6 +151,38 @@ static void what_is_not_newer_than_what_runs_is_not_offered(void **state)
     assert_true(poll(s).offered);
 }
 
+// Else it would change with what runs, and the device would go there and back for ever.
+static void what_a_directory_wants_is_its_newest_image_and_no_downgrade_beside_it(void **state)
+{
+    struct stage *s = *state;
+    char path[512];
+    make_dir(s, "drop");
+    put(s, "drop/b.vvi", "2.0", 2);
+    s->release.allow_downgrade = true;
+    put(s, "drop/a.vvi", "1.0", 1);
+    runs(s, 2, CONTENT_CONFIRMED);
+    struct fleet_answer a = poll(s);
+    assert_false(a.offered);
+    assert_contains(a.why.msg, "/drop/b.vvi: release 2 is not newer than the running release 2");
+    runs(s, 1, CONTENT_CONFIRMED);
+    assert_int_equal(poll(s).release.release_index, 2);
+    runs(s, 2, CONTENT_CONFIRMED);
+    assert_int_equal(unlink(temp_dir_path(path, sizeof path, s->dir, "drop/b.vvi")), 0);
+    a = poll(s);
+    assert_true(a.offered);
+    assert_int_equal(a.release.release_index, 1);
+}
+
+static void a_bad_image_is_told_before_one_that_is_not_newer(void **state)
+{
+    struct stage *s = *state;
+    make_dir(s, "drop");
+    put(s, "drop/b.vvi", "2.0", 2);
+    file_device_write(s->dir, "drop/a.vvi", "no image");
+    runs(s, 2, CONTENT_CONFIRMED);
+    assert_contains(poll(s).why.msg, "/drop/a.vvi: ");
+}
+
 static void a_bad_image_is_told_and_does_not_hide_a_good_one(void **state)
 {
     struct stage *s = *state;
@@ -290,6 +322,8 @@ int main(void)
         stage_test(the_same_release_under_another_name_is_the_same_offer),
         stage_test(a_directory_that_is_missing_or_empty_offers_nothing),
         stage_test(what_is_not_newer_than_what_runs_is_not_offered),
+        stage_test(what_a_directory_wants_is_its_newest_image_and_no_downgrade_beside_it),
+        stage_test(a_bad_image_is_told_before_one_that_is_not_newer),
         stage_test(a_bad_image_is_told_and_does_not_hide_a_good_one),
         stage_test(what_is_no_regular_file_is_told_and_passed_over),
         stage_test(only_so_many_images_are_looked_at),
