@@ -21,7 +21,7 @@ enum err {
     ERR_INTERNAL = 1,  // a bug in this program
     ERR_USAGE = 2,     // the command line is wrong
     ERR_CONFIG = 3,    // a configuration file, key or path in it is wrong
-    ERR_NETWORK = 4,   // DNS, connect, TLS, HTTP status, too slow, short after retries
+    ERR_NETWORK = 4,   // DNS, connect, TLS, HTTP status, too slow, short after retries, changed
     ERR_TRUST = 5,     // signature, signer, expiry, product, compatible, release order
     ERR_FORMAT = 6,    // magic, CRC, structure, hash, wrong length, unsupported feature
     ERR_IO = 7,        // read, write, sync, full or read-only directory, environment unreadable

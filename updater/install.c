@@ -66,6 +66,15 @@ static enum err run_in_order(struct install *in, struct error *e)
     return err;
 }
 
+// A copy that is not at its end yet has all of its size, perhaps, and not all of its bytes.
+static void blame_change(const struct install *in, struct error *e)
+{
+    if (e->code == ERR_FORMAT && source_changed(in->source)) {
+        (void)source_fail_changed(e);
+        (void)error_context(e, "%s", in->source->name);
+    }
+}
+
 // Which image was refused: the sources name themselves, what was read from them does not.
 static void name_image(const struct install *in, struct error *e)
 {
@@ -122,9 +131,10 @@ enum err install_run(struct device *d, struct source *source, const struct insta
     source->budget = &in.budget;
     enum err err = run_in_order(&in, e);
     if (err != OK) {
+        blame_change(&in, e);
         name_image(&in, e);
         record_failure(&in, e);
-        return err;
+        return e->code;
     }
     in.report.fetched_bytes = fetched_bytes(&in);
     *ret = in.report;

@@ -69,6 +69,12 @@ static enum err check_release_order(const struct manifest *m, const struct polic
                     ", and the image does not allow a downgrade",
                     m->release_index, f->running_index);
     }
+    return policy_check_min_from(m, f, e);
+}
+
+enum err policy_check_min_from(const struct manifest *m, const struct policy_facts *f,
+                               struct error *e)
+{
     if (m->min_from == 0) {
         return OK;
     }

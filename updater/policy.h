@@ -36,6 +36,10 @@ MUST_CHECK enum err policy_check(const struct manifest *m, const struct policy_f
 MUST_CHECK enum err policy_check_device(const struct manifest *m, const struct policy_facts *facts,
                                         struct error *e);
 
+// ERR_TRUST. Of that, only whether it may follow the release that runs.
+MUST_CHECK enum err policy_check_min_from(const struct manifest *m, const struct policy_facts *f,
+                                          struct error *e);
+
 // ERR_TOO_LARGE: the image of a partition does not fit into the one of the slot.
 MUST_CHECK enum err policy_check_size(const struct partition_info *image, const char *slot_name,
                                       uint64_t partition_size, struct error *e);

@@ -43,6 +43,11 @@ void source_watch(struct source *s, const atomic_bool *interrupted)
     }
 }
 
+bool source_changed(const struct source *s)
+{
+    return s->ops->changed != NULL && s->ops->changed(s);
+}
+
 void source_cancel(struct source *s)
 {
     s->ops->cancel(s);
@@ -53,6 +58,12 @@ void source_close(struct source *s)
     if (s != NULL) {
         s->ops->close(s);
     }
+}
+
+enum err source_fail_changed(struct error *e)
+{
+    return fail(e, ERR_NETWORK, 0,
+                "the file changed while it was being read; run the install again");
 }
 
 enum err source_fail_past_end(uint64_t size, uint64_t wanted, struct error *e)

@@ -6,7 +6,9 @@
 //    asked for or an error. What read() hands out is unverified.
 // 2. Reading past the end of the file is ERR_FORMAT ("the file ends at ..."), never a short read.
 // 3. A lost connection is mended inside (bounded retries with back-off): ERR_NETWORK is final.
-// 4. No more than the range asked for is requested from a server that honours ranges.
+// 4. A file that was changed between two answers is noticed, where a server tells versions apart:
+//    ERR_NETWORK.
+// 5. No more than the range asked for is requested from a server that honours ranges.
 #ifndef UPDATER_SOURCE_H
 #define UPDATER_SOURCE_H
 
@@ -38,6 +40,7 @@ struct source_ops {
     // The file with `suffix` behind the name of this one; NULL: there are no files beside it.
     MUST_CHECK enum err (*beside)(struct source *s, const char *suffix, struct source **ret,
                                   struct error *e);
+    bool (*changed)(const struct source *s); // NULL: read() tells
 };
 
 struct source {
@@ -70,9 +73,14 @@ void source_watch(struct source *s, const atomic_bool *interrupted);
 // e->sys == ENOENT says that there is none.
 MUST_CHECK enum err source_beside(struct source *s, const char *suffix, struct source **ret,
                                   struct error *e);
+// The file was written to since the source was opened: what does not fit of what was read is no
+// wonder.
+bool source_changed(const struct source *s);
 void source_cancel(struct source *s);
 void source_close(struct source *s);
 
+// ERR_NETWORK: another try may find a file that stays as it is.
+enum err source_fail_changed(struct error *e);
 // For sources: ERR_FORMAT in the words that all of them use.
 enum err source_fail_past_end(uint64_t size, uint64_t wanted, struct error *e);
 enum err source_fail_size(uint64_t size, uint64_t expected, struct error *e);

@@ -11,9 +11,10 @@
 struct source_file {
     struct source base;
     int fd;
-    char *path;   // what base.name points to
-    uint64_t pos; // of the next byte to hand out
-    uint64_t end; // of the range
+    char *path;              // what base.name points to
+    uint64_t pos;            // of the next byte to hand out
+    uint64_t end;            // of the range
+    struct timespec written; // to, the last time before it was opened
 };
 
 static struct source_file *file_of(struct source *s)
@@ -125,6 +126,15 @@ static MUST_CHECK enum err file_beside(struct source *s, const char *suffix, str
     return source_file_open(path, ret, e);
 }
 
+static bool file_changed(const struct source *s)
+{
+    struct stat st;
+    const struct source_file *f = (const struct source_file *)s;
+    return fstat(f->fd, &st) == 0 &&
+           ((uint64_t)st.st_size != s->size_bytes || st.st_mtim.tv_sec != f->written.tv_sec ||
+            st.st_mtim.tv_nsec != f->written.tv_nsec);
+}
+
 static const struct source_ops file_ops = {
     .start = file_start,
     .read = file_read,
@@ -132,6 +142,7 @@ static const struct source_ops file_ops = {
     .cancel = file_cancel,
     .close = file_close,
     .beside = file_beside,
+    .changed = file_changed,
 };
 
 // To be opened is an order to some devices: a watchdog runs from then on, a tape moves. So what
@@ -174,6 +185,7 @@ enum err source_file_open(const char *path, struct source **ret, struct error *e
     }
     s->name = f->path;
     s->size_bytes = (uint64_t)st.st_size;
+    f->written = st.st_mtim;
     *ret = TAKE_PTR(s);
     return OK;
 }

@@ -25,17 +25,11 @@ static const char *host_of(const struct source_http *s)
 
 // --- the size of the file -----------------------------------------------------------------------
 
-static enum err fail_changed(struct error *e)
-{
-    return fail(e, ERR_FORMAT, 0,
-                "the file changed while it was being read; run the install again");
-}
-
 // The server says, or shows, how long the file is.
 static MUST_CHECK enum err learn_size(struct source_http *s, uint64_t size, struct error *e)
 {
     if (s->base.size_bytes != SOURCE_SIZE_UNKNOWN && s->base.size_bytes != size) {
-        return fail_changed(e);
+        return source_fail_changed(e);
     }
     s->base.size_bytes = size;
     if (s->expected_size != SOURCE_SIZE_UNKNOWN && s->expected_size != size) {
@@ -128,7 +122,7 @@ static enum err refuse_past_end(const struct source_http *s, const struct http_r
                                 struct error *e)
 {
     if (s->base.size_bytes != SOURCE_SIZE_UNKNOWN) {
-        return fail_changed(e);
+        return source_fail_changed(e);
     }
     if (a->range == CONTENT_RANGE_UNSATISFIED) {
         return source_fail_past_end(a->range_size, s->pos, e);
@@ -172,7 +166,7 @@ static MUST_CHECK enum err judge(struct source_http *s, uint64_t first, uint64_t
                     host_of(s));
     }
     if (http_exchange_tag_changed(s->exchange)) {
-        return fail_changed(e);
+        return source_fail_changed(e);
     }
     enum err r = http_exchange_keep_tag(s->exchange, e);
     if (r != OK) {

@@ -150,7 +150,7 @@ class Servers(DeviceTest):
     def test_a_file_that_is_replaced_on_the_way_is_noticed(self):
         server, device = self.nginx(rate="8m"), self.device()
         done = self.change_on_the_way(device, server, self.replacement(time.time() + 100))
-        self.check_refused(done, FORMAT, "the file changed while it was being read")
+        self.check_refused(done, NETWORK, "the file changed while it was being read")
         self.assertIsNone(device.status()["trial"])
         self.works(server, device)
 
@@ -171,7 +171,7 @@ class Servers(DeviceTest):
         later_s = time.time() + 100
         done = self.change_on_the_way(device, server,
                                       lambda: os.utime(self.image, (later_s, later_s)))
-        self.check_refused(done, FORMAT, "the file changed while it was being read")
+        self.check_refused(done, NETWORK, "the file changed while it was being read")
         self.works(server, device)
 
     # --- versions of HTTP ---------------------------------------------------------------------

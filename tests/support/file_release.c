@@ -35,6 +35,7 @@ const char *file_release_write(struct file_release *r, const char *name, const c
     snprintf(recipe.manifest.version, sizeof recipe.manifest.version, "%s", version);
     recipe.manifest.release_index = release_index;
     recipe.manifest.allow_downgrade = r->allow_downgrade;
+    recipe.manifest.min_from = r->min_from;
     fill_text(r->content, sizeof r->content, release_index);
     image_recipe_add(&recipe, "rootfs", r->content, sizeof r->content);
     struct built_image image = image_build(&recipe);

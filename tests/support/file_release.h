@@ -13,6 +13,7 @@ struct file_release {
     const struct file_device *device;
     struct test_cert root, signer;
     bool allow_downgrade;              // of what is written from now on
+    uint64_t min_from;                 // the same
     uint8_t content[FILE_RELEASE_LEN]; // of the partition rootfs
 };
 

@@ -96,6 +96,11 @@ static enum err mem_beside(struct source *base, const char *suffix, struct sourc
     return OK;
 }
 
+static bool mem_changed(const struct source *base)
+{
+    return ((const struct source_mem *)base)->changed;
+}
+
 static const struct source_ops mem_ops = {
     .start = mem_start,
     .read = mem_read,
@@ -103,6 +108,7 @@ static const struct source_ops mem_ops = {
     .cancel = mem_cancel,
     .close = mem_close,
     .beside = mem_beside,
+    .changed = mem_changed,
 };
 
 void source_mem_init(struct source_mem *s, const void *data, size_t len, struct seam_sim *seam)

@@ -16,6 +16,7 @@ struct source_mem {
     int64_t flip_off;          // a bit of this byte comes over wrong
     uint64_t cut_off;          // the connection is lost for good there: ERR_NETWORK
     uint64_t refuse_off;       // no range is begun there or behind it: ERR_NETWORK
+    bool changed;              // what source_changed() says
     uint64_t read_bytes;       // handed out
     uint64_t pos, end;         // the range under way
     struct source_mem *beside; // what source_beside() gives; NULL: there is no such file

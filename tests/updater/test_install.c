@@ -361,6 +361,25 @@ static void a_failure_before_the_first_change_leaves_the_slot_as_it_was(void **s
     bench_content_free(&c);
 }
 
+static void what_does_not_fit_of_a_file_that_changed_is_no_fault_of_the_image(void **state)
+{
+    (void)state;
+    struct error e;
+    struct install_report report;
+    struct bench_content c = bench_content_make(1);
+    struct bench *b = bench_content_serve(&c, bench_even_cuts);
+    b->source.flip_off = (int64_t)b->image.header.payload_offset;
+    b->source.changed = true;
+    assert_fails(ERR_NETWORK, "memory: the file changed while it was being read; run the install",
+                 bench_install(b, &report, &e));
+    assert_contains(b->device.journal.last.reason, "the file changed");
+    bench_restart(b);
+    b->source.changed = true; // and what was read is right all the same
+    assert_ok(bench_install(b, &report, &e));
+    bench_free(b);
+    bench_content_free(&c);
+}
+
 static void a_state_directory_that_cannot_be_written_stops_before_anything(void **state)
 {
     (void)state;
@@ -436,6 +455,7 @@ int main(void)
         cmocka_unit_test(a_whole_slot_whose_record_is_lost_gets_it_back),
         cmocka_unit_test(a_failure_is_recorded_with_its_reason),
         cmocka_unit_test(a_failure_before_the_first_change_leaves_the_slot_as_it_was),
+        cmocka_unit_test(what_does_not_fit_of_a_file_that_changed_is_no_fault_of_the_image),
         cmocka_unit_test(a_state_directory_that_cannot_be_written_stops_before_anything),
         cmocka_unit_test(a_slot_in_use_is_refused_before_anything),
         cmocka_unit_test(another_release_than_was_asked_for_is_refused_before_anything),

@@ -247,6 +247,24 @@ static void without_a_confirmed_release_a_floor_is_obeyed_as_far_as_one_can_reac
     assert_true(damaged);
 }
 
+static void what_may_follow_the_running_release_can_be_asked_alone(void **state)
+{
+    (void)state;
+    struct error e;
+    struct sample s = good();
+    s.facts.product = "another";
+    s.facts.running_index = s.m.min_from;
+    assert_ok(policy_check_min_from(&s.m, &s.facts, &e));
+    s.facts.running_index--;
+    assert_fails(ERR_TRUST, "from release 10 on, running is 9",
+                 policy_check_min_from(&s.m, &s.facts, &e));
+    s.facts.running_known = false;
+    assert_fails(ERR_TRUST, "which release is running is not known",
+                 policy_check_min_from(&s.m, &s.facts, &e));
+    s.m.min_from = 0;
+    assert_ok(policy_check_min_from(&s.m, &s.facts, &e));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_floor_above_the_confirmed_release_is_damaged_and_not_obeyed),
         cmocka_unit_test(copies_that_agree_are_obeyed_whatever_was_confirmed),
         cmocka_unit_test(without_a_confirmed_release_a_floor_is_obeyed_as_far_as_one_can_reach_it),
+        cmocka_unit_test(what_may_follow_the_running_release_can_be_asked_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,6 +155,29 @@ static void a_file_that_shrinks_while_it_is_read_is_noticed(void **state)
     assert_fails(ERR_FORMAT, "the file ends", source_read(s, buf, 100, &e));
 }
 
+static void a_file_that_is_written_to_is_a_changed_one(void **state)
+{
+    struct error e;
+    char path[256];
+    char other[256];
+    const struct timespec times[] = {{.tv_sec = 1}, {.tv_sec = 2, .tv_nsec = 3}};
+    CLEANUP(cleanup_source) struct source *s = open_file(*state);
+    temp_dir_path(path, sizeof path, *state, "image.vvi");
+    temp_dir_path(other, sizeof other, *state, "other.vvi");
+    assert_ok(source_start(s, 0, 100, &e));
+    assert_false(source_changed(s));
+    assert_int_equal(rename(path, other), 0); // it is the file that is read, not its name
+    assert_false(source_changed(s));
+    assert_int_equal(utimensat(AT_FDCWD, other, times, 0), 0);
+    assert_true(source_changed(s));
+    CLEANUP(cleanup_source) struct source *again = NULL;
+    assert_ok(source_file_open(other, &again, &e));
+    assert_false(source_changed(again));
+    assert_int_equal(truncate(other, 150), 0);
+    assert_int_equal(utimensat(AT_FDCWD, other, times, 0), 0);
+    assert_true(source_changed(again));
+}
+
 static void a_missing_file_is_an_error_with_its_name(void **state)
 {
     struct error e;
@@ -319,6 +342,7 @@ int main(void)
         DIR_TEST(reading_behind_the_range_that_was_started_is_refused),
         DIR_TEST(another_size_than_expected_is_refused_in_two_sentences),
         DIR_TEST(a_file_that_shrinks_while_it_is_read_is_noticed),
+        DIR_TEST(a_file_that_is_written_to_is_a_changed_one),
         DIR_TEST(a_missing_file_is_an_error_with_its_name),
         DIR_TEST(what_is_no_regular_file_is_refused_and_not_opened),
         DIR_TEST(a_link_to_a_file_is_that_file),

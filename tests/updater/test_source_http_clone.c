@@ -80,7 +80,7 @@ static void a_clone_notices_that_the_file_changed(void **state)
     serve_and_open(r, "changed=1");
     http_room_expect(r, 0, 1000);
     CLEANUP(cleanup_source) struct source *clone = clone_of(r);
-    assert_fails(ERR_FORMAT, "the file changed", source_start(clone, 5000, 10, &e));
+    assert_fails(ERR_NETWORK, "the file changed", source_start(clone, 5000, 10, &e));
 }
 
 static void a_clone_tries_nothing_again(void **state)

@@ -106,7 +106,7 @@ static void assert_change_noticed(struct http_room *r, const char *mode)
 {
     serve_and_open(r, mode);
     http_room_expect(r, 0, 1000);
-    assert_start_fails(r, 2000, 1000, ERR_FORMAT, "the file changed while it was being read; run");
+    assert_start_fails(r, 2000, 1000, ERR_NETWORK, "the file changed while it was being read; run");
     assert_int_equal(r->source->requests, 2);
 }
 
@@ -125,7 +125,7 @@ static void another_size_of_the_whole_file_is_a_changed_file(void **state)
     struct http_room *r = *state;
     serve_and_open(r, "changed=1,grow=5,no-etag,no-range");
     http_room_expect(r, 1000, 1000);
-    assert_start_fails(r, 0, 1000, ERR_FORMAT, "the file changed");
+    assert_start_fails(r, 0, 1000, ERR_NETWORK, "the file changed");
 }
 
 static void a_file_that_shrank_under_us_is_a_changed_file(void **state)
@@ -135,7 +135,7 @@ static void a_file_that_shrank_under_us_is_a_changed_file(void **state)
     serve_and_open(r, "bare-416,no-etag");
     http_room_expect(r, 0, 1000);
     assert_int_equal(truncate(temp_dir_path(path, sizeof path, r->dir, "image.vvi"), 1000), 0);
-    assert_start_fails(r, 2000, 1000, ERR_FORMAT, "the file changed");
+    assert_start_fails(r, 2000, 1000, ERR_NETWORK, "the file changed");
 }
 
 static void another_size_than_the_header_says_is_refused_in_two_sentences(void **state)

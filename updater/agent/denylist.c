@@ -18,11 +18,8 @@ static const char record_name[] = "denied";
 
 bool denylist_blames_release(enum offer_outcome outcome, enum failure_cause cause, enum err code)
 {
-    if (outcome != OFFER_FAILURE || cause == FAILURE_BY_HAND) {
-        return false;
-    }
-    return cause == FAILURE_OF_TRIAL || code == ERR_TRUST || code == ERR_FORMAT ||
-           code == ERR_TOO_LARGE || code == ERR_HEALTH;
+    bool too_large = cause == FAILURE_OF_INSTALL && code == ERR_TOO_LARGE;
+    return outcome == OFFER_FAILURE && (cause == FAILURE_OF_TRIAL || too_large);
 }
 
 // --- reading: false for whatever does not fit; the record is then lost ---------------------------

@@ -7,8 +7,8 @@
 //
 // Invariants
 // 1. A release is its manifest: one that was built anew under the same version is another one.
-// 2. Only what is the fault of the release gets here (denylist_blames_release()). What the
-//    network, the device or a person did would be no other with another release.
+// 2. Only what is the fault of the release gets here (denylist_blames_release()). What a server, a
+//    copy, the device or a person did may be right another time, and with this very release.
 // 3. DENYLIST_MAX at most, the newest last; the oldest gives way. One that fails again is the
 //    newest again, and counted.
 // 4. A damaged record, or one of a schema that this program does not know, is an empty list and one
@@ -45,9 +45,9 @@ enum failure_cause {
     FAILURE_BY_HAND,    // something else was installed or made the good one meanwhile
 };
 
-// Whether a release is denied for this end. `code` counts with FAILURE_OF_INSTALL only: ERR_TRUST,
-// ERR_FORMAT, ERR_TOO_LARGE and ERR_HEALTH are what the release is; all others may pass by
-// themselves.
+// Whether a release is denied for this end: its trial, or ERR_TOO_LARGE with FAILURE_OF_INSTALL. All
+// other errors may pass by themselves. A hash that does not match is that of a copy; a release that
+// the policy refuses may want another one to run first.
 bool denylist_blames_release(enum offer_outcome outcome, enum failure_cause cause, enum err code);
 
 // The caller owns it: some 22 KiB, read when it is needed. A missing record is an empty list.

@@ -77,9 +77,9 @@ static enum err list_images(const char *path, struct image_list *ret, struct err
 
 // What came out of the images that were looked at so far.
 struct findings {
-    bool found;               // one that is for this device
+    bool found;               // one that can be installed here
     struct fleet_answer best; // the newest of those; whether it is offered depends on what runs
-    struct error why_not;     // of one that is not for this device; code OK: there was none
+    struct error why_not;     // of one that cannot; code OK: there was none
 };
 
 // `name` is that of a source: without credentials.
@@ -118,18 +118,27 @@ static void take(struct device *d, const char *url, const char *name, const stru
     snprintf(ret->offer.url, sizeof ret->offer.url, "%s", url);
 }
 
-// Which is the best does not depend on what runs: else one that allows a downgrade and a newer one
-// beside it would take turns.
-static void take_if_best(struct device *d, const char *url, const char *name,
-                         const struct image *image, struct findings *f)
+static enum err check_image(const struct device *d, const struct manifest *m, struct error *why)
 {
-    struct error e;
+    enum slot_content content = d->journal.slots[d->running].content;
     const struct policy_facts facts = {
         .product = d->config->product,
         .compatible = d->config->compatible,
         .device_id = d->config->device_id,
+        .running_known = content != CONTENT_UNKNOWN && content != CONTENT_PARTIAL,
+        .running_index = d->journal.slots[d->running].release.release_index,
     };
-    if (policy_check_device(image->manifest, &facts, &e) != OK) {
+    enum err err = policy_check_device(m, &facts, why);
+    return err == OK ? policy_check_min_from(m, &facts, why) : err;
+}
+
+// The best is the newest that can be installed, and not the newest that is wanted: else one that
+// allows a downgrade and a newer one beside it would take turns.
+static void take_if_best(struct device *d, const char *url, const char *name,
+                         const struct image *image, struct findings *f)
+{
+    struct error e;
+    if (check_image(d, image->manifest, &e) != OK) {
         note(f, name, &e);
     } else if (strlen(url) > OFFER_URL_MAX) {
         (void)fail(&e, ERR_CONFIG, 0, "the name is too long");

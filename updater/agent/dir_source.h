@@ -5,7 +5,8 @@
 // Invariants
 // 1. Only an image whose head has the signatures this device wants is offered, and only if it is
 //    for this product and newer than what runs, or allows a downgrade; what it says is not trusted
-//    before. It is the newest one of a directory, whatever runs: two images never take turns.
+//    before. It is the newest one of a directory that can be installed, wanted or not: two images
+//    never take turns.
 // 2. The offer's id is the hash of its manifest: the same release under another name is the same
 //    offer.
 // 3. A directory that is not there, or has no image, offers nothing; that is no error: a stick

@@ -52,7 +52,7 @@ static void begin(struct agent_room *r, const char *dir, const char *extra)
 {
     agent_room_make(r, dir, extra);
     agent_room_offer(r, 7);
-    agent_room_install(r, "echo '{\"error\":{\"message\":\"manifest: not signed\"}}'; exit 5");
+    agent_room_install(r, "echo '{\"error\":{\"message\":\"manifest: not signed\"}}'; exit 8");
 }
 
 // So many waits are over, one after the other; each is a minute.
@@ -149,7 +149,7 @@ static void a_decision_that_cannot_be_kept_is_made_again(void **state)
     agent_room_open(&r);
     agent_room_until(&r, downloads);
     r.state.full_for = "";
-    agent_room_install(&r, "exit 5");
+    agent_room_install(&r, "exit 8");
     kill(r.agent->child.child.pid, SIGKILL);
     agent_room_until(&r, waits);
     unsigned runs = agent_room_runs(&r, "install"); // it may have been ended before it began

@@ -173,6 +173,23 @@ static void what_a_directory_wants_is_its_newest_image_and_no_downgrade_beside_i
     assert_int_equal(a.release.release_index, 1);
 }
 
+static void a_release_between_is_taken_before_one_that_needs_it(void **state)
+{
+    struct stage *s = *state;
+    make_dir(s, "drop");
+    runs(s, 1, CONTENT_CONFIRMED);
+    s->release.min_from = 2;
+    put(s, "drop/b.vvi", "3.0", 3);
+    struct fleet_answer a = poll(s);
+    assert_false(a.offered);
+    assert_contains(a.why.msg, "/drop/b.vvi: the image may be installed from release 2 on, ");
+    s->release.min_from = 0;
+    put(s, "drop/a.vvi", "2.0", 2);
+    assert_int_equal(poll(s).release.release_index, 2);
+    runs(s, 2, CONTENT_CONFIRMED);
+    assert_int_equal(poll(s).release.release_index, 3);
+}
+
 static void a_bad_image_is_told_before_one_that_is_not_newer(void **state)
 {
     struct stage *s = *state;
@@ -323,6 +340,7 @@ int main(void)
         stage_test(a_directory_that_is_missing_or_empty_offers_nothing),
         stage_test(what_is_not_newer_than_what_runs_is_not_offered),
         stage_test(what_a_directory_wants_is_its_newest_image_and_no_downgrade_beside_it),
+        stage_test(a_release_between_is_taken_before_one_that_needs_it),
         stage_test(a_bad_image_is_told_before_one_that_is_not_newer),
         stage_test(a_bad_image_is_told_and_does_not_hide_a_good_one),
         stage_test(what_is_no_regular_file_is_told_and_passed_over),
