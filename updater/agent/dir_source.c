@@ -202,10 +202,38 @@ static enum err poll_dir(struct device *d, struct fleet_answer *ret, struct erro
     return OK;
 }
 
+enum {
+    OFFER_SHOWN = 16,                             // characters of its id
+    ID_ROOM = NAME_MAX_LEN - 1 - OFFER_SHOWN - 5, // beside "-", those, and ".json"
+};
+
+// "ID-", or without an id nothing. One that is too long for a name, or would hide the file, stands
+// there by its hash: a report that can never be written would be the last of this device.
+static enum err device_part(const char *id, char *ret, size_t size, struct error *e)
+{
+    uint8_t hash[SHA256_SIZE];
+    char hex[SHA256_HEX_SIZE];
+    CLEANUP(cleanup_hasher) struct hasher *hasher = NULL;
+    if (id == NULL || (strlen(id) <= ID_ROOM && id[0] != '.')) {
+        snprintf(ret, size, "%s%s", id != NULL ? id : "", id != NULL ? "-" : "");
+        return OK;
+    }
+    enum err err = hasher_new(&hasher, e);
+    if (err == OK) {
+        err = hasher_sha256(hasher, id, strlen(id), hash, e);
+    }
+    if (err == OK) {
+        hex_encode(hash, sizeof hash, hex);
+        snprintf(ret, size, "%.16s-", hex);
+    }
+    return err;
+}
+
 static enum err report_file(const struct config *config, const struct offer_record *record,
                             struct error *e)
 {
-    char name[OFFER_ID_MAX + 2 * NAME_MAX_LEN];
+    char device[ID_ROOM + 2];
+    char name[NAME_MAX_LEN + 1];
     CLEANUP(cleanup_state_store) struct state_store *dir = NULL;
     if (config->fleet.report_dir == NULL) {
         return OK;
@@ -215,10 +243,12 @@ static enum err report_file(const struct config *config, const struct offer_reco
     if (text == NULL) {
         return fail_memory(e);
     }
-    snprintf(name, sizeof name, "%s%s%.16s.json",
-             config->device_id != NULL ? config->device_id : "",
-             config->device_id != NULL ? "-" : "", record->offer.id);
-    enum err err = state_dir_open(config->fleet.report_dir, &dir, e);
+    enum err err = device_part(config->device_id, device, sizeof device, e);
+    if (err != OK) {
+        return err;
+    }
+    snprintf(name, sizeof name, "%s%.*s.json", device, OFFER_SHOWN, record->offer.id);
+    err = state_dir_open(config->fleet.report_dir, &dir, e);
     return err == OK ? state_replace(dir, name, text, strlen(text), e) : err;
 }
 

@@ -330,6 +330,38 @@ static void a_report_is_a_file_and_the_same_one_again(void **state)
     assert_ok(dir_source.report(s->device->config, &r, &e));
 }
 
+static void expect_report_of(struct stage *s, const char *device_id, const char *name)
+{
+    struct error e;
+    char path[512];
+    char member[256];
+    uint8_t *text = NULL;
+    size_t len = 0;
+    const struct offer_record r = {.offer = {.source = "dir", .id = "0123456789abcdef99"},
+                                   .outcome = OFFER_SUCCESS};
+    s->device->config->device_id = device_id;
+    assert_ok(dir_source.report(s->device->config, &r, &e));
+    snprintf(member, sizeof member, "reports/%s-0123456789abcdef.json", name);
+    assert_ok(file_read(temp_dir_path(path, sizeof path, s->dir, member), 4096, &text, &len, &e));
+    snprintf(member, sizeof member, "\"device\": \"%s\"", device_id);
+    assert_contains((char *)text, member);
+    free(text);
+}
+
+// The digits are those of sha256sum.
+static void a_report_has_a_name_whatever_the_id_of_the_device_is(void **state)
+{
+    struct stage *s = *state;
+    make_dir(s, "reports");
+    expect_report_of(s, "edge-7", "edge-7");
+    expect_report_of(s, "vv-6f1c0c4e-5f0e-4d6c-9f5e-0c1b2a3d4e5f-42",
+                     "vv-6f1c0c4e-5f0e-4d6c-9f5e-0c1b2a3d4e5f-42");
+    expect_report_of(s, "vv-6f1c0c4e-5f0e-4d6c-9f5e-0c1b2a3d4e5f-043", "c4ce7d08948f385d");
+    expect_report_of(s, ".edge", "cfd3cf60e17816d6");
+    expect_report_of(s, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                     "ffe054fe7ae0cb6d");
+}
+
 #define stage_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
 
 int main(void)
@@ -347,6 +379,7 @@ int main(void)
         stage_test(only_so_many_images_are_looked_at),
         stage_test(a_url_that_cannot_be_asked_is_an_error),
         stage_test(the_stamp_changes_with_names_sizes_and_times),
+        stage_test(a_report_has_a_name_whatever_the_id_of_the_device_is),
         stage_test(a_report_is_a_file_and_the_same_one_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
