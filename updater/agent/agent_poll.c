@@ -37,10 +37,13 @@ static bool is_unchanged(struct agent *a)
            loop_now_ms() - a->seen_ms < SEEN_FOR_MS;
 }
 
-static void mark_seen(struct agent *a)
+// As if that were `ago_s` ago. What could not be read this time is looked at by the next poll.
+static void mark_seen(struct agent *a, const json_t *answer, uint64_t ago_s)
 {
-    a->seen_stamp = a->asked_stamp;
-    a->seen_ms = loop_now_ms();
+    if (!json_is_true(json_object_get(answer, "incomplete"))) {
+        a->seen_stamp = a->asked_stamp;
+        a->seen_ms = loop_now_ms() - ago_s * 1000;
+    }
 }
 
 static bool may_poll(const struct agent *a)
@@ -122,13 +125,15 @@ static uint64_t age_s(const struct agent *a, const struct history_entry *last)
     return now_s >= last->decided_s ? now_s - last->decided_s : UINT64_MAX;
 }
 
-// NULL: it may be taken; else the reason, in `why`.
+// NULL: it may be taken; else the reason, in `why`, and how much of its day is over.
 static const char *find_objection(struct agent *a, const struct offer *offer,
-                                  const struct release_id *release, struct error *why)
+                                  const struct release_id *release, struct error *why,
+                                  uint64_t *ret_ago_s)
 {
     struct error e;
     CLEANUP(cleanup_free) struct denylist *denied = NULL;
     CLEANUP(cleanup_free) struct history *history = NULL;
+    *ret_ago_s = 0;
     if (denylist_load(a->device->state, a->log, &denied, &e) == OK) {
         const struct denied_release *d = denylist_find(denied, release->manifest_sha256);
         if (d != NULL) {
@@ -144,11 +149,12 @@ static const char *find_objection(struct agent *a, const struct offer *offer,
     }
     const struct history_entry *last = &history->entries[history->count - 1];
     bool same = strncmp(last->offer, offer->id, PLAIN_TEXT_MAX) == 0;
-    bool recent = age_s(a, last) < AGAIN_AFTER_S;
-    if (same && recent && last->outcome != OFFER_SUCCESS) {
+    uint64_t ago_s = age_s(a, last);
+    if (same && ago_s < AGAIN_AFTER_S && last->outcome != OFFER_SUCCESS) {
         (void)fail(why, ERR_NOT_NOW, 0, "release %s was %s here: %s; 'vv-update check' tries again",
                    release->version, last->outcome == OFFER_CANCELLED ? "cancelled" : "given up",
                    last->reason);
+        *ret_ago_s = ago_s;
         return why->msg;
     }
     return NULL;
@@ -182,12 +188,13 @@ static bool take_offer(struct agent *a, const json_t *answer)
 {
     struct error e;
     struct error why;
+    uint64_t ago_s;
     struct offer offer;
     struct release_id release = {.release_index = 0};
     enum err err = read_offer(answer, &offer, &release, &e);
-    if (err == OK && find_objection(a, &offer, &release, &why) != NULL) {
+    if (err == OK && find_objection(a, &offer, &release, &why, &ago_s) != NULL) {
         say(a, why.msg);
-        mark_seen(a);
+        mark_seen(a, answer, ago_s);
         return false;
     }
     if (err == OK) {
@@ -223,7 +230,7 @@ void agent_poll_ended(struct agent *a, const struct verb_end *end)
     } else {
         const char *why = json_string_value(json_object_get(end->answer, "why"));
         say(a, why != NULL ? why : "");
-        mark_seen(a);
+        mark_seen(a, end->answer, 0);
     }
     end_poll(a, answer_of(end->error.code), 0);
     if (again) {

@@ -80,6 +80,7 @@ struct findings {
     bool found;               // one that can be installed here
     struct fleet_answer best; // the newest of those; whether it is offered depends on what runs
     struct error why_not;     // of one that cannot; code OK: there was none
+    bool incomplete;          // one could not be read
 };
 
 // `name` is that of a source: without credentials.
@@ -177,6 +178,8 @@ static enum err look_into(struct device *d, const char *path, struct findings *f
         snprintf(url, sizeof url, "%s/%s", path, images.names[i]);
         err = look_at(d, url, f, e);
         if (err == ERR_IO) {
+            // What is no file stays so, and for a link to nowhere there is the stamp.
+            f->incomplete = f->incomplete || (e->sys != 0 && e->sys != ENOENT);
             note(f, url, e);
             err = OK;
         }
@@ -196,6 +199,7 @@ static enum err poll_dir(struct device *d, struct fleet_answer *ret, struct erro
         return err;
     }
     *ret = f.best;
+    ret->incomplete = f.incomplete;
     if (!ret->offered && f.why_not.code != OK) {
         ret->why = f.why_not; // there is something to be mended
     }

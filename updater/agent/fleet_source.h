@@ -20,6 +20,7 @@ struct fleet_answer {
     struct release_id release;
     uint64_t wait_ms; // the source wants to be asked again only then; 0: it does not say
     struct error why; // unless `offered`: why nothing is, one sentence
+    bool incomplete;  // something could not be read, and may be another time
 };
 
 struct fleet_source {

@@ -20,6 +20,10 @@ static enum err print_json(const struct fleet_answer *answer, FILE *out, struct 
                         json_text(answer->release.version), "release_index",
                         (json_int_t)answer->release.release_index, "manifest_sha256", hex)
             : json_pack("{s:s, s:o}", "result", "nothing", "why", json_text(answer->why.msg));
+    if (root != NULL &&
+        json_object_set_new(root, "incomplete", json_boolean(answer->incomplete)) != 0) {
+        return fail_memory(e);
+    }
     CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_print(root, JSON_COMPACT);
     if (text == NULL) {
         return fail_memory(e);

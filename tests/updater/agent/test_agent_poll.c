@@ -8,6 +8,7 @@
 #include "updater/agent/history.h"
 
 #define DAY_MS (UINT64_C(24 * 3600) * 1000)
+#define HOUR_MS (UINT64_C(3600) * 1000)
 #define YEAR_S UINT64_C(31557600)
 #define LAST_OF_9999_S UINT64_C(253402300799)
 
@@ -235,6 +236,50 @@ static void an_unchanged_directory_is_looked_into_once_a_day(void **state)
     agent_room_clear(&r);
 }
 
+// And not for another day from when somebody looked last.
+static void what_was_cancelled_is_taken_again_when_its_day_is_over(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    open_at(&r, *state);
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    agent_room_until(&r, has_an_offer);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
+    agent_room_until(&r, has_none);
+    r.agent->decided_ms -= DAY_MS - HOUR_MS;
+    file_device_write(r.dir, "drop/x.vvi", "x");
+    poll_again(&r);
+    unsigned runs = agent_room_runs(&r, "check");
+    assert_contains(r.agent->poll_says, "release 7.0 was cancelled here");
+    poll_again(&r);
+    assert_int_equal(agent_room_runs(&r, "check"), runs);
+    r.agent->decided_ms -= HOUR_MS;
+    r.agent->seen_ms -= HOUR_MS;
+    poll_again(&r);
+    assert_int_equal(agent_room_runs(&r, "check"), runs + 1);
+    agent_room_until(&r, has_an_offer);
+    agent_room_clear(&r);
+}
+
+static void a_directory_that_was_not_read_in_full_is_looked_into_again(void **state)
+{
+    struct agent_room r;
+    open_at(&r, *state);
+    file_device_write(
+        r.dir, "answer",
+        "{\"result\":\"nothing\",\"why\":\"x.vvi: I/O error\",\"incomplete\":true}\n");
+    agent_room_open(&r);
+    agent_room_until(&r, has_polled);
+    poll_again(&r);
+    assert_int_equal(agent_room_runs(&r, "check"), 2);
+    agent_room_offer_nothing(&r);
+    poll_again(&r);
+    poll_again(&r);
+    assert_int_equal(agent_room_runs(&r, "check"), 3);
+    agent_room_clear(&r);
+}
+
 static void an_answer_that_makes_no_sense_is_a_failed_poll_or_no_offer(void **state)
 {
     static const char *const answers[] = {
@@ -312,6 +357,8 @@ int main(void)
         with_dir(what_was_cancelled_stays_so_for_a_day_whatever_the_clock_says),
         with_dir(a_time_that_is_to_come_keeps_a_release_away_once_at_most),
         with_dir(an_unchanged_directory_is_looked_into_once_a_day),
+        with_dir(what_was_cancelled_is_taken_again_when_its_day_is_over),
+        with_dir(a_directory_that_was_not_read_in_full_is_looked_into_again),
         with_dir(an_answer_that_makes_no_sense_is_a_failed_poll_or_no_offer),
         with_dir(a_poll_that_does_not_end_is_ended_and_failed),
         with_dir(failed_polls_are_counted_and_wait_longer),

@@ -242,6 +242,28 @@ static void what_is_no_regular_file_is_told_and_passed_over(void **state)
     assert_true(poll(s).offered);
 }
 
+static void what_could_not_be_read_makes_the_answer_incomplete(void **state)
+{
+    struct stage *s = *state;
+    char path[512];
+    make_dir(s, "drop");
+    put(s, "drop/a.vvi", "2.0", 2);
+    assert_int_equal(symlink("nowhere", temp_dir_path(path, sizeof path, s->dir, "drop/b.vvi")), 0);
+    file_device_write(s->dir, "drop/c.vvi", "no image");
+    struct fleet_answer a = poll(s);
+    assert_true(a.offered);
+    assert_false(a.incomplete);
+    assert_int_equal(symlink("d.vvi", temp_dir_path(path, sizeof path, s->dir, "drop/d.vvi")), 0);
+    a = poll(s); // ELOOP
+    assert_true(a.offered);
+    assert_true(a.incomplete);
+    runs(s, 2, CONTENT_CONFIRMED);
+    a = poll(s);
+    assert_false(a.offered);
+    assert_true(a.incomplete);
+    assert_contains(a.why.msg, "/drop/d.vvi: Too many levels");
+}
+
 static void only_so_many_images_are_looked_at(void **state)
 {
     struct stage *s = *state;
@@ -376,6 +398,7 @@ int main(void)
         stage_test(a_bad_image_is_told_before_one_that_is_not_newer),
         stage_test(a_bad_image_is_told_and_does_not_hide_a_good_one),
         stage_test(what_is_no_regular_file_is_told_and_passed_over),
+        stage_test(what_could_not_be_read_makes_the_answer_incomplete),
         stage_test(only_so_many_images_are_looked_at),
         stage_test(a_url_that_cannot_be_asked_is_an_error),
         stage_test(the_stamp_changes_with_names_sizes_and_times),

@@ -44,6 +44,22 @@ static void a_dry_run_says_why_nothing_is(void **state)
     assert_contains(r.out, "there is no image");
 }
 
+static void with_json_it_is_said_when_not_all_could_be_read(void **state)
+{
+    char path[512];
+    struct file_device d;
+    make(&d, *state);
+    temp_dir_path(path, sizeof path, *state, "drop/x.vvi");
+    for (int unread = 0; unread < 2; unread++) {
+        assert_int_equal(unread == 0 ? 0 : symlink("x.vvi", path), 0); // ELOOP
+        CLEANUP(verb_run_clear) struct verb_run r;
+        verb_run(&r, verb_check, (const char *[]){"-c", d.conf, "--dry-run", "--json", NULL});
+        CLEANUP(cleanup_json) json_t *root = verb_run_json(&r);
+        assert_string_equal(json_string_value(json_object_get(root, "result")), "nothing");
+        assert_true(json_equal(json_object_get(root, "incomplete"), json_boolean(unread)));
+    }
+}
+
 static void without_a_source_or_an_agent_it_is_an_error(void **state)
 {
     struct file_device d;
@@ -61,6 +77,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_dir(a_dry_run_says_what_is_offered),
         with_dir(a_dry_run_says_why_nothing_is),
+        with_dir(with_json_it_is_said_when_not_all_could_be_read),
         with_dir(without_a_source_or_an_agent_it_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
