@@ -7,22 +7,8 @@
 
 #include <dirent.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-
-struct image_list {
-    size_t count;
-    char *names[DIR_SOURCE_IMAGES_MAX]; // in order
-};
-
-static void image_list_clear(struct image_list *l)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        free(l->names[i]);
-    }
-    l->count = 0;
-}
 
 static bool is_image_name(const char *name)
 {
@@ -30,31 +16,10 @@ static bool is_image_name(const char *name)
     return name[0] != '.' && len > 4 && strcmp(name + len - 4, ".vvi") == 0;
 }
 
-// The first ones by name, whatever order the directory has them in.
-static enum err list_add(struct image_list *l, const char *name, struct error *e)
-{
-    size_t at = l->count;
-    while (at > 0 && strcmp(l->names[at - 1], name) > 0) {
-        at--;
-    }
-    if (at == DIR_SOURCE_IMAGES_MAX) {
-        return OK;
-    }
-    char *copy = strdup(name);
-    if (copy == NULL) {
-        return fail_memory(e);
-    }
-    if (l->count == DIR_SOURCE_IMAGES_MAX) {
-        free(l->names[--l->count]);
-    }
-    memmove(l->names + at + 1, l->names + at, (l->count - at) * sizeof l->names[0]);
-    l->names[at] = copy;
-    l->count++;
-    return OK;
-}
-
-// A directory that is not there has no images.
-static enum err list_images(const char *path, struct image_list *ret, struct error *e)
+// Calls `call` for each image of the directory, in any order. One that is not there has none.
+static enum err each_image(const char *path,
+                           enum err (*call)(void *ctx, const char *image, struct error *e),
+                           void *ctx, struct error *e)
 {
     DIR *dir = opendir(path);
     enum err err = OK;
@@ -65,7 +30,11 @@ static enum err list_images(const char *path, struct image_list *ret, struct err
     }
     errno = 0;
     for (struct dirent *entry = readdir(dir); err == OK && entry != NULL; entry = readdir(dir)) {
-        err = is_image_name(entry->d_name) ? list_add(ret, entry->d_name, e) : OK;
+        char image[OFFER_URL_MAX + 300];
+        if (is_image_name(entry->d_name)) {
+            snprintf(image, sizeof image, "%s/%s", path, entry->d_name);
+            err = call(ctx, image, e);
+        }
         errno = 0;
     }
     if (err == OK && errno != 0) {
@@ -75,19 +44,26 @@ static enum err list_images(const char *path, struct image_list *ret, struct err
     return err;
 }
 
-// What came out of the images that were looked at so far.
+// What came out of the images that were looked at so far, the same in whatever order that was.
 struct findings {
+    struct device *device;
+    size_t count;             // of the images in a directory
     bool found;               // one that can be installed here
     struct fleet_answer best; // the newest of those; whether it is offered depends on what runs
     struct error why_not;     // of one that cannot; code OK: there was none
     bool incomplete;          // one could not be read
 };
 
-// `name` is that of a source: without credentials.
+// `name` is that of a source: without credentials. Of several the last by name is told.
 static void note(struct findings *f, const char *name, const struct error *why)
 {
-    f->why_not = *why;
-    (void)error_context(&f->why_not, "%s", name);
+    struct error e = *why;
+    if (strstr(e.msg, name) == NULL) {
+        (void)error_context(&e, "%s", name);
+    }
+    if (f->why_not.code == OK || strcmp(e.msg, f->why_not.msg) > 0) {
+        f->why_not = e;
+    }
 }
 
 // The running release has a number to compare with if we put it there. An image that allows a
@@ -135,24 +111,35 @@ static enum err check_image(const struct device *d, const struct manifest *m, st
 
 // The best is the newest that can be installed, and not the newest that is wanted: else one that
 // allows a downgrade and a newer one beside it would take turns.
-static void take_if_best(struct device *d, const char *url, const char *name,
-                         const struct image *image, struct findings *f)
+static bool is_better(const struct findings *f, const struct image *image, const char *url)
+{
+    const struct release_id *best = &f->best.release;
+    if (!f->found || image->manifest->release_index != best->release_index) {
+        return !f->found || image->manifest->release_index > best->release_index;
+    }
+    int order = memcmp(image->header.manifest_sha256, best->manifest_sha256, SHA256_SIZE);
+    return order > 0 || (order == 0 && strcmp(url, f->best.offer.url) < 0);
+}
+
+static void take_if_best(struct findings *f, const char *url, const char *name,
+                         const struct image *image)
 {
     struct error e;
-    if (check_image(d, image->manifest, &e) != OK) {
+    if (check_image(f->device, image->manifest, &e) != OK) {
         note(f, name, &e);
     } else if (strlen(url) > OFFER_URL_MAX) {
         (void)fail(&e, ERR_CONFIG, 0, "the name is too long");
         note(f, name, &e);
-    } else if (!f->found || image->manifest->release_index > f->best.release.release_index) {
+    } else if (is_better(f, image, url)) {
         f->found = true;
-        take(d, url, name, image, &f->best);
+        take(f->device, url, name, image, &f->best);
     }
 }
 
 // An error: it could not be asked. What is no image of ours is not offered, and noted.
-static enum err look_at(struct device *d, const char *url, struct findings *f, struct error *e)
+static enum err look_at(struct findings *f, const char *url, struct error *e)
 {
+    struct device *d = f->device;
     CLEANUP(cleanup_source) struct source *source = NULL;
     CLEANUP(cleanup_image) struct image *image = NULL;
     enum err err = source_open(d, url, &source, e);
@@ -160,7 +147,7 @@ static enum err look_at(struct device *d, const char *url, struct findings *f, s
         err = release_fetch_head(d, source, &image, e);
     }
     if (err == OK) {
-        take_if_best(d, url, source->name, image, f);
+        take_if_best(f, url, source->name, image);
     } else if (err == ERR_TRUST || err == ERR_FORMAT) {
         note(f, source->name, e);
         return OK;
@@ -169,34 +156,31 @@ static enum err look_at(struct device *d, const char *url, struct findings *f, s
 }
 
 // A file that is gone, or cannot be read yet, is one that is not offered.
-static enum err look_into(struct device *d, const char *path, struct findings *f, struct error *e)
+static enum err look_at_file(void *findings, const char *path, struct error *e)
 {
-    CLEANUP(image_list_clear) struct image_list images = {.count = 0};
-    enum err err = list_images(path, &images, e);
-    for (size_t i = 0; err == OK && i < images.count; i++) {
-        char url[OFFER_URL_MAX + 300];
-        snprintf(url, sizeof url, "%s/%s", path, images.names[i]);
-        err = look_at(d, url, f, e);
-        if (err == ERR_IO) {
-            // What is no file stays so, and for a link to nowhere there is the stamp.
-            f->incomplete = f->incomplete || (e->sys != 0 && e->sys != ENOENT);
-            note(f, url, e);
-            err = OK;
-        }
+    struct findings *f = findings;
+    f->count++;
+    enum err err = look_at(f, path, e);
+    if (err != ERR_IO) {
+        return err;
     }
-    if (err == OK && images.count == 0) {
-        (void)fail(&f->why_not, ERR_NOT_NOW, 0, "%s: there is no image", path);
-    }
-    return err;
+    // What is no file stays so, and for a link to nowhere there is the stamp.
+    f->incomplete = f->incomplete || (e->sys != 0 && e->sys != ENOENT);
+    note(f, path, e);
+    return OK;
 }
 
 static enum err poll_dir(struct device *d, struct fleet_answer *ret, struct error *e)
 {
     const struct config_fleet *c = &d->config->fleet;
-    struct findings f = {.found = false};
-    enum err err = c->dir != NULL ? look_into(d, c->dir, &f, e) : look_at(d, c->url, &f, e);
+    struct findings f = {.device = d};
+    enum err err =
+        c->dir != NULL ? each_image(c->dir, look_at_file, &f, e) : look_at(&f, c->url, e);
     if (err != OK) {
         return err;
+    }
+    if (c->dir != NULL && f.count == 0) {
+        (void)fail(&f.why_not, ERR_NOT_NOW, 0, "%s: there is no image", c->dir);
     }
     *ret = f.best;
     ret->incomplete = f.incomplete;
@@ -261,6 +245,8 @@ const struct fleet_source dir_source = {"dir", poll_dir, report_file};
 // --- whether anything changed -------------------------------------------------------------------
 
 // FNV-1a (the parameters are those of its authors' page): a change is to be noticed, not proven.
+#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
+
 static uint64_t mix(uint64_t stamp, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -269,26 +255,28 @@ static uint64_t mix(uint64_t stamp, const char *text, size_t len)
     return stamp;
 }
 
+// A sum, so that the order in which the directory has them does not count.
+static enum err add_to_stamp(void *stamp, const char *path, struct error *e)
+{
+    struct stat st;
+    char facts[100];
+    (void)e;
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) { // others are not offered either
+        snprintf(facts, sizeof facts, "%jd %jd.%09ld %ju", (intmax_t)st.st_size,
+                 (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (uintmax_t)st.st_ino);
+        uint64_t of_name = mix(FNV_BASIS, path, strlen(path) + 1);
+        *(uint64_t *)stamp += mix(of_name, facts, strlen(facts));
+    }
+    return OK;
+}
+
 uint64_t dir_source_stamp(const struct config *config)
 {
     struct error ignored;
-    CLEANUP(image_list_clear) struct image_list images = {.count = 0};
-    uint64_t stamp = UINT64_C(0xcbf29ce484222325);
+    uint64_t stamp = FNV_BASIS;
     const char *dir = config->fleet.dir;
-    if (dir == NULL || list_images(dir, &images, &ignored) != OK) {
+    if (dir == NULL || each_image(dir, add_to_stamp, &stamp, &ignored) != OK) {
         return 0;
-    }
-    for (size_t i = 0; i < images.count; i++) {
-        char path[OFFER_URL_MAX + 300];
-        struct stat st = {.st_ino = 0};
-        snprintf(path, sizeof path, "%s/%s", dir, images.names[i]);
-        if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
-            continue; // not offered either
-        }
-        char facts[NAME_MAX + 100];
-        snprintf(facts, sizeof facts, "%s %jd %jd.%09ld %ju", images.names[i], (intmax_t)st.st_size,
-                 (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (uintmax_t)st.st_ino);
-        stamp = mix(stamp, facts, strlen(facts) + 1);
     }
     return stamp != 0 ? stamp : 1;
 }

@@ -11,14 +11,12 @@
 //    offer.
 // 3. A directory that is not there, or has no image, offers nothing; that is no error: a stick
 //    comes and goes.
-// 4. What is no regular file is not opened: a stick may hold a name that leads to a device.
+// 4. Every image of a directory is looked at, and what comes out does not depend on their order.
+// 5. What is no regular file is not opened: a stick may hold a name that leads to a device.
 #ifndef UPDATER_AGENT_DIR_SOURCE_H
 #define UPDATER_AGENT_DIR_SOURCE_H
 
 #include "updater/agent/fleet_source.h"
-
-// So many images of a directory are looked at, in the order of their names.
-enum { DIR_SOURCE_IMAGES_MAX = 64 };
 
 extern const struct fleet_source dir_source;
 

@@ -264,19 +264,45 @@ static void what_could_not_be_read_makes_the_answer_incomplete(void **state)
     assert_contains(a.why.msg, "/drop/d.vvi: Too many levels");
 }
 
-static void only_so_many_images_are_looked_at(void **state)
+static void the_newest_of_many_is_found_whatever_its_name_is(void **state)
 {
     struct stage *s = *state;
     char name[64];
+    char path[512];
     make_dir(s, "drop");
-    for (int i = DIR_SOURCE_IMAGES_MAX; i > 0; i--) {
+    for (int i = 1; i <= 200; i++) {
         snprintf(name, sizeof name, "drop/%03d.vvi", i);
         file_device_write(s->dir, name, "");
     }
-    put(s, "drop/999.vvi", "2.0", 2);
-    assert_false(poll(s).offered);
+    struct fleet_answer a = poll(s);
+    assert_false(a.offered);
+    assert_contains(a.why.msg, "/drop/200.vvi: "); // whatever order the directory has them in
     put(s, "drop/000.vvi", "2.0", 2);
-    assert_true(poll(s).offered);
+    assert_int_equal(poll(s).release.release_index, 2);
+    put(s, "drop/999.vvi", "3.0", 3);
+    assert_int_equal(poll(s).release.release_index, 3);
+    uint64_t stamp = dir_source_stamp(s->device->config);
+    assert_int_equal(unlink(temp_dir_path(path, sizeof path, s->dir, "drop/999.vvi")), 0);
+    assert_int_not_equal(dir_source_stamp(s->device->config), stamp);
+}
+
+static void of_two_with_one_number_it_is_always_the_same(void **state)
+{
+    struct stage *s = *state;
+    char from[512];
+    char to[512];
+    make_dir(s, "drop");
+    put(s, "drop/a.vvi", "2.0", 2);
+    put(s, "drop/b.vvi", "2.0-again", 2);
+    struct fleet_answer a = poll(s);
+    assert_int_equal(rename(temp_dir_path(from, sizeof from, s->dir, "drop/a.vvi"),
+                            temp_dir_path(to, sizeof to, s->dir, "drop/c.vvi")),
+                     0);
+    struct fleet_answer b = poll(s);
+    assert_true(a.offered && b.offered);
+    assert_string_equal(a.offer.id, b.offer.id);
+    put(s, "drop/d.vvi", b.release.version, 2); // the same once more: the first by name
+    assert_string_equal(poll(s).offer.url, b.offer.url);
 }
 
 static void a_url_that_cannot_be_asked_is_an_error(void **state)
@@ -399,7 +425,8 @@ int main(void)
         stage_test(a_bad_image_is_told_and_does_not_hide_a_good_one),
         stage_test(what_is_no_regular_file_is_told_and_passed_over),
         stage_test(what_could_not_be_read_makes_the_answer_incomplete),
-        stage_test(only_so_many_images_are_looked_at),
+        stage_test(the_newest_of_many_is_found_whatever_its_name_is),
+        stage_test(of_two_with_one_number_it_is_always_the_same),
         stage_test(a_url_that_cannot_be_asked_is_an_error),
         stage_test(the_stamp_changes_with_names_sizes_and_times),
         stage_test(a_report_has_a_name_whatever_the_id_of_the_device_is),
