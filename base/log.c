@@ -20,8 +20,12 @@ static void disarm(char *text)
 {
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
+        unsigned char next = (unsigned char)text[1];
         if (c < 0x20 || c == 0x7f) {
             *text = c == '\n' || c == '\t' ? ' ' : '?';
+        } else if (c == 0xc2 && next >= 0x80 && next <= 0x9f) { // U+0080 to U+009F
+            *text++ = '?';
+            *text = '?';
         }
     }
 }

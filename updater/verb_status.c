@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/health_record.h"
 #include "updater/json_text.h"
+#include "updater/printable.h"
 #include "updater/status.h"
 #include "updater/verbs.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <time.h>
 
 // What a slot holds is known once it is whole.
@@ -183,7 +185,9 @@ static void print_last(const struct device *d, FILE *out)
     if (j->last.slot != SLOT_NONE) {
         fprintf(out, " in slot %s", d->config->slots[j->last.slot].name);
     }
-    fprintf(out, "%s%s%s.\n", when, j->last.reason[0] != '\0' ? ": " : "", j->last.reason);
+    char reason[sizeof j->last.reason];
+    printable_copy(j->last.reason, strlen(j->last.reason), reason, sizeof reason);
+    fprintf(out, "%s%s%s.\n", when, reason[0] != '\0' ? ": " : "", reason);
 }
 
 // A record says "waiting" also when "confirm" was killed: who waits holds the lock, in a trial.
@@ -244,8 +248,10 @@ static void print_agent(const struct device *d, const json_t *agent, FILE *out)
     if (version != NULL) {
         fprintf(out, ", release %s", version);
     }
-    bool waits = waits_for != NULL && waits_for[0] != '\0';
-    fprintf(out, "%s%s.\n", waits ? ": " : "", waits ? waits_for : "");
+    char text[512];
+    waits_for = waits_for != NULL ? waits_for : "";
+    printable_copy(waits_for, strlen(waits_for), text, sizeof text);
+    fprintf(out, "%s%s.\n", text[0] != '\0' ? ": " : "", text);
     print_gates(json_object_get(agent, "gates"), out);
 }
 

@@ -101,6 +101,10 @@ static void a_message_cannot_start_a_line_or_steer_the_terminal(void **state)
     struct memory_log *m = *state;
     log_warn(&m->log, "%s", "a\nvv-update: error: forged\r\x1b[2J\x7f\t.");
     assert_string_equal(m->text, "vv-update: warning: a vv-update: error: forged??[2J? .\n");
+    log_warn(&m->log, "%s",
+             "\xc2\x80\xc2\x9b"
+             "1m\xc2\xa0\xc2");
+    assert_contains(m->text, "warning: ????1m\xc2\xa0\xc2\n");
 }
 
 static void a_very_long_message_is_cut_and_stays_one_line(void **state)

@@ -315,6 +315,38 @@ static void the_gates_of_the_agent_are_shown(void **state)
 
 #define WITH_DIR(test) cmocka_unit_test_setup_teardown(test, temp_dir_make, temp_dir_remove)
 
+static enum err odd_agent(const struct config *config, json_t **ret, struct error *e)
+{
+    (void)config;
+    (void)e;
+    *ret = json_pack("{s:s, s:s}", "state", "waiting", "waits_for",
+                     "a\x1b[2J\xc2\x9b"
+                     "b");
+    return OK;
+}
+
+static enum err beside_an_agent(void *app, const struct parsed *args, struct error *e)
+{
+    ((struct app *)app)->ask_agent = odd_agent;
+    return verb_status(app, args, e);
+}
+
+// Both may have the name of a file that lay on a stick.
+static void what_others_wrote_does_not_steer_the_terminal(void **state)
+{
+    struct file_device f;
+    struct journal j = two_releases();
+    j.last.outcome = OUTCOME_FAILED;
+    snprintf(j.last.reason, sizeof j.last.reason, "/drop/\033]0;x\007.vvi: corrupt");
+    file_device_make(&f, *state, installed_vars, "[fleet]\nsource=dir\ndir=/drop\n");
+    save(&f, &j);
+    CLEANUP(verb_run_clear) struct verb_run r;
+    verb_run(&r, beside_an_agent, (const char *[]){"-c", f.conf, NULL});
+    assert_int_equal(r.err, OK);
+    assert_contains(r.out, " UTC: /drop/?]0;x?.vvi: corrupt.\n");
+    assert_contains(r.out, "Agent: waiting: a?[2J?b.\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +357,7 @@ int main(void)
         WITH_DIR(an_install_that_is_cut_off_again_and_again_is_told),
         WITH_DIR(the_gates_of_the_agent_are_shown),
         WITH_DIR(a_failure_is_told_with_its_reason),
+        WITH_DIR(what_others_wrote_does_not_steer_the_terminal),
         WITH_DIR(one_damaged_copy_of_the_environment_is_warned_of),
         WITH_DIR(two_damaged_copies_end_in_exit_7_with_all_that_is_known),
         WITH_DIR(looking_changes_nothing),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/agent/dir_source.h"
 
+#include "updater/agent/plain_text.h"
 #include "updater/policy.h"
 #include "updater/release.h"
 #include "updater/source_open.h"
@@ -155,12 +156,27 @@ static enum err look_at(struct findings *f, const char *url, struct error *e)
     return err;
 }
 
+// A name goes through JSON, to terminals and into reports: what none of them can tell would be
+// another name there.
+static bool can_be_told(struct findings *f, const char *path)
+{
+    struct error e;
+    char told[OFFER_URL_MAX + 300];
+    plain_text_copy(told, sizeof told, path);
+    if (strcmp(told, path) == 0) {
+        return true;
+    }
+    (void)fail(&e, ERR_CONFIG, 0, "its name has bytes that are no text: it has to be renamed");
+    note(f, told, &e);
+    return false;
+}
+
 // A file that is gone, or cannot be read yet, is one that is not offered.
 static enum err look_at_file(void *findings, const char *path, struct error *e)
 {
     struct findings *f = findings;
     f->count++;
-    enum err err = look_at(f, path, e);
+    enum err err = can_be_told(f, path) ? look_at(f, path, e) : OK;
     if (err != ERR_IO) {
         return err;
     }

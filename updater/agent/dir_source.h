@@ -12,7 +12,8 @@
 // 3. A directory that is not there, or has no image, offers nothing; that is no error: a stick
 //    comes and goes.
 // 4. Every image of a directory is looked at, and what comes out does not depend on their order.
-// 5. What is no regular file is not opened: a stick may hold a name that leads to a device.
+// 5. An image whose name cannot be told (plain_text.h) is not offered, and none is told raw.
+// 6. What is no regular file is not opened: a stick may hold a name that leads to a device.
 #ifndef UPDATER_AGENT_DIR_SOURCE_H
 #define UPDATER_AGENT_DIR_SOURCE_H
 

@@ -4,8 +4,10 @@
 #include "updater/agent/verbs.h"
 
 #include "updater/json_text.h"
+#include "updater/printable.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static enum err print_json(const struct fleet_answer *answer, FILE *out, struct error *e)
 {
@@ -38,7 +40,9 @@ static void print_text(const struct fleet_answer *answer, FILE *out)
         fprintf(out, "%s (release %" PRIu64 ") is offered by %s.\n", answer->release.version,
                 answer->release.release_index, answer->offer.source);
     } else {
-        fprintf(out, "Nothing is offered: %s.\n", answer->why.msg);
+        char why[sizeof answer->why.msg];
+        printable_copy(answer->why.msg, strlen(answer->why.msg), why, sizeof why);
+        fprintf(out, "Nothing is offered: %s.\n", why);
     }
 }
 

@@ -410,6 +410,33 @@ static void a_report_has_a_name_whatever_the_id_of_the_device_is(void **state)
                      "ffe054fe7ae0cb6d");
 }
 
+// No terminal, report or JSON could say it: another name would be told, and installed.
+static void a_name_that_cannot_be_told_is_not_offered(void **state)
+{
+    struct stage *s = *state;
+    static const char *const names[][2] = {
+        {"drop/\033]0;x\007.vvi", "/drop/?]0;x?.vvi: its name has bytes that "},
+        {"drop/edge-\xe4.vvi", "/drop/edge-?.vvi: its name has bytes that "},
+        {"drop/\xc2\x9b.vvi", "/drop/?.vvi: its name has bytes that "},
+    };
+    char path[512];
+    make_dir(s, "drop");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        put(s, names[i][0], "9.0", 9);
+        struct fleet_answer a = poll(s);
+        assert_false(a.offered);
+        assert_false(a.incomplete);
+        assert_contains(a.why.msg, names[i][1]);
+        assert_int_equal(unlink(temp_dir_path(path, sizeof path, s->dir, names[i][0])), 0);
+    }
+    put(s,
+        "drop/gr\xc3\xb6\xc3\x9f"
+        "er 1.vvi",
+        "2.0", 2);
+    assert_contains(poll(s).offer.url, "/drop/gr\xc3\xb6\xc3\x9f"
+                                       "er 1.vvi");
+}
+
 #define stage_test(name) cmocka_unit_test_setup_teardown(name, make, clear)
 
 int main(void)
@@ -429,6 +456,7 @@ int main(void)
         stage_test(of_two_with_one_number_it_is_always_the_same),
         stage_test(a_url_that_cannot_be_asked_is_an_error),
         stage_test(the_stamp_changes_with_names_sizes_and_times),
+        stage_test(a_name_that_cannot_be_told_is_not_offered),
         stage_test(a_report_has_a_name_whatever_the_id_of_the_device_is),
         stage_test(a_report_is_a_file_and_the_same_one_again),
     };

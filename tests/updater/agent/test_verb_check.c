@@ -44,6 +44,17 @@ static void a_dry_run_says_why_nothing_is(void **state)
     assert_contains(r.out, "there is no image");
 }
 
+static void a_dry_run_does_not_steer_the_terminal(void **state)
+{
+    struct file_device d;
+    make(&d, *state);
+    file_device_write(*state, "drop/\033]0;x\007\033[2J.vvi", "");
+    CLEANUP(verb_run_clear) struct verb_run r;
+    verb_run(&r, verb_check, (const char *[]){"-c", d.conf, "--dry-run", NULL});
+    assert_int_equal(r.err, OK);
+    assert_contains(r.out, "/drop/?]0;x??[2J.vvi: its name has bytes that ");
+}
+
 static void with_json_it_is_said_when_not_all_could_be_read(void **state)
 {
     char path[512];
@@ -77,6 +88,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_dir(a_dry_run_says_what_is_offered),
         with_dir(a_dry_run_says_why_nothing_is),
+        with_dir(a_dry_run_does_not_steer_the_terminal),
         with_dir(with_json_it_is_said_when_not_all_could_be_read),
         with_dir(without_a_source_or_an_agent_it_is_an_error),
     };
