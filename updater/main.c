@@ -61,8 +61,9 @@ static const struct option_spec hold_options[] = {
 };
 
 static const struct command commands[] = {
-    {"install", "URL|FILE", 1, 1, "install an image into the other slot and boot it next, on trial",
-     install_options, verb_install},
+    {"install", "URL|FILE|-", 1, 1,
+     "install an image into the other slot and boot it next, on trial", install_options,
+     verb_install},
     {"activate", "", 0, 0, "boot the installed slot next, on trial", reboot_options, verb_activate},
     {"status", "", 0, 0, "show slots, versions, the last result and what happens next", NULL,
      verb_status},
@@ -127,6 +128,7 @@ int main(int argc, char **argv)
     struct app app = {
         .log = {.stream = stderr, .program = program.name, .json = json},
         .out = stdout,
+        .in = stdin,
         .ask_agent = agent_ask_status,
     };
     struct error e = {0};

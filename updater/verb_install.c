@@ -5,6 +5,9 @@
 #include "updater/verbs.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+enum { URL_MAX = 4095 };
 
 static const char *result_name(const struct install_options *o, const struct install_report *r)
 {
@@ -88,6 +91,23 @@ static void print_text(const struct device *d, const struct install_options *o,
     }
 }
 
+// "-" stands for a line of standard input: what has a password in it is not for the process list.
+static enum err read_from(FILE *in, const char **from, char *line, size_t size, struct error *e)
+{
+    if (strcmp(*from, "-") != 0) {
+        return OK;
+    }
+    size_t len = fgets(line, (int)size, in) != NULL ? strcspn(line, "\n") : 0;
+    if (len == 0 || len == size - 1) {
+        return fail(e, ERR_USAGE, 0,
+                    "-: wants one line on standard input, of %zu bytes at most: a URL or a file",
+                    size - 2);
+    }
+    line[len] = '\0';
+    *from = line;
+    return OK;
+}
+
 // `manifest` is where the hash is put that `ret` points to.
 static enum err read_options(const struct parsed *args, uint8_t manifest[SHA256_SIZE],
                              struct install_options *ret, struct error *e)
@@ -115,7 +135,12 @@ enum err verb_install(void *app, const struct parsed *args, struct error *e)
     struct install_report report;
     struct install_options options;
     uint8_t manifest[SHA256_SIZE];
+    char line[URL_MAX + 2];
+    const char *from = args->args[0];
     enum err err = read_options(args, manifest, &options, e);
+    if (err == OK) {
+        err = read_from(a->in, &from, line, sizeof line, e);
+    }
     if (err == OK) {
         // Who only looks needs no lock: a dry run may be made beside an install.
         err = app_open_device(a, args, options.dry_run ? DEVICE_LOOK : DEVICE_CHANGE, &d, e);
@@ -124,7 +149,7 @@ enum err verb_install(void *app, const struct parsed *args, struct error *e)
         err = device_load_trust(d, e); // before a server is asked
     }
     if (err == OK) {
-        err = source_open(d, args->args[0], &source, e);
+        err = source_open(d, from, &source, e);
     }
     if (err == OK) {
         // Before any thread is started, which takes over what it finds.

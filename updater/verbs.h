@@ -13,6 +13,7 @@
 struct app {
     struct log log;  // talk, on stderr
     FILE *out;       // data, on stdout
+    FILE *in;        // what is not for the command line, on stdin
     bool error_told; // the JSON on stdout tells the error of this verb already
     // What the agent says of itself: an object of the caller's; ERR_NOT_NOW: none runs. NULL: it is
     // not asked.

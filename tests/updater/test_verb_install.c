@@ -271,6 +271,45 @@ static void a_manifest_is_named_by_its_whole_hash(void **state)
     }
 }
 
+static char input[8192];
+
+static enum err install_as_told(void *app, const struct parsed *args, struct error *e)
+{
+    struct app *a = app;
+    CLEANUP(cleanup_fclose) FILE *in = fmemopen(input, strlen(input), "r");
+    assert_non_null(in);
+    a->in = in;
+    return verb_install(app, args, e);
+}
+
+// A password in it is in no process list.
+static void the_url_may_be_read_from_standard_input(void **state)
+{
+    struct stage *s = *state;
+    const char *const ends[] = {"", "\n", "\nmore\n"};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        snprintf(input, sizeof input, "%s%s", s->image, ends[i]);
+        CLEANUP(verb_run_clear) struct verb_run r;
+        verb_run(&r, install_as_told, (const char *[]){"-c", s->device.conf, "-", NULL});
+        assert_int_equal(r.err, OK);
+    }
+    file_release_expect_in_slot_b(&s->release);
+}
+
+static void a_standard_input_without_an_url_is_a_usage_error(void **state)
+{
+    struct stage *s = *state;
+    const size_t lengths[] = {0, 4096, sizeof input - 2};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        memset(input, 'x', lengths[i]);
+        snprintf(input + lengths[i], sizeof input - lengths[i], "\n");
+        CLEANUP(verb_run_clear) struct verb_run r;
+        verb_run(&r, install_as_told, (const char *[]){"-c", s->device.conf, "-", NULL});
+        assert_int_equal(r.err, ERR_USAGE);
+        assert_contains(r.log, "-: wants one line on standard input, of 4095 bytes at most: a URL");
+    }
+}
+
 static void another_kind_of_url_is_a_usage_error(void **state)
 {
     struct stage *s = *state;
@@ -338,6 +377,8 @@ int main(void)
         verb_test(what_was_cut_off_too_often_is_begun_with_again_only),
         verb_test(only_the_release_whose_manifest_was_named_is_installed),
         verb_test(a_manifest_is_named_by_its_whole_hash),
+        verb_test(the_url_may_be_read_from_standard_input),
+        verb_test(a_standard_input_without_an_url_is_a_usage_error),
         verb_test(another_kind_of_url_is_a_usage_error),
         verb_test(a_missing_file_is_an_input_error),
         verb_test(an_url_is_fetched_and_not_opened),

@@ -63,7 +63,7 @@ bool agent_poll(struct agent *a)
         end_poll(a, POLL_DONE, 0);
         return false;
     }
-    if (verb_child_start(&a->child, &a->program, words, &e) != OK) {
+    if (verb_child_start(&a->child, &a->program, words, NULL, &e) != OK) {
         log_error(a->log, "%s", e.msg);
         end_poll(a, POLL_FAILED, 0);
         return false;

@@ -54,10 +54,10 @@ static enum err start_verb(struct agent *a, enum offer_step step, struct error *
     char manifest[SHA256_HEX_SIZE];
     const struct offer_record *r = &a->offer.record;
     hex_encode(r->release.manifest_sha256, SHA256_SIZE, manifest);
-    const char *const blind[] = {"install", "--no-activate", "--", r->offer.url, NULL};
+    // "-": the URL may have a password, which is not for the process list.
+    const char *const blind[] = {"install", "--no-activate", "-", NULL};
     // No other release than the one that was offered, compared with what failed here, agreed to.
-    const char *const known[] = {"install", "--no-activate", "--manifest", manifest,
-                                 "--",      r->offer.url,    NULL};
+    const char *const known[] = {"install", "--no-activate", "--manifest", manifest, "-", NULL};
     const char *const *install = r->release_known ? known : blind;
     const char *const activate[] = {"activate", NULL};
     // It stores nothing when the slot boots next already.
@@ -65,7 +65,8 @@ static enum err start_verb(struct agent *a, enum offer_step step, struct error *
     const char *const *words = step == OFFER_STEP_INSTALL    ? install
                                : step == OFFER_STEP_ACTIVATE ? activate
                                                              : reboot;
-    return verb_child_start(&a->child, &a->program, words, e);
+    const char *input = step == OFFER_STEP_INSTALL ? r->offer.url : NULL;
+    return verb_child_start(&a->child, &a->program, words, input, e);
 }
 
 // Ends the step as if the child had, so that there is one way on from a failure.

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdnoreturn.h>
 #include <string.h>
@@ -248,8 +249,34 @@ static void unblock_signals(const struct loop *l)
     sigprocmask(SIG_UNBLOCK, &ours, NULL);
 }
 
+// All of it is in the pipe before anybody reads: no more than that takes without waiting.
+static enum err open_input(const char *input, int *ret_read, struct error *e)
+{
+    int ends[2];
+    size_t len = input == NULL ? 0 : strlen(input);
+    if (input == NULL) {
+        return OK;
+    }
+    if (len + 1 > PIPE_BUF) {
+        return fail(e, ERR_INTERNAL, 0, "a line of %zu bytes is more than a pipe takes", len);
+    }
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return fail(e, ERR_INTERNAL, errno, "a pipe");
+    }
+    *ret_read = ends[0];
+    CLEANUP(cleanup_close) int end = ends[1];
+    bool all = write(end, input, len) == (ssize_t)len && write(end, "\n", 1) == 1;
+    return all ? OK : fail(e, ERR_INTERNAL, errno, "write to a pipe");
+}
+
+// What the process has as 0, 1 and 2; `in` -1: as this one.
+struct verb_files {
+    int in, out, talk;
+};
+
 static noreturn void be_child(const struct verb_child *c, const struct verb_program *program,
-                              const char *const *words, pid_t parent, int out, int talk)
+                              const char *const *words, pid_t parent,
+                              const struct verb_files *files)
 {
     const char *argv[VERB_CHILD_WORDS + 5] = {"vv-update", "--json"};
     size_t count = 2;
@@ -262,15 +289,16 @@ static noreturn void be_child(const struct verb_child *c, const struct verb_prog
     }
     unblock_signals(c->loop);
     // The parent may be gone by now, and its end is not told any more.
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent && dup2(out, 1) == 1 &&
-        dup2(talk, 2) == 2) {
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent &&
+        (files->in < 0 || dup2(files->in, 0) == 0) && dup2(files->out, 1) == 1 &&
+        dup2(files->talk, 2) == 2) {
         execv(program->path, (char **)(uintptr_t)argv);
     }
     _exit(ERR_INTERNAL);
 }
 
 static enum err start(struct verb_child *c, const struct verb_program *program,
-                      const char *const *words, int out, int talk, struct error *e)
+                      const char *const *words, const struct verb_files *files, struct error *e)
 {
     pid_t parent = getpid();
     pid_t pid = fork();
@@ -278,7 +306,7 @@ static enum err start(struct verb_child *c, const struct verb_program *program,
         return fail(e, ERR_INTERNAL, errno, "a process for '%s'", words[0]);
     }
     if (pid == 0) {
-        be_child(c, program, words, parent, out, talk);
+        be_child(c, program, words, parent, files);
     }
     c->child = (struct loop_child){.pid = pid, .call = on_end, .ctx = c};
     c->runs = true;
@@ -290,8 +318,9 @@ static enum err start(struct verb_child *c, const struct verb_program *program,
 }
 
 enum err verb_child_start(struct verb_child *c, const struct verb_program *program,
-                          const char *const *words, struct error *e)
+                          const char *const *words, const char *input, struct error *e)
 {
+    CLEANUP(cleanup_close) int in = -1;
     CLEANUP(cleanup_close) int out = -1;
     CLEANUP(cleanup_close) int talk = -1;
     assert(!c->runs);
@@ -306,7 +335,11 @@ enum err verb_child_start(struct verb_child *c, const struct verb_program *progr
         c->talk = (struct verb_stream){.watch = {.fd = -1}};
     }
     if (err == OK) {
-        err = start(c, program, words, out, talk, e);
+        err = open_input(input, &in, e);
+    }
+    const struct verb_files files = {in, out, talk};
+    if (err == OK) {
+        err = start(c, program, words, &files, e);
     }
     if (err != OK) {
         close_stream(c, &c->out);

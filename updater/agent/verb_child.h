@@ -55,9 +55,10 @@ struct verb_child {
 };
 
 // Members before "Of verb_child.c" are set. `words`: verb and its arguments, ends with NULL;
-// the verb outlives the process. ERR_AGAIN: the last one cannot be ended.
+// the verb outlives the process. `input`: the line that it reads on standard input, for what is in
+// no process list; NULL: none. ERR_AGAIN: the last one cannot be ended.
 MUST_CHECK enum err verb_child_start(struct verb_child *c, const struct verb_program *program,
-                                     const char *const *words, struct error *e);
+                                     const char *const *words, const char *input, struct error *e);
 bool verb_child_runs(const struct verb_child *c);
 // One that runs may take so long from now on. Its end is told then with ERR_AGAIN.
 void verb_child_limit(struct verb_child *c, uint64_t limit_ms);

@@ -145,14 +145,18 @@ static void another_release_in_its_place_is_a_failure_that_denies_nothing(void *
     size_t len = 0;
     CLEANUP(cleanup_free) uint8_t *words = NULL;
     begin(&r, *state,
-          "echo \"$*\" > words; echo '{\"error\":{\"message\":\"it is another\"}}'; exit 9");
+          "echo \"$*\" > words; read url; echo \"$url\" > url; echo '{\"error\":{\"message\":\"it "
+          "is another\"}}'; exit 9");
     agent_room_until(&r, is_over);
     assert_int_equal(agent_room_runs(&r, "install"), 1);
     assert_ok(file_read(temp_dir_path(path, sizeof path, r.dir, "words"), 4096, &words, &len, &e));
     assert_contains((char *)words,
                     " install --no-activate --manifest "
                     "0000000000000000000000000000000000000000000000000000000000000007"
-                    " -- /drop/7\n");
+                    " -\n");
+    free(TAKE_PTR(words));
+    assert_ok(file_read(temp_dir_path(path, sizeof path, r.dir, "url"), 4096, &words, &len, &e));
+    assert_contains((char *)words, "/drop/7\n"); // in nobody's process list
     expect_report(&r, "it is another");
     assert_int_equal(denied(&r), 0);
     agent_room_clear(&r);

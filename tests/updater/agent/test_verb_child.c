@@ -24,6 +24,7 @@ struct stage {
     struct loop loop;
     struct verb_child child;
     struct verb_program program;
+    const char *input;
     char path[512];
     unsigned events, ends;
     json_int_t last_done;
@@ -54,11 +55,12 @@ static void no_signal(void *ctx, int number)
     (void)number;
 }
 
-static void begin(struct stage *s, const char *dir, const char *script)
+static void begin_with(struct stage *s, const char *dir, const char *script, const char *input)
 {
     struct error e;
     char text[1024];
     memset(s, 0, sizeof *s);
+    s->input = input;
     snprintf(text, sizeof text, "#!/bin/sh\n%s\n", script);
     file_device_write(dir, "program", text);
     temp_dir_path(s->path, sizeof s->path, dir, "program");
@@ -68,8 +70,13 @@ static void begin(struct stage *s, const char *dir, const char *script)
     s->child =
         (struct verb_child){.loop = &s->loop, .event = on_event, .ended = on_ended, .ctx = s};
     const char *const words[] = {"install", "URL", NULL};
-    assert_ok(verb_child_start(&s->child, &s->program, words, &e));
+    assert_ok(verb_child_start(&s->child, &s->program, words, s->input, &e));
     assert_true(verb_child_runs(&s->child));
+}
+
+static void begin(struct stage *s, const char *dir, const char *script)
+{
+    begin_with(s, dir, script, NULL);
 }
 
 static void finish(struct stage *s)
@@ -104,6 +111,33 @@ static void it_gets_the_verb_behind_json_and_the_configuration(void **state)
     struct stage s;
     run(&s, *state, "echo \"{\\\"words\\\":\\\"$*\\\"}\"");
     assert_string_equal(s.answer, "{\"words\":\"--json -c x.conf install URL\"}");
+}
+
+static void what_it_is_to_read_is_a_line_and_then_there_is_no_more(void **state)
+{
+    struct stage s;
+    begin_with(&s, *state, "read a; read b; echo \"{\\\"a\\\":\\\"$a\\\",\\\"b\\\":\\\"$b\\\"}\"",
+               "https://user:secret@h/x y");
+    finish(&s);
+    assert_string_equal(s.answer, "{\"a\":\"https://user:secret@h/x y\",\"b\":\"\"}");
+    begin_with(&s, *state, "exit 0", "nobody reads it");
+    finish(&s);
+    assert_int_equal(s.error.code, OK);
+}
+
+static void more_to_read_than_a_pipe_takes_at_once_is_refused(void **state)
+{
+    struct stage s;
+    struct error e;
+    static char input[4097];
+    const char *const words[] = {"install", "-", NULL};
+    run(&s, *state, "exit 0");
+    memset(input, 'x', sizeof input - 1);
+    assert_ok(loop_open(&s.loop, no_signal, &s, &e));
+    assert_fails(ERR_INTERNAL, "more than a pipe takes",
+                 verb_child_start(&s.child, &s.program, words, input, &e));
+    assert_false(verb_child_runs(&s.child));
+    loop_close(&s.loop);
 }
 
 static void its_exit_status_is_an_error_with_its_own_sentence(void **state)
@@ -187,7 +221,7 @@ static void one_that_cannot_be_killed_is_not_waited_for_and_keeps_others_away(vo
     assert_int_equal(s.error.code, ERR_AGAIN);
     assert_false(verb_child_runs(&s.child));
     assert_fails(ERR_AGAIN, "the last process still hangs and cannot be ended",
-                 verb_child_start(&s.child, &s.program, words, &e));
+                 verb_child_start(&s.child, &s.program, words, NULL, &e));
     deaf = false;
     kill(pid, SIGKILL);
     while (s.child.hangs) {
@@ -195,7 +229,7 @@ static void one_that_cannot_be_killed_is_not_waited_for_and_keeps_others_away(vo
     }
     assert_int_equal(kill(pid, 0), -1); // it was waited for
     assert_int_equal(s.ends, 1);
-    assert_ok(verb_child_start(&s.child, &s.program, words, &e));
+    assert_ok(verb_child_start(&s.child, &s.program, words, NULL, &e));
     verb_child_stop(&s.child);
     s.ends = 0;
     finish(&s);
@@ -245,7 +279,7 @@ static void one_can_be_started_by_the_end_of_another(void **state)
     const char *const words[] = {"status", NULL};
     run(&s, *state, "exit 0");
     assert_ok(loop_open(&s.loop, no_signal, &s, &e));
-    assert_ok(verb_child_start(&s.child, &s.program, words, &e));
+    assert_ok(verb_child_start(&s.child, &s.program, words, NULL, &e));
     s.ends = 0;
     finish(&s);
 }
@@ -259,7 +293,7 @@ static void a_program_that_is_missing_is_an_internal_error(void **state)
     const char *const words[] = {"status", NULL};
     s.program.path = "/nowhere/vv-update";
     assert_ok(loop_open(&s.loop, no_signal, &s, &e));
-    assert_ok(verb_child_start(&s.child, &s.program, words, &e));
+    assert_ok(verb_child_start(&s.child, &s.program, words, NULL, &e));
     s.ends = 0;
     finish(&s);
     assert_int_equal(s.error.code, ERR_INTERNAL);
@@ -300,6 +334,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_dir(its_answer_and_its_events_are_told),
         with_dir(it_gets_the_verb_behind_json_and_the_configuration),
+        with_dir(what_it_is_to_read_is_a_line_and_then_there_is_no_more),
+        with_dir(more_to_read_than_a_pipe_takes_at_once_is_refused),
         with_dir(its_exit_status_is_an_error_with_its_own_sentence),
         with_dir(the_last_line_is_its_answer),
         with_dir(a_crash_is_an_internal_error),
