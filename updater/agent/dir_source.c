@@ -252,7 +252,7 @@ static enum err report_file(const struct config *config, const struct offer_reco
         return err;
     }
     snprintf(name, sizeof name, "%s%.*s.json", device, OFFER_SHOWN, record->offer.id);
-    err = state_dir_open(config->fleet.report_dir, &dir, e);
+    err = state_dir_open_public(config->fleet.report_dir, "[fleet] report_dir", &dir, e);
     return err == OK ? state_replace(dir, name, text, strlen(text), e) : err;
 }
 

@@ -363,8 +363,10 @@ static void a_report_is_a_file_and_the_same_one_again(void **state)
                              .failed_checks = "tv_api: HTTP 500",
                              .release_known = true,
                              .release = {.version = "2.0", .release_index = 2}};
-    assert_fails(ERR_CONFIG, "/reports", dir_source.report(s->device->config, &r, &e));
+    struct stat st;
+    assert_fails(ERR_CONFIG, "[fleet] report_dir /", dir_source.report(s->device->config, &r, &e));
     make_dir(s, "reports");
+    mode_t mask = umask(077); // as the program has it
     for (int i = 0; i < 2; i++) {
         assert_ok(dir_source.report(s->device->config, &r, &e));
         temp_dir_path(path, sizeof path, s->dir, "reports/0123456789abcdef.json");
@@ -373,7 +375,10 @@ static void a_report_is_a_file_and_the_same_one_again(void **state)
         assert_contains((char *)text, "\"failed_checks\": \"tv_api: HTTP 500\"");
         assert_contains((char *)text, "\"version\": \"2.0\"");
         free(text);
+        assert_int_equal(stat(path, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0644); // who collects them need not be root
     }
+    umask(mask);
     s->device->config->fleet.report_dir = NULL;
     assert_ok(dir_source.report(s->device->config, &r, &e));
 }
