@@ -11,7 +11,7 @@ import subprocess
 import unittest
 
 import fixtures
-from fixtures import DeviceTest
+from fixtures import MIB, DeviceTest
 from virtual_device import BIN, until
 
 LIMIT_S = 60
@@ -172,6 +172,35 @@ class Updates(AgentTest):
         self.drop(agent, bad)
         until(lambda: "bad.vvi" in agent.status()["poll"]["says"], LIMIT_S, "a word")
         self.assertEqual(agent.status()["offer"], None)
+
+
+class Often(AgentTest):
+    """A source that has another release each time it is asked."""
+
+    def test_each_release_that_another_takes_the_place_of_is_reported_once(self):
+        agent = self.agent(more="[gates]\nneed_consent=yes\n")
+        agent.start()
+        for index in range(2, 7):
+            image, part = fixtures.release(f"{index}.0", index, size=MIB, seed=index)
+            self.drop(agent, image)
+            agent.until_seen(lambda new=f"{index}.0": (agent.status()["offer"] or {}).get(
+                "version") == new, f"release {index}.0")
+        agent.until_waits_for("consent")
+        polls = agent.status()["poll"]["polls"]
+        for more in range(1, 4):
+            agent.device.run("check")
+            agent.until_seen(lambda wanted=polls + more:
+                             agent.status()["poll"]["polls"] >= wanted, "a poll")
+        self.assertEqual(agent.status()["offer"]["version"], "6.0")
+        reports = self.reports(agent)
+        self.assertEqual(sorted(report["version"] for report in reports),
+                         ["2.0", "3.0", "4.0", "5.0"])
+        self.assertEqual({report["outcome"] for report in reports}, {"cancelled"})
+        self.assertEqual(agent.log.read_text().count("; its source knows"), 4)
+        self.assertIn("release 6.0 is offered in its place", agent.device.run("history").stdout)
+        self.assertEqual(agent.device.run("consent").returncode, 0)
+        agent.until_reboot()
+        self.check_installed(agent.device, part)
 
 
 class Holds(AgentTest):

@@ -170,11 +170,15 @@ static void say(struct agent *a, const char *text)
     }
 }
 
-// True: the one at hand is cancelled, and the new one is to be asked for again.
+// True: the one at hand is decided, perhaps since this poll began, and the new one is to be asked for
+// again behind its report.
 static bool supersede(struct agent *a, const struct release_id *by)
 {
     struct error e;
     char why[AGENT_TEXT_SIZE];
+    if (a->offer.record.phase == OFFER_DONE) {
+        return true;
+    }
     snprintf(why, sizeof why, "release %s is offered in its place", by->version);
     if (agent_cancel(a, why, &e) != OK) {
         say(a, e.msg);
