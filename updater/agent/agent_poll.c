@@ -112,52 +112,77 @@ static enum err read_offer(const json_t *answer, struct offer *offer, struct rel
     return OK;
 }
 
-// How long ago the newest entry was made: since boot, if this agent made it. Else by the wall clock,
-// where a time that is still to come says nothing: the release is taken once more, and has a time
-// of now afterwards.
-static uint64_t age_s(const struct agent *a, const struct history_entry *last)
+// How long ago an entry was made: since boot, if it is the newest and this agent made it. Else by the
+// wall clock, where a time that is still to come says nothing: the release is taken once more, and
+// has a time of now afterwards.
+static uint64_t age_s(const struct agent *a, const struct history_entry *entry, bool newest)
 {
     bool synchronised;
     uint64_t now_s = a->device->clock->ops->wall_s(a->device->clock, &synchronised);
-    if (a->decided_ms != 0) {
+    if (newest && a->decided_ms != 0) {
         return (loop_now_ms() - a->decided_ms) / 1000;
     }
-    return now_s >= last->decided_s ? now_s - last->decided_s : UINT64_MAX;
+    return now_s >= entry->decided_s ? now_s - entry->decided_s : UINT64_MAX;
 }
 
-// NULL: it may be taken; else the reason, in `why`, and how much of its day is over.
+// A list that cannot be read denies whatever is on it.
+static bool is_denied(struct agent *a, const struct release_id *release, struct error *why)
+{
+    CLEANUP(cleanup_free) struct denylist *denied = NULL;
+    if (denylist_load(a->device->state, a->log, &denied, why) != OK) {
+        (void)error_context(why, "release %s waits", release->version);
+        return true;
+    }
+    const struct denied_release *d = denylist_find(denied, release->manifest_sha256);
+    if (d != NULL) {
+        (void)fail(why, ERR_NOT_NOW, 0,
+                   "release %s failed here: %s; 'vv-update allow %s' lifts that", release->version,
+                   d->reason, release->version);
+    }
+    return d != NULL;
+}
+
+// The last time that this offer was at hand it was no success, and that was less than a day ago.
+static bool is_recent(struct agent *a, const struct offer *offer, const struct release_id *release,
+                      struct error *why, uint64_t *ret_ago_s)
+{
+    CLEANUP(cleanup_free) struct history *history = NULL;
+    if (history_load(a->device->state, a->log, &history, why) != OK) {
+        (void)error_context(why, "release %s waits", release->version);
+        return true;
+    }
+    size_t at = history->count;
+    while (at > 0 && strncmp(history->entries[at - 1].offer, offer->id, PLAIN_TEXT_MAX) != 0) {
+        at--;
+    }
+    if (at == 0) {
+        return false;
+    }
+    const struct history_entry *last = &history->entries[at - 1];
+    uint64_t ago_s = age_s(a, last, at == history->count);
+    if (last->outcome == OFFER_SUCCESS || ago_s >= AGAIN_AFTER_S) {
+        return false;
+    }
+    *ret_ago_s = ago_s;
+    (void)fail(why, ERR_NOT_NOW, 0, "release %s was %s here: %s; 'vv-update check' tries again",
+               release->version, last->outcome == OFFER_CANCELLED ? "cancelled" : "given up",
+               last->reason);
+    return true;
+}
+
+// NULL: it may be taken, or is at hand; else the reason, in `why`, and how much of its day is over.
 static const char *find_objection(struct agent *a, const struct offer *offer,
                                   const struct release_id *release, struct error *why,
                                   uint64_t *ret_ago_s)
 {
-    struct error e;
-    CLEANUP(cleanup_free) struct denylist *denied = NULL;
-    CLEANUP(cleanup_free) struct history *history = NULL;
+    const struct offer_record *r = &a->offer.record;
     *ret_ago_s = 0;
-    if (denylist_load(a->device->state, a->log, &denied, &e) == OK) {
-        const struct denied_release *d = denylist_find(denied, release->manifest_sha256);
-        if (d != NULL) {
-            (void)fail(why, ERR_NOT_NOW, 0,
-                       "release %s failed here: %s; 'vv-update allow %s' lifts that",
-                       release->version, d->reason, release->version);
-            return why->msg;
-        }
-    }
-    if (a->by_hand || history_load(a->device->state, a->log, &history, &e) != OK ||
-        history->count == 0) {
+    if (r->phase != OFFER_NONE && strcmp(r->offer.id, offer->id) == 0) {
         return NULL;
     }
-    const struct history_entry *last = &history->entries[history->count - 1];
-    bool same = strncmp(last->offer, offer->id, PLAIN_TEXT_MAX) == 0;
-    uint64_t ago_s = age_s(a, last);
-    if (same && ago_s < AGAIN_AFTER_S && last->outcome != OFFER_SUCCESS) {
-        (void)fail(why, ERR_NOT_NOW, 0, "release %s was %s here: %s; 'vv-update check' tries again",
-                   release->version, last->outcome == OFFER_CANCELLED ? "cancelled" : "given up",
-                   last->reason);
-        *ret_ago_s = ago_s;
-        return why->msg;
-    }
-    return NULL;
+    bool objects =
+        is_denied(a, release, why) || (!a->by_hand && is_recent(a, offer, release, why, ret_ago_s));
+    return objects ? why->msg : NULL;
 }
 
 static void say(struct agent *a, const char *text)
@@ -198,7 +223,9 @@ static bool take_offer(struct agent *a, const json_t *answer)
     enum err err = read_offer(answer, &offer, &release, &e);
     if (err == OK && find_objection(a, &offer, &release, &why, &ago_s) != NULL) {
         say(a, why.msg);
-        mark_seen(a, answer, ago_s);
+        if (why.code == ERR_NOT_NOW) { // and no list that could not be read
+            mark_seen(a, answer, ago_s);
+        }
         return false;
     }
     if (err == OK) {

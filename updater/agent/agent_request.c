@@ -63,14 +63,21 @@ static enum err do_cancel(const struct request *r, json_t **ret, struct error *e
     return agent_cancel(r->agent, why, e);
 }
 
+// What is waited for behind a failure, or a reboot, is waited for as before. A command that a gate
+// runs goes on: behind it all is asked that costs nothing.
+static void ask_gate_again(struct agent *a)
+{
+    a->answered = false;
+    a->again_ms = a->gate_closed ? 0 : a->again_ms;
+    agent_turn_soon(a);
+}
+
 static enum err save_holds(struct agent *a, const struct holds *next, struct error *e)
 {
     enum err err = holds_save(a->device->state, next, e);
     if (err == OK) {
         a->holds = *next;
-        a->again_ms = 0;
-        agent_drop_gate(a);
-        agent_turn_soon(a);
+        ask_gate_again(a);
         agent_write_metrics(a);
     }
     return err;
@@ -143,8 +150,7 @@ static enum err do_consent(const struct request *r, json_t **ret, struct error *
     (void)ret;
     enum err err = offer_consent(&a->offer, e);
     if (err == OK) {
-        a->again_ms = 0;
-        agent_turn_soon(a);
+        ask_gate_again(a);
     }
     return err;
 }

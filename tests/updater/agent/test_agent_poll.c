@@ -160,6 +160,69 @@ static void what_was_cancelled_comes_again_by_hand_only(void **state)
     agent_room_clear(&r);
 }
 
+static void cancel(struct agent_room *r)
+{
+    struct error e;
+    agent_room_until(r, has_an_offer);
+    assert_ok(agent_room_ask(r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
+    agent_room_until(r, has_none);
+}
+
+static void of_two_offers_in_turns_each_is_remembered(void **state)
+{
+    struct agent_room r;
+    open_at(&r, *state);
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    cancel(&r);
+    agent_room_offer(&r, 8);
+    file_device_write(r.dir, "drop/x.vvi", "x");
+    poll_again(&r);
+    cancel(&r);
+    agent_room_offer(&r, 7);
+    file_device_write(r.dir, "drop/y.vvi", "y");
+    poll_again(&r);
+    assert_int_equal(r.agent->offer.record.phase, OFFER_NONE);
+    assert_contains(r.agent->poll_says, "release 7.0 was cancelled here");
+    agent_room_clear(&r);
+}
+
+static void nothing_is_said_against_the_offer_at_hand(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    open_at(&r, *state);
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    cancel(&r);
+    assert_ok(agent_room_ask(&r, "{\"do\":\"check\"}", NULL, &e));
+    agent_room_until(&r, has_an_offer);
+    file_device_write(r.dir, "drop/x.vvi", "x");
+    poll_again(&r);
+    assert_int_equal(r.agent->offer.record.phase, OFFER_ACCEPTED);
+    assert_string_equal(r.agent->poll_says, "");
+    agent_room_clear(&r);
+}
+
+static void while_it_cannot_be_read_what_failed_here_nothing_is_taken(void **state)
+{
+    char path[512];
+    struct agent_room r;
+    open_at(&r, *state);
+    agent_room_offer(&r, 7);
+    agent_room_open(&r);
+    temp_dir_path(path, sizeof path, r.dir, "state/denied");
+    assert_int_equal(mkdir(path, 0700), 0);
+    agent_room_until(&r, has_polled);
+    assert_int_equal(r.agent->offer.record.phase, OFFER_NONE);
+    assert_contains(r.agent->poll_says, "release 7.0 waits: ");
+    assert_contains(r.agent->poll_says, "state/denied: read: ");
+    assert_int_equal(rmdir(path), 0);
+    poll_again(&r);
+    assert_int_equal(r.agent->offer.record.phase, OFFER_ACCEPTED);
+    agent_room_clear(&r);
+}
+
 static void expect_none_at(struct agent_room *r, uint64_t wall_s)
 {
     agent_room_set_clock(r, wall_s);
@@ -354,6 +417,9 @@ int main(void)
         with_dir(a_newer_offer_takes_the_place_of_one_that_waits),
         with_dir(what_failed_here_is_not_taken_until_it_is_allowed),
         with_dir(what_was_cancelled_comes_again_by_hand_only),
+        with_dir(of_two_offers_in_turns_each_is_remembered),
+        with_dir(nothing_is_said_against_the_offer_at_hand),
+        with_dir(while_it_cannot_be_read_what_failed_here_nothing_is_taken),
         with_dir(what_was_cancelled_stays_so_for_a_day_whatever_the_clock_says),
         with_dir(a_time_that_is_to_come_keeps_a_release_away_once_at_most),
         with_dir(an_unchanged_directory_is_looked_into_once_a_day),

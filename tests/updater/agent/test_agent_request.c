@@ -63,6 +63,25 @@ static void holds_are_set_kept_and_released(void **state)
     agent_room_clear(&r);
 }
 
+static void a_hold_does_not_end_the_wait_behind_a_failure(void **state)
+{
+    static const char lock[] = "{\"do\":\"hold\",\"owner\":\"tv\",\"kind\":\"lock\",\"for_s\":60}";
+    struct agent_room r;
+    struct error e;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    agent_wait(r.agent, 3600 * 1000, "no route");
+    uint64_t again_ms = r.agent->again_ms;
+    for (int i = 0; i < 10; i++) {
+        assert_ok(agent_room_ask(&r, lock, NULL, &e));
+        assert_int_equal(r.agent->again_ms, again_ms);
+    }
+    r.agent->gate_closed = true;
+    assert_ok(agent_room_ask(&r, lock, NULL, &e));
+    assert_int_equal(r.agent->again_ms, 0);
+    agent_room_clear(&r);
+}
+
 static void a_hold_that_makes_no_sense_is_refused_and_changes_nothing(void **state)
 {
     static const char *const requests[] = {
@@ -222,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_dir(an_unknown_request_names_those_that_there_are),
         with_dir(holds_are_set_kept_and_released),
+        with_dir(a_hold_does_not_end_the_wait_behind_a_failure),
         with_dir(a_hold_that_makes_no_sense_is_refused_and_changes_nothing),
         with_dir(the_user_who_asks_is_looked_up_only_when_nobody_is_named),
         with_dir(a_mistyped_request_is_refused_with_the_member_and_changes_nothing),
