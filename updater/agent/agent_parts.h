@@ -19,6 +19,8 @@ void agent_go_on(struct agent *a);
 void agent_step_ended(struct agent *a, const struct verb_end *end);
 // Reads anew what is true of the device.
 void agent_look(struct agent *a);
+// Stops an install that a hold forbids; it goes on where it was once its gate is open again.
+void agent_pause(struct agent *a);
 // A newer release, or a person, ends an offer that is not past the flip.
 MUST_CHECK enum err agent_cancel(struct agent *a, const char *reason, struct error *e);
 

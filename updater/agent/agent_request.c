@@ -126,7 +126,13 @@ static enum err do_hold(const struct request *r, json_t **ret, struct error *e)
                         : request.kind == HOLD_LOCK ? HOLD_LOCK_MAX_MS
                                                     : HOLD_FOR_EVER;
     enum err err = holds_set(&next, &request, &now, e);
-    return err == OK ? save_holds(r->agent, &next, e) : err;
+    if (err == OK) {
+        err = save_holds(r->agent, &next, e);
+    }
+    if (err == OK) {
+        agent_pause(r->agent);
+    }
+    return err;
 }
 
 static enum err do_release(const struct request *r, json_t **ret, struct error *e)

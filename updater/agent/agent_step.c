@@ -194,7 +194,9 @@ void agent_step_ended(struct agent *a, const struct verb_end *verb)
     if (end.err == OK && step == OFFER_STEP_INSTALL) {
         end.err = read_installed(a, verb->answer, &end, &e);
     }
-    if (end.err != OK) {
+    if (end.err != OK && a->paused) {
+        a->again_ms = 0; // its gate says why
+    } else if (end.err != OK) {
         log_warn(a->log, "%s: %s", offer_step_name(step), e.msg);
         a->failures++;
         agent_wait(a, retry_ms(a->failures), e.msg);
@@ -205,6 +207,7 @@ void agent_step_ended(struct agent *a, const struct verb_end *verb)
             agent_wait(a, REBOOT_WAIT_MS, "the reboot is under way");
         }
     }
+    a->paused = false;
     agent_look(a);
     if (step == OFFER_STEP_INSTALL) {
         end.fetched_bytes = count_fetched(a, verb->answer);
@@ -364,6 +367,17 @@ void agent_go_on(struct agent *a)
         if (!take_step(a, &todo)) {
             return;
         }
+    }
+}
+
+void agent_pause(struct agent *a)
+{
+    const struct hold_now now = agent_hold_now(a);
+    bool installs =
+        verb_child_runs(&a->child) && a->job == JOB_STEP && a->step.step == OFFER_STEP_INSTALL;
+    if (installs && holds_find(&a->holds, GATE_DOWNLOAD, &now) != NULL) {
+        a->paused = true;
+        verb_child_stop(&a->child);
     }
 }
 

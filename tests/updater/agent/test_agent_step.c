@@ -242,6 +242,55 @@ static void an_install_that_is_cancelled_is_stopped_first(void **state)
     agent_room_clear(&r);
 }
 
+static bool is_held(const struct agent_room *r)
+{
+    return r->agent->state == AGENT_WAITING && !verb_child_runs(&r->agent->child);
+}
+
+// The child has come so far that it counted itself.
+static void wait_for_runs(const struct agent_room *r, unsigned runs)
+{
+    for (int i = 0; i < 10000 && agent_room_runs(r, "install") < runs; i++) {
+        usleep(1000);
+    }
+    assert_int_equal(agent_room_runs(r, "install"), runs);
+}
+
+static void a_hold_stops_a_download_that_goes_on_when_it_is_released(void **state)
+{
+    static const char hold[] = "{\"do\":\"hold\",\"owner\":\"alice\"}";
+    struct agent_room r;
+    struct error e;
+    begin(&r, *state, "exec sleep 1000");
+    for (unsigned runs = 1; runs <= 3; runs++) {
+        agent_room_until(&r, downloads);
+        wait_for_runs(&r, runs);
+        pid_t pid = r.agent->child.child.pid;
+        assert_ok(agent_room_ask(&r, hold, NULL, &e));
+        agent_room_until(&r, is_held);
+        assert_int_equal(kill(pid, 0), -1);
+        assert_string_equal(r.agent->waits_for, "held by alice until released");
+        assert_int_equal(r.agent->offer.record.tries, 0);
+        assert_int_equal(r.agent->failures, 0);
+        assert_ok(agent_room_ask(&r, "{\"do\":\"release\",\"owner\":\"alice\"}", NULL, &e));
+    }
+    agent_room_clear(&r);
+}
+
+static void a_hold_of_the_reboot_stops_no_download(void **state)
+{
+    static const char hold[] =
+        "{\"do\":\"hold\",\"owner\":\"alice\",\"phases\":\"install, reboot\"}";
+    struct agent_room r;
+    struct error e;
+    begin(&r, *state, "exec sleep 1000");
+    agent_room_until(&r, downloads);
+    assert_ok(agent_room_ask(&r, hold, NULL, &e));
+    assert_false(r.agent->paused);
+    assert_true(downloads(&r));
+    agent_room_clear(&r);
+}
+
 static void without_an_offer_there_is_nothing_to_cancel(void **state)
 {
     struct agent_room r;
@@ -324,6 +373,8 @@ int main(void)
         with_dir(what_installs_fetched_is_added_up_and_in_the_history),
         with_dir(a_number_of_bytes_that_cannot_be_is_none),
         with_dir(an_install_that_is_cancelled_is_stopped_first),
+        with_dir(a_hold_stops_a_download_that_goes_on_when_it_is_released),
+        with_dir(a_hold_of_the_reboot_stops_no_download),
         with_dir(without_an_offer_there_is_nothing_to_cancel),
         with_dir(a_report_that_does_not_arrive_is_sent_again),
         with_dir(what_was_lifted_is_not_denied_again_with_the_next_report),
