@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from test_agent import LIMIT_S, AgentTest
+from agents import LIMIT_S, AgentTest
 from virtual_device import until
 
 # What systemd does: the socket is number 3, and its process is named in the environment.

@@ -9,7 +9,7 @@ import time
 import unittest
 
 import fixtures
-import test_agent
+from agents import AgentTest
 import web_server
 from fixtures import MIB
 
@@ -34,7 +34,7 @@ class SlowServer(web_server.CountingServer):
             time.sleep(0.004)
 
 
-class SignalTest(test_agent.AgentTest):
+class SignalTest(AgentTest):
     """An agent whose configuration and log are looked at."""
 
     def reconfigure(self, agent, more="", old=None, new=None):

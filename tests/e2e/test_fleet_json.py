@@ -9,12 +9,11 @@ import socket
 import unittest
 
 import fixtures
-import test_agent
+from agents import LIMIT_S, AgentTest
 from fleet_lock import FleetLock
 from virtual_device import until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-LIMIT_S = test_agent.LIMIT_S
 EVENTS = ("state", "report", "gate", "progress", "log")
 NAMES = {str: "string", int: "number", bool: "boolean", dict: "object", list: "array",
          type(None): "null"}
@@ -113,7 +112,7 @@ class Listener:
         self.socket.close()
 
 
-class PageTest(test_agent.AgentTest):
+class PageTest(AgentTest):
     """Samples of what is printed, each under the heading of its table."""
 
     def setUp(self):
@@ -258,7 +257,7 @@ def names(value):
     return {re.split(r"[.]", path)[-1] for path, _ in members(value) if not path.endswith("[]")}
 
 
-class Manual(test_agent.AgentTest):
+class Manual(AgentTest):
     """The sections of vv-update(8)."""
 
     def printed(self, device, *args):

@@ -6,15 +6,14 @@ import signal
 import unittest
 
 import fixtures
-import test_agent
+from agents import LIMIT_S, AgentTest
 from fleet_lock import FleetLock
 from virtual_device import until
 
-LIMIT_S = test_agent.LIMIT_S
 OTHER = "another-device"
 
 
-class Lock(test_agent.AgentTest):
+class Lock(AgentTest):
     """A device of a group that has one place."""
 
     def setUp(self):

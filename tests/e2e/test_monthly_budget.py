@@ -4,14 +4,12 @@
 import unittest
 
 import fixtures
-import test_agent
+from agents import LIMIT_S, AgentTest
 import web_server
 from virtual_device import until
 
-LIMIT_S = test_agent.LIMIT_S
 
-
-class MonthlyBudget(test_agent.AgentTest):
+class MonthlyBudget(AgentTest):
     """A device whose releases come from nginx."""
 
     def begin(self, budget):
