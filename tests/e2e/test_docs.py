@@ -2,23 +2,14 @@
 """The commands that the documents show, run as they stand."""
 
 import os
-import pathlib
 import re
 import subprocess
+import textwrap
 import unittest
 
 import fixtures
+from documents import ROOT, code_block
 from fixtures import MIB, DeviceTest
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-
-
-def code_block(document, first_words):
-    """The fenced block of a document that begins with these words."""
-    for block in re.findall(r"^```\n(.*?)^```$", (ROOT / document).read_text(), re.M | re.S):
-        if block.startswith(first_words):
-            return block
-    raise AssertionError(f"{document} has no block that begins with {first_words!r}")
 
 
 def headings(page):
@@ -55,6 +46,11 @@ class Documents(DeviceTest):
         self.assertEqual(self.shell(block, ROOT).splitlines()[-1], "slot=a")
         self.assertEqual(len(list(self.folder.glob("*/uboot.env"))), 1)
         self.assertEqual((ROOT / "bootloader/fw_env.config").read_bytes(), tracked)
+
+    def test_what_is_shown_of_the_playbook_stands_in_it(self):
+        block = code_block("docs/operations.md", "- name: Copy it under a name")
+        playbook = (ROOT / "docs/examples/update.yml").read_text()
+        self.assertIn(textwrap.indent(block, " " * 8), playbook)
 
     def check_links(self, root):
         """Every link of the pages below leads to a file, and to a heading in it; how many."""
