@@ -78,8 +78,8 @@ TEST_PROGRAMS := $(UNIT_TESTS) $(CRASH) $(CUTS)
 FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help deps host-deps check check-run unit e2e valgrind tsan tsan-run crash crash-run \
-  mutants mutants-run bench bench-run demo demo-run lint lint-run fuzz cov board board-run \
-  board-programs board-uboot check-board check-board-run check-board-slice \
+  mutants mutants-run bench bench-run idle idle-run demo demo-run lint lint-run fuzz cov \
+  board board-run board-programs board-uboot check-board check-board-run check-board-slice \
   check-board-slice-run board-cuts board-cuts-run \
   board-transcript check-scripts check-scripts-run check-recorded check-recorded-run \
   board-recorded install install-docs dist clean
@@ -110,6 +110,7 @@ help:
 	  'make board-transcript  docs/board-transcript.txt: what the console shows of two updates' \
 	  'make bench      what updates take, beside other updaters; writes docs/benchmarks.md, which' \
 	  '                says what PARTS=, BENCH_SIZE=, PAIRS=, FS=, TOOLS=, ROUNDS= and VV= choose' \
+	  'make idle       what an idle agent costs, in IDLE_SECONDS (default 600)' \
 	  'make fuzz       each parser fuzzed for FUZZ_SECONDS (default 60)' \
 	  'make cov        line coverage of the unit tests' \
 	  'make host-deps  install the Debian packages that building and testing need' \
@@ -280,6 +281,13 @@ bench-run: $(BINARIES)
 	$(Q)VV=$(VV) BENCH_CACHE=$(BENCH_CACHE) python3 tests/bench/main.py --parts='$(PARTS)' \
 	  --size='$(BENCH_SIZE)' --pairs='$(PAIRS)' --fs='$(FS)' --tools='$(TOOLS)' \
 	  --rounds=$(ROUNDS) --doc='$(DOC)'
+
+# Wake-ups, memory and context switches of an agent that has nothing to do.
+IDLE_SECONDS ?= 600
+idle: host-deps
+	$(Q)$(MAKE) --no-print-directory idle-run
+idle-run: $(BINARIES)
+	$(Q)VV_BIN=$(abspath $(BUILD)) IDLE_SECONDS=$(IDLE_SECONDS) python3 tests/idle.py
 
 demo: host-deps
 	$(Q)$(MAKE) --no-print-directory demo-run
