@@ -82,7 +82,7 @@ FUZZERS      := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuz
   board board-run board-programs board-uboot check-board check-board-run check-board-slice \
   check-board-slice-run board-cuts board-cuts-run \
   board-transcript check-scripts check-scripts-run check-recorded check-recorded-run \
-  board-recorded install install-docs dist clean
+  board-recorded install install-init install-docs dist clean
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -323,15 +323,18 @@ cov:
 
 # --- installing -------------------------------------------------------------------------------
 
-install: all install-docs
-	install -D -m 0644 -t $(DESTDIR)$(UNITDIR) updater/systemd/*.service
-	sed -i 's|^ExecStart=/usr/bin/vv-update |ExecStart=$(BINDIR)/vv-update |' \
-	  $(DESTDIR)$(UNITDIR)/vv-update-confirm.service
-	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/lib/vv-update updater/init/confirm-at-boot
+install: all install-docs install-init
 	install -D -m 0755 -t $(DESTDIR)$(BINDIR) $(BINARIES)
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man1 docs/man/*.1
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5
 	install -D -m 0644 -t $(DESTDIR)$(MANDIR)/man8 docs/man/*.8
+
+# What starts them, from where they are installed: units of systemd, scripts for other inits.
+install-init:
+	install -D -m 0644 -t $(DESTDIR)$(UNITDIR) updater/systemd/*.service
+	sed -i 's|^ExecStart=/usr/bin/vv-update |ExecStart=$(BINDIR)/vv-update |' \
+	  $(DESTDIR)$(UNITDIR)/vv-update-*.service
+	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/lib/vv-update updater/init/*
 
 # In the folders of the source tree, so that links between pages lead somewhere.
 install-docs:

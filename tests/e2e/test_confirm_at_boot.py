@@ -2,44 +2,24 @@
 """The script for systems without systemd, with a vv-update that ends as each test says. What it
 does on a system on trial is tested on the virtual board."""
 
-import pathlib
-import shutil
 import subprocess
-import tempfile
 import unittest
 
-from fixtures import AGAIN, HEALTH, IO, workspace
+from fixtures import AGAIN, HEALTH, IO
+from init_scripts import SCRIPTS, InitScriptTest
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-SCRIPT = ROOT / "updater/init/confirm-at-boot"
-# Says what it was called for, and ends with the next status of the list.
-PROGRAM = """#!/bin/sh
-echo "$0 $*" | sed 's|.*/||' >>calls
-[ -s statuses ] || exit 0
-read -r status <statuses
-sed -i 1d statuses
-exit "$status"
-"""
 TRIES = 5
 
 
-class ConfirmAtBoot(unittest.TestCase):
-    """It runs in a folder with programs that take the place of others."""
+class ConfirmAtBoot(InitScriptTest):
+    """It tries again until there is a verdict."""
 
     def play(self, *statuses, programs=("vv-update", "sleep", "reboot")):
         """(exit status, what it called) when vv-update ends so, one time after the other."""
-        folder = pathlib.Path(tempfile.mkdtemp(dir=workspace()))
-        for name in programs:
-            (folder / name).write_text(PROGRAM if name == "vv-update" else
-                                       PROGRAM.replace("statuses", "none"))
-            (folder / name).chmod(0o755)
-        # Nothing else of this machine is to be found.
-        for name in ("cat", "sed"):
-            (folder / name).symlink_to(shutil.which(name))
-        (folder / "statuses").write_text("".join(f"{status}\n" for status in statuses))
-        done = subprocess.run([SCRIPT], cwd=folder, env={"PATH": str(folder)},
+        folder = self.prepare(statuses, programs)
+        done = subprocess.run([SCRIPTS / "confirm-at-boot"], cwd=folder, env={"PATH": str(folder)},
                               stderr=subprocess.PIPE, timeout=60, check=False)
-        return done.returncode, (folder / "calls").read_text().splitlines()
+        return done.returncode, self.calls(folder)
 
     def test_a_verdict_ends_it(self):
         for status in (0, HEALTH):
