@@ -331,7 +331,7 @@ install: all install-docs install-init
 
 # What starts them, from where they are installed: units of systemd, scripts for other inits.
 install-init:
-	install -D -m 0644 -t $(DESTDIR)$(UNITDIR) updater/systemd/*.service
+	install -D -m 0644 -t $(DESTDIR)$(UNITDIR) updater/systemd/*.service updater/systemd/*.socket
 	sed -i 's|^ExecStart=/usr/bin/vv-update |ExecStart=$(BINDIR)/vv-update |' \
 	  $(DESTDIR)$(UNITDIR)/vv-update-*.service
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/lib/vv-update updater/init/*
