@@ -142,6 +142,11 @@ static void the_sample_configuration_is_a_good_one(void **state)
     CLEANUP(cleanup_config) struct config *c = NULL;
     assert_ok(config_load(path, &c, &e));
     assert_int_equal(c->check_count, 3);
+    assert_int_equal(c->fleet.source, FLEET_DIR);
+    assert_string_equal(c->fleet.dir, "/data/drop");
+    assert_int_equal(c->gates.reboot_window.count, 2);
+    assert_null(c->agent.group);
+    assert_null(c->agent.metrics);
 }
 
 static void the_sample_checks_of_the_services_are_good_ones(void **state)
