@@ -68,6 +68,12 @@ static const char *tag_for(const struct http_exchange *x, const struct http_url 
     return ours ? x->tag : NULL;
 }
 
+static const char *condition_for(const struct http_exchange *x, const struct http_url *url)
+{
+    bool ours = x->unless_name != NULL && strcmp(x->unless_name, url->name) == 0;
+    return ours ? x->unless : NULL;
+}
+
 static MUST_CHECK enum err ask(struct http_exchange *x, uint64_t first, uint64_t last,
                                struct error *e)
 {
@@ -78,7 +84,9 @@ static MUST_CHECK enum err ask(struct http_exchange *x, uint64_t first, uint64_t
         .first = first,
         .last = last,
         .if_range = tag_for(x, url),
+        .if_none_match = condition_for(x, url),
     };
+    x->conditional = request.if_none_match != NULL;
     x->requests++;
     enum err r = http_transfer_begin(x->transfer, &request, e);
     if (r != OK) {
@@ -171,9 +179,48 @@ static MUST_CHECK enum err keep(struct http_exchange *x, const char *tag, const 
     return OK;
 }
 
+static void drop_condition(struct http_exchange *x)
+{
+    free(x->unless_name);
+    x->unless_name = NULL;
+}
+
+enum err http_exchange_unless(struct http_exchange *x, const char *version, struct error *e)
+{
+    char tag[HTTP_ETAG_MAX + 1];
+    size_t len = strcspn(version, " "); // none is in a tag
+    drop_condition(x);
+    if (len >= sizeof tag || version[len] == '\0') {
+        return OK;
+    }
+    memcpy(tag, version, len);
+    tag[len] = '\0';
+    if (!http_etag_is_strong(tag)) {
+        return OK;
+    }
+    x->unless_name = strdup(version + len + 1);
+    memcpy(x->unless, tag, len + 1);
+    return x->unless_name != NULL ? OK : fail_memory(e);
+}
+
+bool http_exchange_is_unchanged(const struct http_exchange *x)
+{
+    return x->conditional && http_exchange_response(x)->status == 304;
+}
+
+void http_exchange_version(const struct http_exchange *x, char *buf, size_t size)
+{
+    const char *tag = http_exchange_response(x)->etag;
+    int len = snprintf(buf, size, "%s %s", tag, http_exchange_url(x)->name);
+    if (tag[0] == '\0' || len < 0 || (size_t)len >= size) {
+        buf[0] = '\0';
+    }
+}
+
 enum err http_exchange_keep_tag(struct http_exchange *x, struct error *e)
 {
     const char *tag = http_exchange_response(x)->etag;
+    drop_condition(x);
     return tag[0] == '\0' ? OK : keep(x, tag, http_exchange_url(x)->name, e);
 }
 
@@ -197,5 +244,6 @@ void http_exchange_free(struct http_exchange *x)
     http_url_free(x->original);
     http_url_free(x->redirected);
     free(x->tagged_name);
+    free(x->unless_name);
     free(x);
 }

@@ -96,22 +96,28 @@ static void take_content_encoding(struct http_response *r, const char *value)
     r->encoded = r->encoded || (*value != '\0' && strcasecmp(value, "identity") != 0);
 }
 
-// RFC 9110, 8.8.3: a weak one (W/"...") may not be used for ranges, and one that is not well formed
-// must not be sent back.
-static void take_etag(struct http_response *r, const char *value)
+// A weak one (W/"...") may not be used for ranges.
+bool http_etag_is_strong(const char *text)
 {
-    size_t len = strlen(value);
-    r->etag[0] = '\0';
-    if (len < 2 || len > HTTP_ETAG_MAX || value[0] != '"' || value[len - 1] != '"') {
-        return;
+    size_t len = strlen(text);
+    if (len < 2 || len > HTTP_ETAG_MAX || text[0] != '"' || text[len - 1] != '"') {
+        return false;
     }
     for (size_t i = 1; i < len - 1; i++) {
-        unsigned char c = (unsigned char)value[i];
+        unsigned char c = (unsigned char)text[i];
         if (c <= 0x20 || c == '"' || c == 0x7f) {
-            return;
+            return false;
         }
     }
-    memcpy(r->etag, value, len + 1);
+    return true;
+}
+
+static void take_etag(struct http_response *r, const char *value)
+{
+    r->etag[0] = '\0';
+    if (http_etag_is_strong(value)) {
+        memcpy(r->etag, value, strlen(value) + 1);
+    }
 }
 
 static void take_location(struct http_response *r, const char *value)

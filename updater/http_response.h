@@ -65,6 +65,9 @@ uint64_t http_response_retry_after_ms(const struct http_response *r, uint64_t no
 // The end of the body can be told from a lost connection.
 bool http_response_is_delimited(const struct http_response *r);
 
+// RFC 9110, 8.8.3: well formed, and not weak. What is not may not be sent back.
+bool http_etag_is_strong(const char *text);
+
 // "404 Not Found"; the phrase is ours, never the server's. In a caller-owned buffer.
 const char *http_status_text(unsigned status, char *buf, size_t len);
 

@@ -189,17 +189,21 @@ static MUST_CHECK bool add_field(struct curl_slist **fields, const char *text)
     return more != NULL;
 }
 
+static MUST_CHECK bool add_tag(struct curl_slist **fields, const char *name, const char *tag)
+{
+    char text[HTTP_ETAG_MAX + 32];
+    snprintf(text, sizeof text, "%s: %s", name, tag != NULL ? tag : "");
+    return tag == NULL || add_field(fields, text);
+}
+
 static MUST_CHECK bool set_fields(struct http_transfer *t, const struct http_request *request)
 {
-    char text[HTTP_ETAG_MAX + 16];
     curl_slist_free_all(t->fields);
     t->fields = NULL;
     // Not CURLOPT_ACCEPT_ENCODING: with it libcurl would undo an encoding we did not ask for.
-    bool ok = add_field(&t->fields, "Accept-Encoding: identity");
-    if (ok && request->if_range != NULL) {
-        snprintf(text, sizeof text, "If-Range: %s", request->if_range);
-        ok = add_field(&t->fields, text);
-    }
+    bool ok = add_field(&t->fields, "Accept-Encoding: identity") &&
+              add_tag(&t->fields, "If-Range", request->if_range) &&
+              add_tag(&t->fields, "If-None-Match", request->if_none_match);
     return ok && SET(t, CURLOPT_HTTPHEADER, t->fields);
 }
 

@@ -27,6 +27,7 @@ struct http_request {
     const struct http_url *login; // whose user and password are sent; NULL: nobody's
     uint64_t first, last;         // the range, both included
     const char *if_range;         // an entity tag, NULL for none
+    const char *if_none_match;    // the same
 };
 
 // Nothing is sent yet. `show_certificate`: the client certificate of `options`, where a server asks

@@ -48,6 +48,24 @@ bool source_changed(const struct source *s)
     return s->ops->changed != NULL && s->ops->changed(s);
 }
 
+enum err source_unless(struct source *s, const char *version, struct error *e)
+{
+    return s->ops->unless != NULL ? s->ops->unless(s, version, e) : OK;
+}
+
+bool source_is_unchanged(const struct error *e)
+{
+    return e->code == ERR_NOT_NOW && e->sys == EALREADY;
+}
+
+void source_version(const struct source *s, char *buf, size_t size)
+{
+    buf[0] = '\0';
+    if (s->ops->version != NULL) {
+        s->ops->version(s, buf, size);
+    }
+}
+
 void source_cancel(struct source *s)
 {
     s->ops->cancel(s);
@@ -78,4 +96,11 @@ enum err source_fail_size(uint64_t size, uint64_t expected, struct error *e)
     return fail(e, ERR_FORMAT, 0, "the file is %" PRIu64 " bytes, its header says %" PRIu64 ": %s",
                 size, expected,
                 size < expected ? "it was cut short" : "something was added behind its end");
+}
+
+enum err source_fail_unchanged(struct error *e)
+{
+    (void)fail(e, ERR_NOT_NOW, 0, "it is the file that is known already");
+    e->sys = EALREADY;
+    return e->code;
 }

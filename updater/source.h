@@ -37,6 +37,9 @@ struct source_ops {
     MUST_CHECK enum err (*clone)(struct source *s, const atomic_bool *interrupted,
                                  struct source **ret, struct error *e);
     void (*watch)(struct source *s, const atomic_bool *interrupted); // NULL: it never waits
+    // Both NULL: the file has no versions that could be told apart. See source_unless().
+    MUST_CHECK enum err (*unless)(struct source *s, const char *version, struct error *e);
+    void (*version)(const struct source *s, char *buf, size_t size);
     // The file with `suffix` behind the name of this one; NULL: there are no files beside it.
     MUST_CHECK enum err (*beside)(struct source *s, const char *suffix, struct source **ret,
                                   struct error *e);
@@ -76,6 +79,13 @@ MUST_CHECK enum err source_beside(struct source *s, const char *suffix, struct s
 // The file was written to since the source was opened: what does not fit of what was read is no
 // wonder.
 bool source_changed(const struct source *s);
+// Before the first start(): it fails, without a byte of the file, if the file still is `version`, and
+// source_is_unchanged() is true of the error. A version that says nothing to this source is none.
+MUST_CHECK enum err source_unless(struct source *s, const char *version, struct error *e);
+bool source_is_unchanged(const struct error *e);
+// A name for what has been read, one line of `size` bytes at most with its end: the file was not
+// changed as long as it has the same one. "": it has none, or nothing was read.
+void source_version(const struct source *s, char *buf, size_t size);
 void source_cancel(struct source *s);
 void source_close(struct source *s);
 
@@ -84,6 +94,8 @@ enum err source_fail_changed(struct error *e);
 // For sources: ERR_FORMAT in the words that all of them use.
 enum err source_fail_past_end(uint64_t size, uint64_t wanted, struct error *e);
 enum err source_fail_size(uint64_t size, uint64_t expected, struct error *e);
+// And ERR_NOT_NOW: source_is_unchanged().
+enum err source_fail_unchanged(struct error *e);
 
 DEFINE_CLEANUP(source, struct source *, source_close)
 

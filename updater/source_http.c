@@ -154,6 +154,9 @@ static MUST_CHECK enum err judge(struct source_http *s, uint64_t first, uint64_t
     if (a->status == 416) {
         return refuse_past_end(s, a, e);
     }
+    if (http_exchange_is_unchanged(s->exchange)) {
+        return source_fail_unchanged(e);
+    }
     if (a->status != 200 && a->status != 206) {
         return refuse_status(s, a, e);
     }
@@ -442,6 +445,8 @@ static const struct source_ops http_ops = {
     .close = http_close,
     .clone = source_http_clone,
     .watch = http_watch,
+    .unless = source_http_unless,
+    .version = source_http_version,
     .beside = source_http_beside,
 };
 

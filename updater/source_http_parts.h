@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a source over HTTP consists of, for source_http.c, which reads it, and source_http_clone.c,
-// which makes others from it.
+// What a source over HTTP consists of, for source_http.c, which reads it, source_http_clone.c,
+// which makes others from it, and source_http_version.c, which tells one file from the next.
 #ifndef UPDATER_SOURCE_HTTP_PARTS_H
 #define UPDATER_SOURCE_HTTP_PARTS_H
 
@@ -38,6 +38,10 @@ static inline struct source_http *http_of(struct source *s)
 {
     return (struct source_http *)s;
 }
+
+// As source_unless() and source_version().
+MUST_CHECK enum err source_http_unless(struct source *source, const char *version, struct error *e);
+void source_http_version(const struct source *source, char *buf, size_t size);
 
 // As source_clone() and source_beside().
 MUST_CHECK enum err source_http_clone(struct source *source, const atomic_bool *interrupted,

@@ -6,7 +6,7 @@ usage: bad_server.py --dir DIR [--port 0] [--mode MODE] [--log FILE] [--lifetime
 
 Prints its port on its first line. Ends when its standard input ends, or after --lifetime seconds.
 Each request becomes one JSON line in --log when its answer is over: its number `n`, connection,
-method, path, range, if_range, authorization and client_cert (present or not), status, sent (body
+method, path, range, if_range, if_none_match, authorization and client_cert (present or not), status, sent (body
 bytes given to the kernel).
 
 MODE is a list of words and key=value pairs with commas between them; they add up.
@@ -263,8 +263,8 @@ class Connection:
             self.server.note(
                 n=self.n, connection=self.number, method=method, path=path,
                 range=fields.get("range"), if_range=fields.get("if-range"),
-                accept_encoding=fields.get("accept-encoding"),
-                user_agent=fields.get("user-agent"),
+                if_none_match=fields.get("if-none-match"),
+                accept_encoding=fields.get("accept-encoding"), user_agent=fields.get("user-agent"),
                 authorization="authorization" in fields, client_cert=bool(certificate),
                 status=self.status, sent=self.sent)
         return True
@@ -372,10 +372,12 @@ class Connection:
         head = []
         if not self.on("no-etag"):
             head.append(("ETag", "W/" + tag if self.on("weak-etag") else tag))
-        whole = any(self.on(word) for word in ("no-range", "chunked", "close"))
+        if fields.get("if-none-match") == tag:
+            self.send_head(304, head)
+            return
         asked = fields.get("range", "")
-        if fields.get("if-range", tag) != tag or not asked.startswith("bytes="):
-            whole = True
+        whole = (any(self.on(word) for word in ("no-range", "chunked", "close")) or
+                 fields.get("if-range", tag) != tag or not asked.startswith("bytes="))
         if whole:
             self.send_body(200, head, data)
             return

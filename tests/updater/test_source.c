@@ -28,6 +28,25 @@ static void the_wrappers_reach_the_back_end(void **state)
     assert_int_equal(mem.end, 0);
 }
 
+static void a_source_without_versions_is_read_whatever_is_known(void **state)
+{
+    (void)state;
+    struct error e = {.code = OK};
+    char version[8] = "x";
+    struct seam_sim seam = {0};
+    struct source_mem mem;
+    source_mem_init(&mem, text, 10, &seam);
+    assert_ok(source_unless(&mem.base, "\"a\" b", &e));
+    assert_ok(source_start(&mem.base, 2, 6, &e));
+    source_version(&mem.base, version, sizeof version);
+    assert_string_equal(version, "");
+    assert_int_equal(source_fail_unchanged(&e), ERR_NOT_NOW);
+    assert_true(source_is_unchanged(&e));
+    assert_int_equal(fail(&e, ERR_NOT_NOW, 0, "no budget"), ERR_NOT_NOW);
+    assert_false(source_is_unchanged(&e));
+    source_close(&mem.base);
+}
+
 static void errors_come_through(void **state)
 {
     (void)state;
@@ -60,6 +79,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_wrappers_reach_the_back_end),
+        cmocka_unit_test(a_source_without_versions_is_read_whatever_is_known),
         cmocka_unit_test(errors_come_through),
         cmocka_unit_test(a_file_of_another_length_is_told_in_one_way),
     };
