@@ -44,6 +44,7 @@ static const struct option_spec reboot_options[] = {
 
 static const struct option_spec check_options[] = {
     {.name = "dry-run", .letter = 'n', .help = "ask the source here, and leave it at that"},
+    {.name = "seen", .value = "TEXT", .help = "only for something else than had this 'seen'"},
     {0},
 };
 

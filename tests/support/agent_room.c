@@ -14,6 +14,7 @@ enum { TURNS_MAX = 500 };
 static const char script[] = "#!/bin/sh\n"
                              "cd \"${0%/*}\"\n"
                              "echo x >> \"runs-$4\"\n"
+                             "echo \"$*\" > \"words-$4\"\n"
                              "case $4 in\n"
                              "check) [ ! -e before ] || . ./before; cat answer ;;\n"
                              "install) . ./install ;;\n"
@@ -91,6 +92,18 @@ void agent_room_poll_with(const struct agent_room *r, const char *line)
 void agent_room_install(const struct agent_room *r, const char *line)
 {
     file_device_write(r->dir, "install", line);
+}
+
+bool agent_room_words_have(const struct agent_room *r, const char *verb, const char *part)
+{
+    struct error e;
+    char name[64];
+    char path[512];
+    size_t len = 0;
+    CLEANUP(cleanup_free) uint8_t *words = NULL;
+    snprintf(name, sizeof name, "words-%s", verb);
+    assert_ok(file_read(temp_dir_path(path, sizeof path, r->dir, name), 8192, &words, &len, &e));
+    return strstr((const char *)words, part) != NULL;
 }
 
 unsigned agent_room_runs(const struct agent_room *r, const char *verb)

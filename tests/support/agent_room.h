@@ -40,6 +40,9 @@ void agent_room_install(const struct agent_room *r, const char *line);
 // How often the script was run for a verb.
 unsigned agent_room_runs(const struct agent_room *r, const char *verb);
 
+// Whether `part` is in the command line of the last of them.
+bool agent_room_words_have(const struct agent_room *r, const char *verb, const char *part);
+
 void agent_room_open(struct agent_room *r);
 void agent_room_close(struct agent_room *r);
 // Turns of the loop until `condition`; those that do not come end the test.

@@ -15,6 +15,7 @@ static const struct option_spec options[] = {
     {.name = "phases", .value = "LIST", .help = ""},
     {.name = "owner", .value = "NAME", .help = ""},
     {.name = "lock", .help = ""},
+    {.name = "seen", .value = "TEXT", .help = ""}, // of check
     {0},
 };
 

@@ -73,7 +73,7 @@ static void on_clock_set(void *ctx)
     struct agent *a = ctx;
     uint64_t soon_ms = loop_now_ms() + GATE_AGAIN_MIN_MS;
     a->answered = false;
-    a->asked_stamp = a->seen_stamp = 0;
+    agent_look_anew(a);
     if (a->gate_closed && a->again_ms > soon_ms) {
         a->again_ms = soon_ms;
     }
@@ -297,7 +297,7 @@ static void poll_by(struct agent *a, const struct config *before)
     if (a->by_hand) {
         poll_schedule_trigger(&a->poll, loop_now_ms());
     }
-    a->asked_stamp = a->seen_stamp = 0;
+    agent_look_anew(a);
 }
 
 enum err agent_reload(struct agent *a, struct device *next, struct error *e)

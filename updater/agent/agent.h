@@ -87,10 +87,14 @@ struct agent {
 
     // Polling.
     struct poll_schedule poll;
-    // dir_source_stamp() before the last poll, so that what came during it is new; and before the
-    // last one that offered nothing. 0: none.
-    uint64_t asked_stamp, seen_stamp;
+    // dir_source_stamp() before the last poll, so that what came during it is new. 0: none.
+    uint64_t asked_stamp;
+    // Of the last answer that was dealt with: the same, what a server knows it by, and when. "": it
+    // is asked in full.
+    uint64_t seen_stamp;
+    char seen[FLEET_SEEN_SIZE];
     uint64_t seen_ms;    // since boot
+    bool looks_anew;     // agent_look_anew() since the last poll began
     bool by_hand;        // the poll that is due or under way
     uint64_t decided_ms; // since boot: the newest entry of the history; 0: not by this agent
     uint64_t last_poll_s;

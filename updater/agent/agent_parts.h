@@ -53,6 +53,9 @@ uint64_t agent_next_month_s(const struct agent *a);
 // Starts a poll if one is due and may be. True: a child runs.
 bool agent_poll(struct agent *a);
 void agent_poll_ended(struct agent *a, const struct verb_end *end);
+// What the source told so far says nothing any more: the next poll asks for all of it, and the one
+// that is under way does not count.
+void agent_look_anew(struct agent *a);
 
 // --- agent_request.c: what clients of the control socket ask for
 enum err agent_request(void *agent, const char *what, const json_t *request,

@@ -29,22 +29,43 @@ static void end_poll(struct agent *a, enum poll_answer answer, uint64_t interval
     agent_write_metrics(a);
 }
 
-// Nothing has changed in the directory since it had nothing for us.
+// --- what was seen ------------------------------------------------------------------------------
+
+// What the source has told counts, as far as it tells the same again.
+static bool trusts_seen(const struct agent *a)
+{
+    return !a->by_hand && loop_now_ms() - a->seen_ms < SEEN_FOR_MS;
+}
+
+// Nothing has changed in the directory since.
 static bool is_unchanged(struct agent *a)
 {
     a->asked_stamp = dir_source_stamp(a->device->config);
-    return a->asked_stamp != 0 && a->asked_stamp == a->seen_stamp && !a->by_hand &&
-           loop_now_ms() - a->seen_ms < SEEN_FOR_MS;
+    return a->asked_stamp != 0 && a->asked_stamp == a->seen_stamp && trusts_seen(a);
 }
 
-// As if that were `ago_s` ago. What could not be read this time is looked at by the next poll.
+// All that this answer is about has been dealt with, as if that were `ago_s` ago. What could not be
+// read this time is looked at by the next poll.
 static void mark_seen(struct agent *a, const json_t *answer, uint64_t ago_s)
 {
-    if (!json_is_true(json_object_get(answer, "incomplete"))) {
-        a->seen_stamp = a->asked_stamp;
-        a->seen_ms = loop_now_ms() - ago_s * 1000;
+    const char *seen = json_string_value(json_object_get(answer, "seen"));
+    if (a->looks_anew || json_is_true(json_object_get(answer, "incomplete"))) {
+        return;
     }
+    a->seen_stamp = a->asked_stamp;
+    a->seen_ms = loop_now_ms() - ago_s * 1000;
+    bool fits = seen != NULL && strlen(seen) < sizeof a->seen;
+    snprintf(a->seen, sizeof a->seen, "%s", fits ? seen : "");
 }
+
+void agent_look_anew(struct agent *a)
+{
+    a->seen_stamp = 0;
+    a->seen[0] = '\0';
+    a->looks_anew = true;
+}
+
+// --- asking -------------------------------------------------------------------------------------
 
 static bool may_poll(const struct agent *a)
 {
@@ -53,7 +74,7 @@ static bool may_poll(const struct agent *a)
 
 bool agent_poll(struct agent *a)
 {
-    static const char *const words[] = {"check", "--dry-run", NULL};
+    const char *words[] = {"check", "--dry-run", NULL, NULL, NULL};
     struct error e;
     if (!may_poll(a) || !poll_schedule_due(&a->poll, loop_now_ms())) {
         return false;
@@ -63,6 +84,11 @@ bool agent_poll(struct agent *a)
         end_poll(a, POLL_DONE, 0);
         return false;
     }
+    if (a->seen[0] != '\0' && trusts_seen(a)) {
+        words[2] = "--seen";
+        words[3] = a->seen;
+    }
+    a->looks_anew = false;
     if (verb_child_start(&a->child, &a->program, words, NULL, &e) != OK) {
         log_error(a->log, "%s", e.msg);
         end_poll(a, POLL_FAILED, 0);
@@ -237,6 +263,9 @@ static bool take_offer(struct agent *a, const json_t *answer)
     if (err == ERR_AGAIN) {
         return supersede(a, &release);
     }
+    if (err == OK) {
+        mark_seen(a, answer, 0);
+    }
     say(a, err == OK ? "" : e.msg);
     return false;
 }
@@ -251,14 +280,15 @@ static enum poll_answer answer_of(enum err err)
 void agent_poll_ended(struct agent *a, const struct verb_end *end)
 {
     const char *result = json_string_value(json_object_get(end->answer, "result"));
-    bool offered = end->error.code == OK && result != NULL && strcmp(result, "offer") == 0;
+    bool offered = result != NULL && strcmp(result, "offer") == 0;
+    bool unchanged = result != NULL && strcmp(result, "unchanged") == 0;
     bool again = false;
     a->answered = false; // a gate said so before the poll, which may have taken minutes
     if (end->error.code != OK) {
         say(a, end->error.msg);
     } else if (offered) {
         again = take_offer(a, end->answer);
-    } else {
+    } else if (!unchanged) {
         const char *why = json_string_value(json_object_get(end->answer, "why"));
         say(a, why != NULL ? why : "");
         mark_seen(a, end->answer, 0);

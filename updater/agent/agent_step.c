@@ -313,6 +313,7 @@ static bool forget(struct agent *a, const struct offer_todo *todo)
     a->failures = 0;
     a->remembered = a->told = a->counted = false;
     a->told_gate.name = NULL;
+    agent_look_anew(a); // the same answer means something else now
     return true;
 }
 

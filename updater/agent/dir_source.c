@@ -53,6 +53,8 @@ struct findings {
     struct fleet_answer best; // the newest of those; whether it is offered depends on what runs
     struct error why_not;     // of one that cannot; code OK: there was none
     bool incomplete;          // one could not be read
+    bool unchanged;           // the one at the URL is known
+    char seen[FLEET_SEEN_SIZE];
 };
 
 // `name` is that of a source: without credentials. Of several the last by name is told.
@@ -137,18 +139,26 @@ static void take_if_best(struct findings *f, const char *url, const char *name,
     }
 }
 
-// An error: it could not be asked. What is no image of ours is not offered, and noted.
-static enum err look_at(struct findings *f, const char *url, struct error *e)
+// An error: it could not be asked. What is no image of ours is not offered, and noted. Only one that
+// was verified is seen: anything else may be the doing of whoever is on the way.
+static enum err look_at(struct findings *f, const char *url, const char *seen, struct error *e)
 {
     struct device *d = f->device;
     CLEANUP(cleanup_source) struct source *source = NULL;
     CLEANUP(cleanup_image) struct image *image = NULL;
     enum err err = source_open(d, url, &source, e);
+    if (err == OK && seen != NULL) {
+        err = source_unless(source, seen, e);
+    }
     if (err == OK) {
         err = release_fetch_head(d, source, &image, e);
     }
     if (err == OK) {
         take_if_best(f, url, source->name, image);
+        source_version(source, f->seen, sizeof f->seen);
+    } else if (source_is_unchanged(e)) {
+        f->unchanged = true;
+        return OK;
     } else if (err == ERR_TRUST || err == ERR_FORMAT) {
         note(f, source->name, e);
         return OK;
@@ -176,7 +186,7 @@ static enum err look_at_file(void *findings, const char *path, struct error *e)
 {
     struct findings *f = findings;
     f->count++;
-    enum err err = can_be_told(f, path) ? look_at(f, path, e) : OK;
+    enum err err = can_be_told(f, path) ? look_at(f, path, NULL, e) : OK;
     if (err != ERR_IO) {
         return err;
     }
@@ -186,12 +196,13 @@ static enum err look_at_file(void *findings, const char *path, struct error *e)
     return OK;
 }
 
-static enum err poll_dir(struct device *d, struct fleet_answer *ret, struct error *e)
+static enum err poll_dir(struct device *d, const char *seen, struct fleet_answer *ret,
+                         struct error *e)
 {
     const struct config_fleet *c = &d->config->fleet;
     struct findings f = {.device = d};
     enum err err =
-        c->dir != NULL ? each_image(c->dir, look_at_file, &f, e) : look_at(&f, c->url, e);
+        c->dir != NULL ? each_image(c->dir, look_at_file, &f, e) : look_at(&f, c->url, seen, e);
     if (err != OK) {
         return err;
     }
@@ -200,6 +211,8 @@ static enum err poll_dir(struct device *d, struct fleet_answer *ret, struct erro
     }
     *ret = f.best;
     ret->incomplete = f.incomplete;
+    ret->unchanged = f.unchanged;
+    memcpy(ret->seen, f.seen, sizeof ret->seen);
     if (!ret->offered && f.why_not.code != OK) {
         ret->why = f.why_not; // there is something to be mended
     }

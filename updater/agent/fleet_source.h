@@ -14,19 +14,27 @@
 #include "updater/agent/offer_record.h"
 #include "updater/device.h"
 
+// Of an image whose head was verified: what source_version() has of it.
+enum { FLEET_SEEN_SIZE = OFFER_URL_MAX + 300 };
+
 struct fleet_answer {
+    bool unchanged; // it is what `seen` was told of: neither an offer nor a reason
     bool offered;
     struct offer offer;
     struct release_id release;
     uint64_t wait_ms; // the source wants to be asked again only then; 0: it does not say
     struct error why; // unless `offered`: why nothing is, one sentence
     bool incomplete;  // something could not be read, and may be another time
+    // For the next poll, if nothing but the source changes this answer; "": ask in full.
+    char seen[FLEET_SEEN_SIZE];
 };
 
 struct fleet_source {
     const char *name;
-    // Needs the trust store of `d` to be loaded. ERR_NETWORK, ERR_IO: it could not be asked.
-    MUST_CHECK enum err (*poll)(struct device *d, struct fleet_answer *ret, struct error *e);
+    // Needs the trust store of `d` to be loaded. `seen`: of an earlier answer; NULL or "": none.
+    // ERR_NETWORK, ERR_IO: it could not be asked.
+    MUST_CHECK enum err (*poll)(struct device *d, const char *seen, struct fleet_answer *ret,
+                                struct error *e);
     // `record` is decided. OK: it has arrived.
     MUST_CHECK enum err (*report)(const struct config *config, const struct offer_record *record,
                                   struct error *e);

@@ -9,19 +9,27 @@
 #include <inttypes.h>
 #include <string.h>
 
-static enum err print_json(const struct fleet_answer *answer, FILE *out, struct error *e)
+static json_t *answer_json(const struct fleet_answer *answer)
 {
     char hex[SHA256_HEX_SIZE];
+    if (answer->unchanged) {
+        return json_pack("{s:s}", "result", "unchanged");
+    }
+    if (!answer->offered) {
+        return json_pack("{s:s, s:o, s:o}", "result", "nothing", "why", json_text(answer->why.msg),
+                         "seen", json_text(answer->seen));
+    }
     hex_encode(answer->release.manifest_sha256, SHA256_SIZE, hex);
-    CLEANUP(cleanup_json)
-    json_t *root =
-        answer->offered
-            ? json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:s}", "result", "offer", "source",
-                        json_text(answer->offer.source), "offer", json_text(answer->offer.id),
-                        "url", json_text(answer->offer.url), "version",
-                        json_text(answer->release.version), "release_index",
-                        (json_int_t)answer->release.release_index, "manifest_sha256", hex)
-            : json_pack("{s:s, s:o}", "result", "nothing", "why", json_text(answer->why.msg));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:s, s:o}", "result", "offer", "source",
+                     json_text(answer->offer.source), "offer", json_text(answer->offer.id), "url",
+                     json_text(answer->offer.url), "version", json_text(answer->release.version),
+                     "release_index", (json_int_t)answer->release.release_index, "manifest_sha256",
+                     hex, "seen", json_text(answer->seen));
+}
+
+static enum err print_json(const struct fleet_answer *answer, FILE *out, struct error *e)
+{
+    CLEANUP(cleanup_json) json_t *root = answer_json(answer);
     if (root != NULL &&
         json_object_set_new(root, "incomplete", json_boolean(answer->incomplete)) != 0) {
         return fail_memory(e);
@@ -36,7 +44,9 @@ static enum err print_json(const struct fleet_answer *answer, FILE *out, struct 
 
 static void print_text(const struct fleet_answer *answer, FILE *out)
 {
-    if (answer->offered) {
+    if (answer->unchanged) {
+        fprintf(out, "The source has what it had.\n");
+    } else if (answer->offered) {
         fprintf(out, "%s (release %" PRIu64 ") is offered by %s.\n", answer->release.version,
                 answer->release.release_index, answer->offer.source);
     } else {
@@ -60,7 +70,7 @@ static enum err ask_source(struct app *a, const struct parsed *args, struct erro
         err = device_load_trust(d, e);
     }
     if (err == OK) {
-        err = source->poll(d, &answer, e);
+        err = source->poll(d, parsed_option(args, "seen"), &answer, e);
     }
     if (err == OK && app_json(args)) {
         return print_json(&answer, a->out, e);
@@ -76,6 +86,9 @@ enum err verb_check(void *app, const struct parsed *args, struct error *e)
     struct app *a = app;
     if (parsed_option(args, "dry-run") != NULL) {
         return ask_source(a, args, e);
+    }
+    if (parsed_option(args, "seen") != NULL) {
+        return fail(e, ERR_USAGE, 0, "--seen: is for --dry-run, the agent knows what it has seen");
     }
     CLEANUP(cleanup_json) json_t *request = json_pack("{s:s}", "do", "check");
     return agent_ask(a, args, request, "The agent asks its source now.", e);

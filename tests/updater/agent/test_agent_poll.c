@@ -110,6 +110,7 @@ static void a_newer_offer_takes_the_place_of_one_that_waits(void **state)
     agent_room_open(&r);
     agent_room_until(&r, has_an_offer);
     agent_room_offer(&r, 8);
+    file_device_write(r.dir, "drop/8.vvi", "x");
     poll_again(&r);
     agent_room_until(&r, has_the_newer_offer);
     assert_ok(history_load(r.device->state, &r.log, &history, &e));

@@ -51,7 +51,7 @@ static void poll_now(struct agent_room *r)
 {
     r->agent->polls = 0;
     r->agent->poll.next_ms = loop_now_ms();
-    r->agent->seen_stamp = 0;
+    agent_look_anew(r->agent);
     agent_turn_soon(r->agent);
     agent_room_until(r, has_polled);
     assert_int_equal(r->agent->polls, 1);
@@ -161,6 +161,7 @@ static void what_is_offered_while_the_one_before_is_cancelled_is_asked_for_again
     poll_now(&r);
     agent_room_offer(&r, 8);
     agent_room_poll_with(&r, "while [ ! -e go ]; do sleep 0.01; done\n");
+    agent_look_anew(r.agent);
     r.agent->poll.next_ms = loop_now_ms();
     agent_turn_soon(r.agent);
     agent_room_until(&r, polls);

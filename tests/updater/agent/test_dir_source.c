@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/agent/dir_source.h"
 
+#include "tests/support/bad_server.h"
 #include "tests/support/expect.h"
 #include "tests/support/file_release.h"
 #include "tests/support/temp_dir.h"
@@ -85,7 +86,7 @@ static struct fleet_answer poll(struct stage *s)
 {
     struct error e;
     struct fleet_answer a;
-    assert_ok(dir_source.poll(s->device, &a, &e));
+    assert_ok(dir_source.poll(s->device, NULL, &a, &e));
     return a;
 }
 
@@ -313,8 +314,49 @@ static void a_url_that_cannot_be_asked_is_an_error(void **state)
     s->device->config->fleet.dir = NULL;
     s->device->config->fleet.url = "http://127.0.0.1:1/latest.vvi";
     s->device->config->http.retries = 0;
-    assert_fails(ERR_NETWORK, "127.0.0.1", dir_source.poll(s->device, &a, &e));
+    assert_fails(ERR_NETWORK, "127.0.0.1", dir_source.poll(s->device, NULL, &a, &e));
     assert_int_equal(dir_source_stamp(s->device->config), 0);
+}
+
+static struct fleet_answer poll_url(struct stage *s, const char *seen)
+{
+    struct error e;
+    struct fleet_answer a;
+    assert_ok(dir_source.poll(s->device, seen, &a, &e));
+    return a;
+}
+
+static void an_image_at_a_url_is_read_again_when_it_is_another_one(void **state)
+{
+    struct stage *s = *state;
+    struct bad_server server;
+    char url[128];
+    put(s, "latest.vvi", "2.0", 2);
+    bad_server_start(&server, s->dir, "ok");
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/latest.vvi", server.port);
+    s->device->config->fleet.dir = NULL;
+    s->device->config->fleet.url = url;
+    struct fleet_answer first = poll_url(s, NULL);
+    assert_true(first.offered && !first.unchanged);
+    assert_contains(first.seen, "/latest.vvi");
+    struct fleet_answer again = poll_url(s, first.seen);
+    assert_true(again.unchanged && !again.offered);
+    // What is not for us is known by its version, too; what nobody signed is not.
+    runs(s, 7, CONTENT_CONFIRMED);
+    struct fleet_answer older = poll_url(s, "");
+    assert_false(older.offered);
+    assert_string_equal(older.seen, first.seen);
+    put(s, "latest.vvi", "8.0", 8);
+    struct fleet_answer newer = poll_url(s, first.seen);
+    assert_true(newer.offered);
+    assert_string_not_equal(newer.seen, first.seen);
+    file_device_write(s->dir, "latest.vvi", "garbage");
+    struct fleet_answer bad = poll_url(s, newer.seen);
+    assert_false(bad.offered || bad.unchanged);
+    assert_string_equal(bad.seen, "");
+    bad_server_stop(&server);
+    assert_int_equal(bad_server_number(&server, 2, "status"), 304);
+    bad_server_clear(&server);
 }
 
 static void the_stamp_changes_with_names_sizes_and_times(void **state)
@@ -460,6 +502,7 @@ int main(void)
         stage_test(the_newest_of_many_is_found_whatever_its_name_is),
         stage_test(of_two_with_one_number_it_is_always_the_same),
         stage_test(a_url_that_cannot_be_asked_is_an_error),
+        stage_test(an_image_at_a_url_is_read_again_when_it_is_another_one),
         stage_test(the_stamp_changes_with_names_sizes_and_times),
         stage_test(a_name_that_cannot_be_told_is_not_offered),
         stage_test(a_report_has_a_name_whatever_the_id_of_the_device_is),

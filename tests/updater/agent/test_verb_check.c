@@ -33,6 +33,23 @@ static void a_dry_run_says_what_is_offered(void **state)
     file_release_clear(&release);
 }
 
+static void seen_is_handed_out_and_is_for_a_dry_run_only(void **state)
+{
+    struct file_device d;
+    make(&d, *state);
+    CLEANUP(verb_run_clear) struct verb_run dry;
+    CLEANUP(verb_run_clear) struct verb_run wet;
+    // A directory has no versions.
+    verb_run(&dry, verb_check,
+             (const char *[]){"-c", d.conf, "--dry-run", "--json", "--seen", "\"a\" http://h/x", NULL});
+    CLEANUP(cleanup_json) json_t *root = verb_run_json(&dry);
+    assert_string_equal(json_string_value(json_object_get(root, "result")), "nothing");
+    assert_string_equal(json_string_value(json_object_get(root, "seen")), "");
+    verb_run(&wet, verb_check, (const char *[]){"-c", d.conf, "--seen", "x", NULL});
+    assert_int_equal(wet.err, ERR_USAGE);
+    assert_contains(wet.log, "--seen: is for --dry-run");
+}
+
 static void a_dry_run_says_why_nothing_is(void **state)
 {
     struct file_device d;
@@ -87,6 +104,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_dir(a_dry_run_says_what_is_offered),
+        with_dir(seen_is_handed_out_and_is_for_a_dry_run_only),
         with_dir(a_dry_run_says_why_nothing_is),
         with_dir(a_dry_run_does_not_steer_the_terminal),
         with_dir(with_json_it_is_said_when_not_all_could_be_read),
