@@ -91,6 +91,11 @@ class AgentUnits(unittest.TestCase):
         self.assertEqual(self.service["RestartPreventExitStatus"].split(),
                          [str(fixtures.USAGE), str(fixtures.CONFIG)])
 
+    def test_a_reload_does_not_end_it_for_good(self):
+        # Death by SIGHUP is a clean end to systemd.
+        self.assertIn("-HUP", self.service["ExecReload"])
+        self.assertEqual(self.service["RestartForceExitStatus"], "SIGHUP")
+
     def test_the_socket_is_where_the_agent_would_make_it_and_for_root_only(self):
         keys = (ROOT / "updater/config_keys.c").read_text()
         self.assertIn(f'.fallback = "{self.socket["ListenStream"]}"', keys)
@@ -152,11 +157,6 @@ class PassedSocket(AgentTest):
         agent.stop()
         self.assertEqual(agent.process.returncode, 0, agent.log.read_text())
         self.assertTrue(path.exists(), "the socket is systemd's")
-
-    def test_a_reload_does_not_end_it_for_good(self):
-        # Death by SIGHUP is a clean end to systemd.
-        self.assertIn("-HUP", self.service["ExecReload"])
-        self.assertEqual(self.service["RestartForceExitStatus"], "SIGHUP")
 
 
 if __name__ == "__main__":
