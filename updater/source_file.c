@@ -146,7 +146,7 @@ static const struct source_ops file_ops = {
 };
 
 // To be opened is an order to some devices: a watchdog runs from then on, a tape moves. So what
-// stands there is looked at first, and then that very thing is opened, whatever its name has become.
+// stands there is looked at first, and then that very thing is opened, whatever has its name now.
 static enum err open_regular(const char *path, int *ret_fd, struct stat *ret_st, struct error *e)
 {
     char self[32];

@@ -45,9 +45,9 @@ enum failure_cause {
     FAILURE_BY_HAND,    // something else was installed or made the good one meanwhile
 };
 
-// Whether a release is denied for this end: its trial, or ERR_TOO_LARGE with FAILURE_OF_INSTALL. All
-// other errors may pass by themselves. A hash that does not match is that of a copy; a release that
-// the policy refuses may want another one to run first.
+// Whether a release is denied for this end: its trial, or ERR_TOO_LARGE with FAILURE_OF_INSTALL.
+// All other errors may pass by themselves. A hash that does not match is that of a copy; a release
+// that the policy refuses may want another one to run first.
 bool denylist_blames_release(enum offer_outcome outcome, enum failure_cause cause, enum err code);
 
 // The caller owns it: some 22 KiB, read when it is needed. A missing record is an empty list.
