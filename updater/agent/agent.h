@@ -17,7 +17,7 @@
 //    and says so once.
 // 6. Waits are by the time since boot. A wall clock that is set, by however much, makes the agent
 //    ask a closed gate again, and moves no other wait.
-// 6. A configuration that is read again is taken as a whole, or not at all; nothing is given up
+// 7. A configuration that is read again is taken as a whole, or not at all; nothing is given up
 //    before it is known that it can be used.
 #ifndef UPDATER_AGENT_AGENT_H
 #define UPDATER_AGENT_AGENT_H
