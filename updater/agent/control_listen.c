@@ -191,7 +191,10 @@ static enum err make(const char *path, const char *group, struct control_socket 
         return fail(e, ERR_IO, errno, "%s: make the socket", path);
     }
     s->path = strdup(path);
-    err = s->path == NULL ? fail_memory(e) : bind_alone(s->fd, &at, e);
+    if (s->path == NULL) {
+        return fail_memory(e);
+    }
+    err = bind_alone(s->fd, &at, e);
     if (err == OK) {
         err = control_socket_give(s, group, e);
     }
