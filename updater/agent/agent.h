@@ -13,8 +13,8 @@
 // 3. A gate is asked directly before its phase begins; that before the flip by the same turn that
 //    starts the flip.
 // 4. A failure is never tried again at once: every wait has a lower bound.
-// 5. Without room in the state directory nothing is begun and nothing is forgotten: the agent waits,
-//    and says so once.
+// 5. Without room in the state directory nothing is begun and nothing is forgotten: the agent
+//    waits, and says so once.
 // 6. Waits are by the time since boot. A wall clock that is set, by however much, makes the agent
 //    ask a closed gate again, and moves no other wait.
 // 7. A configuration that is read again is taken as a whole, or not at all; nothing is given up
@@ -152,8 +152,9 @@ struct agent_options {
 // ERR_CONFIG: no agent could run with this, and why.
 MUST_CHECK enum err agent_check_config(const struct config *config, struct error *e);
 
-// `device` outlives it, or is followed by another one (agent_reload()); so does `log`. The agent does
-// not move until it is closed. ERR_AGAIN: another agent runs. ERR_CONFIG: as agent_check_config().
+// `device` outlives it, or is followed by another one (agent_reload()); so does `log`. The agent
+// does not move until it is closed. ERR_AGAIN: another agent runs. ERR_CONFIG: as
+// agent_check_config().
 MUST_CHECK enum err agent_open(struct agent *ret, struct device *device, struct log *log,
                                const struct agent_options *options, struct error *e);
 // Until SIGTERM or SIGINT (OK), or until SIGHUP: then `*ret_reload` is true, no child runs, and the

@@ -13,8 +13,8 @@ struct request {
     const struct control_peer *peer;
 };
 
-// "alice", "uid 1000": who asked, where the request does not name somebody else. Only then: a service
-// of names that is down is waited for.
+// "alice", "uid 1000": who asked, where the request does not name somebody else. Only then: a
+// service of names that is down is waited for.
 static const char *owner_of(const struct request *r, char *buf, size_t len)
 {
     const char *named = json_string_value(json_object_get(r->json, "owner"));

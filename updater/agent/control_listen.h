@@ -18,9 +18,9 @@ struct control_socket {
 };
 
 // Takes what systemd passed to this process (LISTEN_PID, LISTEN_FDS; sd_listen_fds(3)), and takes
-// these variables away. Otherwise makes `path`, with the last directory on the way to it (0755): for
-// root only (0600) with an empty `group`, else for that group too (0660). ERR_AGAIN: another agent
-// is running. ERR_CONFIG: the path, the group or what was passed is wrong.
+// these variables away. Otherwise makes `path`, with the last directory on the way to it (0755):
+// for root only (0600) with an empty `group`, else for that group too (0660). ERR_AGAIN: another
+// agent is running. ERR_CONFIG: the path, the group or what was passed is wrong.
 MUST_CHECK enum err control_socket_open(const char *path, const char *group,
                                         struct control_socket *ret, struct error *e);
 // Lets another group in, or with "" root only, from the next connection on; not with one that was

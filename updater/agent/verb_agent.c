@@ -6,8 +6,8 @@
 
 #include <signal.h>
 
-// A hang-up is told by the loop, and waits for it: before there is one it would end the process, and
-// an agent that was ended so is started again by nobody. For good: it may come at the end, too.
+// A hang-up is told by the loop, and waits for it: before there is one it would end the process,
+// and an agent that was ended so is started again by nobody. For good: it may come at the end, too.
 static void hold_hangups_back(void)
 {
     sigset_t hangup;

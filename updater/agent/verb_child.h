@@ -3,8 +3,8 @@
 // command line does, and its memory is gone afterwards.
 //
 // Invariants
-// 1. One at a time. It ends with the agent, however that ends (PR_SET_PDEATHSIG). SIGHUP, SIGINT and
-//    SIGTERM are not blocked in it.
+// 1. One at a time. It ends with the agent, however that ends (PR_SET_PDEATHSIG). SIGHUP, SIGINT
+//    and SIGTERM are not blocked in it.
 // 2. What it prints is bounded: a line of its talk or an answer that is longer than VERB_CHILD_MAX
 //    is dropped, and the process goes on.
 // 3. Its end is told once, after all that it printed.
