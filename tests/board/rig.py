@@ -56,23 +56,24 @@ def uboot_binary():
 
 
 @once
-def _card_once(name, script, settings, variables):
+def _card_once(name, script, settings, variables, files):
     """Cards are made once and copied."""
     return card.make_factory_card(
         fresh_folder() / "card.img", userland(name), script=script, settings=settings,
-        variables=None if variables is None else dict(variables))
+        variables=None if variables is None else dict(variables), files=dict(files))
 
 
-def new_card(name, script, settings, variables):
+def new_card(name, script, settings, variables, files=None):
     """A card as a factory leaves it."""
-    made = _card_once(name, script, settings, variables and tuple(variables.items()))
+    made = _card_once(name, script, settings, variables and tuple(variables.items()),
+                      tuple((files or {}).items()))
     return copy_sparse(made, fresh_folder() / "card.img")
 
 
-def factory_card(contract, name="small"):
+def factory_card(contract, name="small", files=None):
     """A card of a device that has our script."""
     return new_card(name, card.SCRIPTS[contract], card.SETTINGS[contract],
-                    card.factory_variables(contract))
+                    card.factory_variables(contract), files)
 
 
 class Rig:

@@ -16,7 +16,7 @@ from tree import Tree
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = images_cache.ROOT
 OVERLAY = HERE / "overlay"
-AT_BOOT = ROOT / "updater/init/confirm-at-boot"
+INIT = ROOT / "updater/init"
 # The programs of the device, cross-built.
 BIN = pathlib.Path(os.environ.get("VV_BOARD_BIN", ROOT / "build/aarch64-linux-gnu/board"))
 EMULATOR = "qemu-aarch64-static"
@@ -69,7 +69,7 @@ class Small:
         """What the tree depends on, besides the programs."""
         return {"libraries": {n: images_cache.file_hash(p) for n, p in self.libraries.items()},
                 "overlay": images_cache.folder_hash(OVERLAY / "small"),
-                "at boot": images_cache.file_hash(AT_BOOT),
+                "init": images_cache.folder_hash(INIT),
                 "base": kernel.base().name}
 
     def tree(self):
@@ -93,7 +93,8 @@ class Small:
             tree.file(f"{home}/{name}", path, 0o755)
         tree.file("etc/passwd", "root::0:0:root:/root:/bin/sh\n")
         tree.file("etc/group", "root:x:0:\n")
-        tree.file("usr/lib/vv-update/confirm-at-boot", AT_BOOT, 0o755)
+        for script in sorted(INIT.iterdir()):
+            tree.file(f"usr/lib/vv-update/{script.name}", script, 0o755)
         tree.overlay(OVERLAY / "small")
         return tree
 
