@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scripts for systems without systemd, in a folder with programs that take the place of others."""
+"""The scripts for systems without systemd, in a folder with programs that stand for others."""
 
 import pathlib
 import shutil
