@@ -56,14 +56,16 @@ static bool look_at_consent(const struct gate_config *c, enum gate_phase phase,
 static bool look_at_clock(const struct gate_config *c, const struct gate_facts *f,
                           struct gate_answer *ret)
 {
-    char left[32];
+    char limit[32];
     char reason[GATE_REASON_SIZE];
     if (f->now.synchronised || f->now.boottime_ms >= c->clock_wait_ms) {
         return true;
     }
     uint64_t left_ms = c->clock_wait_ms - f->now.boottime_ms;
-    snprintf(reason, sizeof reason, "waiting for the clock to be synchronised, %s at most",
-             format_duration(left_ms, left, sizeof left));
+    // It is asked each minute, and each other sentence would be an event.
+    snprintf(reason, sizeof reason,
+             "waiting for the clock to be synchronised, until %s after the start at most",
+             format_duration(c->clock_wait_ms, limit, sizeof limit));
     say_closed(ret, "window", reason,
                left_ms < GATE_AGAIN_CLOCK_MS ? left_ms : GATE_AGAIN_CLOCK_MS);
     return false;
