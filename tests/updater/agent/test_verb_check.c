@@ -40,8 +40,9 @@ static void seen_is_handed_out_and_is_for_a_dry_run_only(void **state)
     CLEANUP(verb_run_clear) struct verb_run dry;
     CLEANUP(verb_run_clear) struct verb_run wet;
     // A directory has no versions.
-    verb_run(&dry, verb_check,
-             (const char *[]){"-c", d.conf, "--dry-run", "--json", "--seen", "\"a\" http://h/x", NULL});
+    verb_run(
+        &dry, verb_check,
+        (const char *[]){"-c", d.conf, "--dry-run", "--json", "--seen", "\"a\" http://h/x", NULL});
     CLEANUP(cleanup_json) json_t *root = verb_run_json(&dry);
     assert_string_equal(json_string_value(json_object_get(root, "result")), "nothing");
     assert_string_equal(json_string_value(json_object_get(root, "seen")), "");
