@@ -269,7 +269,8 @@ check-scripts-run: $(BINARIES)
 	  python3 tests/run.py board
 
 # What updates take, of the programs in VV; inputs and what peers made of them lie in BENCH_CACHE.
-# PARTS: install delta chunks cores, or document, which only writes DOC again; no DOC, nothing is kept.
+# PARTS: install delta chunks cores, or document, which only writes DOC again; without DOC nothing
+# is kept.
 VV          ?= $(abspath $(BUILD))
 BENCH_CACHE ?= $(CURDIR)/build/bench
 ROUNDS      ?= 5

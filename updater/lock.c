@@ -113,8 +113,9 @@ static enum err take(const char *state_dir, const char *name,
     struct error ignored;
     char text[16];
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (write_all(fd, text, (size_t)len, &ignored) != OK && ftruncate(fd, 0) != 0) {
-        return fail(e, ERR_IO, errno, "%s/%s: a number of another process", state_dir, name);
+    if (write_all(fd, text, (size_t)len, &ignored) != OK) {
+        CLEANUP(cleanup_close) int emptied = open_lock(state_dir, name, O_WRONLY | O_TRUNC);
+        (void)emptied;
     }
     *ret_fd = TAKE_FD(fd);
     return OK;

@@ -79,8 +79,9 @@ MUST_CHECK enum err source_beside(struct source *s, const char *suffix, struct s
 // The file was written to since the source was opened: what does not fit of what was read is no
 // wonder.
 bool source_changed(const struct source *s);
-// Before the first start(): it fails, without a byte of the file, if the file still is `version`, and
-// source_is_unchanged() is true of the error. A version that says nothing to this source is none.
+// Before the first start(): it fails, without a byte of the file, if the file still is `version`,
+// and source_is_unchanged() is true of the error. A version that says nothing to this source is
+// none.
 MUST_CHECK enum err source_unless(struct source *s, const char *version, struct error *e);
 bool source_is_unchanged(const struct error *e);
 // A name for what has been read, one line of `size` bytes at most with its end: the file was not

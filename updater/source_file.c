@@ -173,7 +173,7 @@ enum err source_file_open(const char *path, struct source **ret, struct error *e
     }
     CLEANUP(cleanup_source) struct source *s = &f->base;
     s->ops = &file_ops;
-    struct stat st;
+    struct stat st = {.st_size = 0};
     f->fd = -1;
     enum err err = open_regular(path, &f->fd, &st, e);
     if (err != OK) {

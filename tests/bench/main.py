@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares vv-update with other updaters on the same inputs, and writes docs/benchmarks.md.
 
-usage: main.py [--parts install,delta,chunks,cores,document] [--size small|large] [--pairs ...] [--fs ...]
-               [--tools ...] [--rounds N] [--doc FILE]
+usage: main.py [--parts install,delta,chunks,cores,document] [--size small|large] [--pairs ...]
+               [--fs ...] [--tools ...] [--rounds N] [--doc FILE]
 
 VV is the directory of the built vv-update and vv-image (build/release); BENCH_CACHE keeps inputs
 and what the tools made of them (build/bench), and may be shared by several trees. What was measured

@@ -277,10 +277,10 @@ make bench PARTS='delta chunks' PAIRS=security FS='ext4 erofs' BENCH_SIZE=large
 make bench VV=/elsewhere/build/release DOC=     # other programs; nothing is written down
 ```
 
-`PARTS` are install, delta, chunks, cores, and document, which only writes this page again. `BENCH_SIZE` is
-large or small, see below; without it whole runs are made on the large root, the rest on the small
-one. `BENCH_CACHE` names a folder that several trees may share. Whole runs are of the pair
-`security` on ext4, or of the one pair and file system named.
+`PARTS` are install, delta, chunks, cores, and document, which only writes this page again.
+`BENCH_SIZE` is large or small, see below; without it whole runs are made on the large root, the rest
+on the small one. `BENCH_CACHE` names a folder that several trees may share. Whole runs are of the
+pair `security` on ext4, or of the one pair and file system named.
 
 **Inputs.** Debian 12 (minbase, python3, nginx; `large`: ffmpeg, too), with fixed times, UUIDs and
 seeds. Pair `small`: the release pocket, and the same with a handful of packages from the security
@@ -308,8 +308,9 @@ the pipe. Two processors: one thread writes, in order, and what threads hand to 
 fifth more processor time. RSS: three workers and four connections are 1.25 MiB of it (`workers=0`
 goes without). Downloads without a pack are of whole chunks, as zchunk's are; what a release changed
 here and there only a pack does without. A pack is made chunk by chunk, so that it is applied in the
-memory of any install (`ours-pack` beside `zstd-patch` below), and is as good as a patch of the whole
-image on no file system that is packed itself: of a squashfs little is the same after a change.
+memory of any install (`ours-pack` beside `zstd-patch` below). It is smaller than a patch of the
+whole image where chunks have an older version that is like them, and its equal on a squashfs, where
+after a change nothing is alike.
 """
 
 CORES_WORDS = """A whole install on one processor (one thread) and on two, each in turn. Image and

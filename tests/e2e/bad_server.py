@@ -6,8 +6,8 @@ usage: bad_server.py --dir DIR [--port 0] [--mode MODE] [--log FILE] [--lifetime
 
 Prints its port on its first line. Ends when its standard input ends, or after --lifetime seconds.
 Each request becomes one JSON line in --log when its answer is over: its number `n`, connection,
-method, path, range, if_range, if_none_match, authorization and client_cert (present or not), status, sent (body
-bytes given to the kernel).
+method, path, range, if_range, if_none_match, authorization and client_cert (present or not),
+status, sent (body bytes given to the kernel).
 
 MODE is a list of words and key=value pairs with commas between them; they add up.
 

@@ -59,6 +59,16 @@ void agent_listener_end(struct agent_listener *l)
     json_decref(l->events);
 }
 
+void agent_listener_until(struct agent_listener *l, struct agent_room *r, const char *kind)
+{
+    struct error e;
+    const json_t *event;
+    for (int i = 0; i < TURNS_MAX && agent_listener_count(l, kind, &event) == 0; i++) {
+        assert_ok(loop_turn(&r->agent->loop, &e));
+    }
+    assert_true(agent_listener_count(l, kind, &event) > 0);
+}
+
 size_t agent_listener_count(struct agent_listener *l, const char *kind, const json_t **ret)
 {
     size_t count = 0;

@@ -18,6 +18,8 @@ struct agent_listener {
 void agent_listener_begin(struct agent_listener *l, struct agent_room *r);
 void agent_listener_end(struct agent_listener *l);
 
+// Turns of the agent until one of this kind came; none ends the test.
+void agent_listener_until(struct agent_listener *l, struct agent_room *r, const char *kind);
 // Takes what was sent by now. How many of this kind there are; the last of them is `*ret`, NULL
 // without any, and belongs to the listener.
 size_t agent_listener_count(struct agent_listener *l, const char *kind, const json_t **ret);

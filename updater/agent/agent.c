@@ -66,8 +66,9 @@ static void settle_holds(struct agent *a)
     }
 }
 
-// What was answered by the old time counts no more, and a gate that was closed is asked again. Other
-// waits are by the time since boot, and go on. A poll that is under way may have the old time.
+// What was answered by the old time counts no more, and a gate that was closed is asked again.
+// Other waits are by the time since boot, and go on. A poll that is under way may have the old
+// time.
 static void on_clock_set(void *ctx)
 {
     struct agent *a = ctx;

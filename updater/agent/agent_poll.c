@@ -138,9 +138,9 @@ static enum err read_offer(const json_t *answer, struct offer *offer, struct rel
     return OK;
 }
 
-// How long ago an entry was made: since boot, if it is the newest and this agent made it. Else by the
-// wall clock, where a time that is still to come says nothing: the release is taken once more, and
-// has a time of now afterwards.
+// How long ago an entry was made: since boot, if it is the newest and this agent made it. Else by
+// the wall clock, where a time that is still to come says nothing: the release is taken once more,
+// and has a time of now afterwards.
 static uint64_t age_s(const struct agent *a, const struct history_entry *entry, bool newest)
 {
     bool synchronised;
@@ -221,8 +221,8 @@ static void say(struct agent *a, const char *text)
     }
 }
 
-// True: the one at hand is decided, perhaps since this poll began, and the new one is to be asked for
-// again behind its report.
+// True: the one at hand is decided, perhaps since this poll began, and the new one is to be asked
+// for again behind its report.
 static bool supersede(struct agent *a, const struct release_id *by)
 {
     struct error e;

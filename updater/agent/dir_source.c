@@ -139,8 +139,8 @@ static void take_if_best(struct findings *f, const char *url, const char *name,
     }
 }
 
-// An error: it could not be asked. What is no image of ours is not offered, and noted. Only one that
-// was verified is seen: anything else may be the doing of whoever is on the way.
+// An error: it could not be asked. What is no image of ours is not offered, and noted. Only one
+// that was verified is seen: anything else may be the doing of whoever is on the way.
 static enum err look_at(struct findings *f, const char *url, const char *seen, struct error *e)
 {
     struct device *d = f->device;

@@ -30,8 +30,8 @@ enum { FLEET_LOCK_TIMEOUT_MS = 10 * 1000, FLEET_LOCK_ID_MAX = 128 };
 
 enum fleet_lock_op { FLEET_LOCK_PRE_REBOOT, FLEET_LOCK_STEADY_STATE };
 
-// DENIED: an answer of 400 to 499; then this device has no place. UNCLEAR: anything else but 200, or
-// no answer; what was asked may have been done.
+// DENIED: an answer of 400 to 499; then this device has no place. UNCLEAR: anything else but 200,
+// or no answer; what was asked may have been done.
 enum fleet_lock_answer { FLEET_LOCK_GRANTED, FLEET_LOCK_DENIED, FLEET_LOCK_UNCLEAR };
 
 struct fleet_lock {

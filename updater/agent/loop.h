@@ -7,8 +7,8 @@
 //    one timer on CLOCK_BOOTTIME (suspend counts), set for the earliest only. Every return from the
 //    wait is counted.
 // 2. Order within one wake-up: signals by number, the wall clock, children, file descriptors,
-//    deadlines. Children and descriptors in the order in which they were watched, deadlines by time,
-//    then in the order in which they were set.
+//    deadlines. Children and descriptors in the order in which they were watched, deadlines by
+//    time, then in the order in which they were set.
 // 3. What is unwatched or cleared is not called afterwards, ready or not; what is watched or set
 //    during a wake-up is not called before the next one. Each is called once a wake-up.
 // 4. A watch belongs to its owner, does not move while it is watched, and may be freed in its own

@@ -163,12 +163,16 @@ static void what_a_verb_says_is_told_with_its_level(void **state)
         assert_int_equal(mkdir(temp_dir_path(dir, sizeof dir, *state, name), 0700), 0);
         agent_room_make(&r, dir, NULL);
         snprintf(line, sizeof line,
-                 "echo '{\"event\":\"log\",%s\"message\":\"the disk is full\"}' >&2", rows[i].line);
+                 "until [ -e heard ]; do sleep 0.01; done; "
+                 "echo '{\"event\":\"log\",%s\"message\":\"the disk is full\"}' >&2",
+                 rows[i].line);
         agent_room_poll_with(&r, line);
         agent_room_open(&r);
         agent_listener_begin(&l, &r);
+        file_device_write(r.dir, "heard", "");
         agent_room_until(&r, has_polled);
         assert_contains(agent_room_talk(&r), rows[i].shown);
+        agent_listener_until(&l, &r, "log");
         assert_int_equal(agent_listener_count(&l, "log", &event), 1);
         assert_string_equal(json_string_value(json_object_get(event, "level")), rows[i].level);
         assert_string_equal(json_string_value(json_object_get(event, "message")),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the source has told is asked for again only if it is something else, or means something else.
+// What the source has told is asked for again only if it is something else, or means something
+// else.
 #include "updater/agent/agent_parts.h"
 
 #include "tests/support/agent_room.h"

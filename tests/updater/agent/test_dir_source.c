@@ -1,94 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/agent/dir_source.h"
 
-#include "tests/support/bad_server.h"
-#include "tests/support/expect.h"
-#include "tests/support/file_release.h"
-#include "tests/support/temp_dir.h"
-
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-struct stage {
-    char *dir;
-    struct file_device file;
-    struct file_release release;
-    struct log log;
-    char *talk;
-    size_t talk_len;
-    struct device *device;
-};
-
-static void open_device(struct stage *s)
-{
-    struct error e;
-    const struct progress nobody = {.kind = PROGRESS_NONE};
-    CLEANUP(cleanup_config) struct config *config = NULL;
-    assert_ok(config_load(s->file.conf, &config, &e));
-    assert_ok(device_open(config, DEVICE_LOOK, &s->log, &nobody, &clock_system, &s->device, &e));
-    (void)TAKE_PTR(config);
-    assert_ok(device_load_trust(s->device, &e));
-}
-
-// The directory is DIR/drop, which is made by the tests that want one.
-static int make(void **state)
-{
-    char extra[512];
-    void *dir = NULL;
-    struct stage *s = calloc(1, sizeof *s);
-    assert_non_null(s);
-    assert_int_equal(temp_dir_make(&dir), 0);
-    s->dir = dir;
-    snprintf(extra, sizeof extra, "[fleet]\nsource=dir\ndir=%s/drop\nreport_dir=%s/reports\n",
-             s->dir, s->dir);
-    file_device_make(&s->file, s->dir, NULL, extra);
-    file_release_prepare(&s->release, &s->file);
-    s->log.stream = open_memstream(&s->talk, &s->talk_len);
-    assert_non_null(s->log.stream);
-    open_device(s);
-    *state = s;
-    return 0;
-}
-
-static int clear(void **state)
-{
-    struct stage *s = *state;
-    void *dir = s->dir;
-    device_close(s->device);
-    fclose(s->log.stream);
-    free(s->talk);
-    file_release_clear(&s->release);
-    free(s);
-    return temp_dir_remove(&dir);
-}
-
-static void make_dir(const struct stage *s, const char *name)
-{
-    char path[512];
-    assert_int_equal(mkdir(temp_dir_path(path, sizeof path, s->dir, name), 0700), 0);
-}
-
-static void put(struct stage *s, const char *name, const char *version, uint64_t index)
-{
-    char path[512];
-    file_release_write(&s->release, name, version, index, path, sizeof path);
-}
-
-static void runs(struct stage *s, uint64_t index, enum slot_content content)
-{
-    s->device->journal.slots[s->device->running].content = content;
-    s->device->journal.slots[s->device->running].release.release_index = index;
-}
-
-static struct fleet_answer poll(struct stage *s)
-{
-    struct error e;
-    struct fleet_answer a;
-    assert_ok(dir_source.poll(s->device, NULL, &a, &e));
-    return a;
-}
+#include "tests/support/dir_source_stage.h"
 
 static void the_newest_image_of_the_directory_is_offered(void **state)
 {
@@ -392,71 +305,6 @@ static void the_stamp_changes_with_names_sizes_and_times(void **state)
     }
 }
 
-static void a_report_is_a_file_and_the_same_one_again(void **state)
-{
-    struct stage *s = *state;
-    struct error e;
-    char path[512];
-    uint8_t *text = NULL;
-    size_t len = 0;
-    struct offer_record r = {.offer = {.source = "dir", .id = "0123456789abcdef99", .url = "/x"},
-                             .outcome = OFFER_FAILURE,
-                             .reason = "its checks failed",
-                             .failed_checks = "tv_api: HTTP 500",
-                             .release_known = true,
-                             .release = {.version = "2.0", .release_index = 2}};
-    struct stat st;
-    assert_fails(ERR_CONFIG, "[fleet] report_dir /", dir_source.report(s->device->config, &r, &e));
-    make_dir(s, "reports");
-    mode_t mask = umask(077); // as the program has it
-    for (int i = 0; i < 2; i++) {
-        assert_ok(dir_source.report(s->device->config, &r, &e));
-        temp_dir_path(path, sizeof path, s->dir, "reports/0123456789abcdef.json");
-        assert_ok(file_read(path, 4096, &text, &len, &e));
-        assert_contains((char *)text, "\"outcome\": \"failure\"");
-        assert_contains((char *)text, "\"failed_checks\": \"tv_api: HTTP 500\"");
-        assert_contains((char *)text, "\"version\": \"2.0\"");
-        free(text);
-        assert_int_equal(stat(path, &st), 0);
-        assert_int_equal(st.st_mode & 0777, 0644); // who collects them need not be root
-    }
-    umask(mask);
-    s->device->config->fleet.report_dir = NULL;
-    assert_ok(dir_source.report(s->device->config, &r, &e));
-}
-
-static void expect_report_of(struct stage *s, const char *device_id, const char *name)
-{
-    struct error e;
-    char path[512];
-    char member[256];
-    uint8_t *text = NULL;
-    size_t len = 0;
-    const struct offer_record r = {.offer = {.source = "dir", .id = "0123456789abcdef99"},
-                                   .outcome = OFFER_SUCCESS};
-    s->device->config->device_id = device_id;
-    assert_ok(dir_source.report(s->device->config, &r, &e));
-    snprintf(member, sizeof member, "reports/%s-0123456789abcdef.json", name);
-    assert_ok(file_read(temp_dir_path(path, sizeof path, s->dir, member), 4096, &text, &len, &e));
-    snprintf(member, sizeof member, "\"device\": \"%s\"", device_id);
-    assert_contains((char *)text, member);
-    free(text);
-}
-
-// The digits are those of sha256sum.
-static void a_report_has_a_name_whatever_the_id_of_the_device_is(void **state)
-{
-    struct stage *s = *state;
-    make_dir(s, "reports");
-    expect_report_of(s, "edge-7", "edge-7");
-    expect_report_of(s, "vv-6f1c0c4e-5f0e-4d6c-9f5e-0c1b2a3d4e5f-42",
-                     "vv-6f1c0c4e-5f0e-4d6c-9f5e-0c1b2a3d4e5f-42");
-    expect_report_of(s, "vv-6f1c0c4e-5f0e-4d6c-9f5e-0c1b2a3d4e5f-043", "c4ce7d08948f385d");
-    expect_report_of(s, ".edge", "cfd3cf60e17816d6");
-    expect_report_of(s, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-                     "ffe054fe7ae0cb6d");
-}
-
 // No terminal, report or JSON could say it: another name would be told, and installed.
 static void a_name_that_cannot_be_told_is_not_offered(void **state)
 {
@@ -505,8 +353,6 @@ int main(void)
         stage_test(an_image_at_a_url_is_read_again_when_it_is_another_one),
         stage_test(the_stamp_changes_with_names_sizes_and_times),
         stage_test(a_name_that_cannot_be_told_is_not_offered),
-        stage_test(a_report_has_a_name_whatever_the_id_of_the_device_is),
-        stage_test(a_report_is_a_file_and_the_same_one_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
