@@ -278,9 +278,9 @@ make bench VV=/elsewhere/build/release DOC=     # other programs; nothing is wri
 ```
 
 `PARTS` are install, delta, chunks, cores, and document, which only writes this page again.
-`BENCH_SIZE` is large or small, see below; without it whole runs are made on the large root, the rest
-on the small one. `BENCH_CACHE` names a folder that several trees may share. Whole runs are of the
-pair `security` on ext4, or of the one pair and file system named.
+`BENCH_SIZE` is large or small, see below; without it whole runs are made on the large root, the
+rest on the small one. `BENCH_CACHE` names a folder that several trees may share. Whole runs are of
+the pair `security` on ext4, or of the one pair and file system named.
 
 **Inputs.** Debian 12 (minbase, python3, nginx; `large`: ffmpeg, too), with fixed times, UUIDs and
 seeds. Pair `small`: the release pocket, and the same with a handful of packages from the security

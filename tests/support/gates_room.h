@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gates that are asked of a device that has been up for five hours, with a right clock and all open.
+// Gates that are asked of a device that has been up for five hours, with a right clock and all of
+// them open.
 #ifndef TESTS_SUPPORT_GATES_ROOM_H
 #define TESTS_SUPPORT_GATES_ROOM_H
 
