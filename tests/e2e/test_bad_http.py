@@ -99,7 +99,7 @@ class BadServers(DeviceTest):
         self.refused("slow=1", NETWORK, "slow")
 
     def test_a_file_that_changes_while_it_is_read_is_noticed(self):
-        self.refused("changed=1", FORMAT, "changed")
+        self.refused("changed=1", NETWORK, "changed")
 
     def test_answers_of_wrong_ranges_are_refused(self):
         for mode in ("wrong-range", "no-content-range", "multipart", "gzip"):
