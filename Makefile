@@ -235,7 +235,7 @@ BOARD_TESTS = $(patsubst tests/board/%.py,%.*,$(filter-out %/test_boot_scripts.p
 BOARDLESS   = test_card.* test_console.* test_folders.* test_images_cache.* test_qemu.* \
   test_screen.* test_uboot_source.*
 BOARD_SLICE = *is_confirmed_with_contract_order *broken_service*contract_order \
-  *without_a_kernel*contract_bootcount *rauc_is_updated* *denied_with_a_plain_init test_kills* \
+  *without_a_kernel*contract_bootcount *rauc_is_updated* test_kills* \
   test_recorded_cuts.[!P]* test_uboot.*
 N          ?= 300
 SEED       ?= 1
