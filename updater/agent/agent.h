@@ -109,7 +109,6 @@ struct agent {
     struct loop_deadline gate_due;
     struct gate_answer answer;
     bool answered;                    // `answer` is for the step that is next, and was not used yet
-    bool consented;                   // of the record, for the gates
     bool reboots;                     // it was ordered and is under way
     uint64_t lock_again_ms;           // "steady-state" is not sent again before; 0: at once
     char lock_says[GATE_REASON_SIZE]; // why the place is not given back; "": nothing was said

@@ -8,7 +8,7 @@ struct gate_facts agent_gate_facts(const struct agent *a)
         .holds = &a->holds,
         .now = agent_hold_now(a),
         .time_floor_s = device_time_floor(a->device),
-        .consented = a->consented,
+        .consented = r->consented,
         .version = r->release_known ? r->release.version : NULL,
         .release_index = r->release_known ? r->release.release_index : 0,
         .month_bytes = a->traffic.bytes,

@@ -146,7 +146,6 @@ void agent_look(struct agent *a)
     (void)agent_tell_trouble(a, TASK_JOURNAL, journal_load(d->state, &d->journal, &e), &e);
     agent_count_traffic(a);
     offer_look(&a->offer, d, &a->facts);
-    a->consented = a->offer.record.consented;
 }
 
 // What the install that ended has fetched. One that failed has told the journal only, which counts
