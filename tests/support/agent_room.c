@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { TURNS_MAX = 500 };
 
@@ -114,6 +115,14 @@ unsigned agent_room_runs(const struct agent_room *r, const char *verb)
     snprintf(name, sizeof name, "runs-%s", verb);
     return stat(temp_dir_path(path, sizeof path, r->dir, name), &st) == 0 ? (unsigned)st.st_size / 2
                                                                           : 0;
+}
+
+void agent_room_await_run(const struct agent_room *r, const char *verb, unsigned runs)
+{
+    for (int i = 0; i < 10000 && agent_room_runs(r, verb) < runs; i++) {
+        usleep(1000);
+    }
+    assert_int_equal(agent_room_runs(r, verb), runs);
 }
 
 void agent_room_open(struct agent_room *r)

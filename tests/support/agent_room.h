@@ -39,6 +39,9 @@ void agent_room_poll_with(const struct agent_room *r, const char *line);
 void agent_room_install(const struct agent_room *r, const char *line);
 // How often the script was run for a verb.
 unsigned agent_room_runs(const struct agent_room *r, const char *verb);
+// Waits until that many have counted themselves. What is stopped before may not hear of it: under
+// valgrind a signal between fork() and exec() is lost.
+void agent_room_await_run(const struct agent_room *r, const char *verb, unsigned runs);
 
 // Whether `part` is in the command line of the last of them.
 bool agent_room_words_have(const struct agent_room *r, const char *verb, const char *part);

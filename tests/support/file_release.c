@@ -9,8 +9,7 @@
 void file_release_prepare(struct file_release *r, const struct file_device *d)
 {
     char path[512];
-    r->device = d;
-    r->root = test_ca("release root", NULL);
+    *r = (struct file_release){.device = d, .root = test_ca("release root", NULL)};
     r->signer = test_signer("release signer", &r->root);
     test_cert_write(&r->root, temp_dir_path(path, sizeof path, d->dir, "trust"), "root.pem");
     assert_int_equal(

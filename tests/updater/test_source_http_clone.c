@@ -214,7 +214,7 @@ static void a_loss_of_a_file_beside_is_made_good_once(void **state)
 {
     struct http_room *r = *state;
     struct error e;
-    serve_and_open(r, "silent,hang-up");
+    serve_and_open(r, "hang-up");
     CLEANUP(cleanup_source) struct source *s = beside(r);
     assert_int_equal(source_start(s, 0, 10, &e), ERR_NETWORK);
     assert_int_equal(s->requests, 2);

@@ -190,11 +190,13 @@ static void what_installs_fetched_is_added_up_and_in_the_history(void **state)
     CLEANUP(cleanup_free) struct history *history = NULL;
     begin(&r, *state, "exec sleep 1000");
     agent_room_until(&r, downloads);
+    agent_room_await_run(&r, "install", 1);
     fetched_so_far(&r, 1000); // then it is cut off together with the agent
     agent_room_close(&r);
     agent_room_open(&r);
     agent_room_until(&r, downloads);
     fetched_so_far(&r, 1500);
+    agent_room_await_run(&r, "install", 2);
     verb_child_stop(&r.agent->child);
     agent_room_until(&r, waits);
     assert_int_equal(r.agent->offer.record.fetched_bytes, 1500);
@@ -232,6 +234,7 @@ static void an_install_that_is_cancelled_is_stopped_first(void **state)
     struct error e;
     begin(&r, *state, "exec sleep 1000");
     agent_room_until(&r, downloads);
+    agent_room_await_run(&r, "install", 1);
     pid_t pid = r.agent->child.child.pid;
     assert_ok(agent_cancel(r.agent, "cancelled by alice", &e));
     assert_true(verb_child_runs(&r.agent->child));
@@ -247,15 +250,6 @@ static bool is_held(const struct agent_room *r)
     return r->agent->state == AGENT_WAITING && !verb_child_runs(&r->agent->child);
 }
 
-// The child has come so far that it counted itself.
-static void wait_for_runs(const struct agent_room *r, unsigned runs)
-{
-    for (int i = 0; i < 10000 && agent_room_runs(r, "install") < runs; i++) {
-        usleep(1000);
-    }
-    assert_int_equal(agent_room_runs(r, "install"), runs);
-}
-
 static void a_hold_stops_a_download_that_goes_on_when_it_is_released(void **state)
 {
     static const char hold[] = "{\"do\":\"hold\",\"owner\":\"alice\"}";
@@ -264,7 +258,7 @@ static void a_hold_stops_a_download_that_goes_on_when_it_is_released(void **stat
     begin(&r, *state, "exec sleep 1000");
     for (unsigned runs = 1; runs <= 3; runs++) {
         agent_room_until(&r, downloads);
-        wait_for_runs(&r, runs);
+        agent_room_await_run(&r, "install", runs);
         pid_t pid = r.agent->child.child.pid;
         assert_ok(agent_room_ask(&r, hold, NULL, &e));
         agent_room_until(&r, is_held);
