@@ -17,7 +17,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-enum { WAIT_MS = 60 * 1000, LIBRARY_LOCK_HELD_MS = 30 };
+// Longer than any test that runs beside this one holds the library's lock, which is one for all.
+enum { WAIT_MS = 60 * 1000, LIBRARY_LOCK_HELD_MS = 1000 };
 
 static const char *const variables[] = {"BOOT_ORDER=A B", "bootcmd=run it", NULL};
 
