@@ -83,18 +83,17 @@ static void on_clock_set(void *ctx)
 
 // --- turns --------------------------------------------------------------------------------------
 
-static void arm(struct agent *a)
+// `next_ms`: no later than that.
+static void arm(struct agent *a, uint64_t next_ms)
 {
-    uint64_t next =
+    uint64_t poll_ms =
         a->offer.record.phase < OFFER_ACTIVATING ? poll_schedule_next_ms(&a->poll) : UINT64_MAX;
-    if (a->again_ms != 0 && a->again_ms < next) {
-        next = a->again_ms;
+    next_ms = poll_ms < next_ms ? poll_ms : next_ms;
+    if (a->again_ms != 0 && a->again_ms < next_ms) {
+        next_ms = a->again_ms;
     }
-    if (agent_owes_lock(a) && a->lock_again_ms != 0 && a->lock_again_ms < next) {
-        next = a->lock_again_ms;
-    }
-    if (next != UINT64_MAX && !loop_has_deadline(&a->loop, &a->wake)) {
-        loop_set_deadline(&a->loop, &a->wake, next);
+    if (next_ms != UINT64_MAX && !loop_has_deadline(&a->loop, &a->wake)) {
+        loop_set_deadline(&a->loop, &a->wake, next_ms);
     }
 }
 
@@ -111,8 +110,7 @@ static void turn(void *ctx)
         agent_go_on(a);
     }
     if (!verb_child_runs(&a->child)) {
-        agent_give_back(a);
-        arm(a);
+        arm(a, agent_give_back(a));
     }
 }
 

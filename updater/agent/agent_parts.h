@@ -37,8 +37,9 @@ struct gate_config agent_gate_config(const struct config *config);
 
 // --- agent_lock.c: the place of the fleet lock is given back (fleet_lock.h)
 bool agent_owes_lock(const struct agent *a);
-// Does so if it is owed and this is the time.
-void agent_give_back(struct agent *a);
+// Does so if it is owed and this is the time. Returns when there has to be a turn for it by itself;
+// UINT64_MAX: never, because nothing is owed, or the end of something else is a turn anyway.
+uint64_t agent_give_back(struct agent *a);
 void agent_gave_back(struct agent *a, const struct gate_answer *answer);
 
 // --- agent_traffic.c: what downloads have cost this month (traffic.h)

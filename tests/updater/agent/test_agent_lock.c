@@ -9,7 +9,7 @@
 
 #define ANSWER(status, body) "HTTP/1.1 " status "\r\nConnection: close\r\n\r\n" body
 
-enum { SHORTEST_MS = 59 * 1000, LONGEST_MS = 91 * 1000, TURNS = 20 };
+enum { SHORTEST_MS = 59 * 1000, LONGEST_MS = 91 * 1000, TURNS = 20, MOMENT_MS = 200, FEW = 8 };
 
 static const char *const yes[] = {ANSWER("200 OK", "{}")};
 
@@ -98,13 +98,81 @@ static void a_place_is_owed_until_the_server_has_taken_it_back(void **state)
         assert_true(r.agent->wake.due_ms <= r.agent->lock_again_ms);
         expect_requests(&server, 0, sent);
         r.agent->lock_again_ms = 0; // now it has
-        agent_give_back(r.agent);
+        (void)agent_give_back(r.agent);
         assert_int_equal(r.agent->gates.stage, GATES_STEADY_STATE);
     }
     agent_room_until(&r, owes_nothing);
     expect_requests(&server, 0, 3);
     assert_int_equal(count_of(agent_room_talk(&r), "is not given back yet"), 1);
     assert_contains(agent_room_talk(&r), "the place for a reboot is given back");
+    agent_room_clear(&r);
+    post_server_stop(&server);
+}
+
+static void end_moment(void *ctx)
+{
+    bool *over = ctx;
+    *over = true;
+}
+
+// What a loop does until a moment later: how often it wakes up.
+static uint64_t wakeups_of_a_moment(struct agent_room *r)
+{
+    struct error e;
+    struct loop *l = &r->agent->loop;
+    struct moment {
+        struct loop_deadline deadline;
+        bool over;
+    } moment = {.deadline = {.call = end_moment, .ctx = &moment.over}};
+    uint64_t before = l->wakeups;
+    loop_set_deadline(l, &moment.deadline, loop_now_ms() + MOMENT_MS);
+    while (!moment.over) {
+        assert_ok(loop_turn(l, &e));
+    }
+    return l->wakeups - before;
+}
+
+// The time to send it again comes as it does on a device, by the loop.
+static void the_time_comes(struct agent_room *r)
+{
+    r->agent->lock_again_ms = loop_now_ms();
+    agent_turn_soon(r->agent);
+}
+
+static void a_server_that_says_nothing_is_waited_for_asleep(void **state)
+{
+    static const char *const answers[] = {ANSWER("500 Oops", "{}"), "hang"};
+    struct agent_room r;
+    struct post_server server;
+    post_server_start(&server, answers, 2);
+    make(&r, *state, &server, "");
+    agent_room_open(&r);
+    agent_room_until(&r, was_refused);
+    the_time_comes(&r);
+    assert_in_range(wakeups_of_a_moment(&r), 1, FEW);
+    assert_int_equal(r.agent->gates.stage, GATES_STEADY_STATE);
+    agent_room_clear(&r);
+    post_server_stop(&server);
+}
+
+static void a_place_that_may_not_be_given_back_yet_wakes_nobody(void **state)
+{
+    static const char *const vars[] = {"BOOT_ORDER=A B", "BOOT_A_LEFT=2", "BOOT_B_LEFT=3",
+                                       "vv_trial=a", NULL};
+    struct agent_room r;
+    struct post_server server;
+    post_server_start(&server, yes, 1);
+    make(&r, *state, &server, "");
+    env_file_make(&r.file.env, r.dir, vars);
+    agent_room_open(&r);
+    agent_room_until(&r, polled);
+    the_time_comes(&r);
+    assert_in_range(wakeups_of_a_moment(&r), 1, FEW);
+    r.agent->reboots = true;
+    r.agent->again_ms = loop_now_ms() + LONGEST_MS;
+    the_time_comes(&r);
+    assert_in_range(wakeups_of_a_moment(&r), 1, FEW);
+    expect_requests(&server, 0, 0);
     agent_room_clear(&r);
     post_server_stop(&server);
 }
@@ -157,7 +225,7 @@ static void a_gate_that_is_asked_meanwhile_waits_for_its_end(void **state)
     make(&r, *state, &server, "");
     agent_room_open(&r);
     agent_room_until(&r, polled);
-    agent_give_back(r.agent);
+    (void)agent_give_back(r.agent);
     assert_int_equal(r.agent->gates.stage, GATES_STEADY_STATE);
     assert_int_equal(agent_ask_gate(r.agent, GATE_DOWNLOAD), GATE_ASKED);
     assert_int_equal(agent_ask_gate(r.agent, GATE_REBOOT), GATE_ASKED);
@@ -185,6 +253,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         with_dir(an_agent_that_starts_gives_back_what_one_before_it_may_have_taken),
         with_dir(a_place_is_owed_until_the_server_has_taken_it_back),
+        with_dir(a_server_that_says_nothing_is_waited_for_asleep),
+        with_dir(a_place_that_may_not_be_given_back_yet_wakes_nobody),
         with_dir(a_device_on_trial_keeps_its_place),
         with_dir(a_device_that_reboots_now_keeps_its_place),
         with_dir(a_gate_that_is_asked_meanwhile_waits_for_its_end),
