@@ -42,6 +42,23 @@ class Updates(AgentTest):
         history = json.loads(agent.device.run("history", "--json").stdout)["entries"]
         self.assertEqual([entry["outcome"] for entry in history], ["success"])
 
+    def test_without_a_reboot_command_the_next_reboot_is_waited_for(self):
+        image, _ = fixtures.release()
+        agent = self.agent()
+        drop_ins = agent.device.dir / f"{agent.device.conf.name}.d"
+        drop_ins.mkdir()
+        (drop_ins / "reboot.conf").write_text("[device]\nreboot_command=\n")
+        agent.start()
+        self.drop(agent, image)
+        agent.until_waits_for("reboot_command is empty")
+        self.assertEqual(agent.device.environment()["vv_trial"], "b")
+        self.assertEqual(self.reboot(agent), "b")
+        agent.device.run("confirm")
+        agent.start()
+        until(lambda: self.reports(agent), LIMIT_S, "a report")
+        (report,) = self.reports(agent)
+        self.assertEqual(report["outcome"], "success")
+
     def test_a_release_that_is_rolled_back_is_reported_as_failed_and_not_taken_again(self):
         image, _ = fixtures.release()
         agent = self.agent(more="[check never]\nkind=exec\ncommand=exit 1\nretries=1\n"

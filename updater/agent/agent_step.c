@@ -323,6 +323,13 @@ static bool is_waiting(const struct agent *a)
     return a->again_ms > loop_now_ms();
 }
 
+// No gate is asked and no place taken for a reboot that is not ordered here: it comes when it comes.
+static void wait_for_others(struct agent *a)
+{
+    agent_wait(a, REBOOT_WAIT_MS,
+               "waiting for a reboot by others: [device] reboot_command is empty");
+}
+
 // True: there may be more to do at once.
 static bool take_step(struct agent *a, const struct offer_todo *todo)
 {
@@ -344,9 +351,15 @@ static bool take_step(struct agent *a, const struct offer_todo *todo)
     case OFFER_STEP_REPORT:
         report(a);
         return a->again_ms == 0;
+    case OFFER_STEP_REBOOT:
+        if (a->device->config->reboot_command[0] == '\0') {
+            wait_for_others(a);
+            return false;
+        }
+        start_step(a, todo);
+        return false;
     case OFFER_STEP_INSTALL:
     case OFFER_STEP_ACTIVATE:
-    case OFFER_STEP_REBOOT:
         start_step(a, todo);
         return false;
     }
