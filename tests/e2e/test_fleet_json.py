@@ -196,6 +196,9 @@ class Page(PageTest):
         self.take("Answers", self.printed(agent, "consent"))
         agent.until_reboot()
         self.take("Status", agent.status())
+        until(lambda: agent.status()["waits_for"] == "the reboot is under way", LIMIT_S, "its end")
+        self.take("Answers", self.printed(agent, "hold", "--owner", "carol"))
+        agent.device.run("release", "--owner", "carol")
         return events + listener.events_until(lambda event: event["state"] == "rebooting")
 
     def fail_trial(self, agent):

@@ -48,7 +48,7 @@ static enum err do_check(const struct request *r, json_t **ret, struct error *e)
     (void)ret;
     (void)e;
     a->by_hand = true;
-    a->again_ms = 0; // a wait before another try ends, too
+    a->again_ms = a->reboots ? a->again_ms : 0; // a wait before another try ends, too
     poll_schedule_trigger(&a->poll, loop_now_ms());
     agent_turn_soon(a);
     return OK;
@@ -94,6 +94,19 @@ static bool parse_kind(const char *text, enum hold_kind *ret)
     return false;
 }
 
+// What goes on although its phase is held now: it cannot be stopped. NULL: nothing does.
+static const char *under_way(const struct agent *a, unsigned phases)
+{
+    bool steps = a->job == JOB_STEP && verb_child_runs(&a->child);
+    bool reboots = a->reboots || (steps && a->step.step == OFFER_STEP_REBOOT);
+    if (reboots && (phases & 1U << GATE_REBOOT) != 0) {
+        return "the reboot is under way and takes place";
+    }
+    bool flips = steps && a->step.step == OFFER_STEP_ACTIVATE;
+    return flips && (phases & 1U << GATE_INSTALL) != 0 ? "the flip is under way and takes place"
+                                                       : NULL;
+}
+
 // "for_s" absent: until it is released; "kind":"lock", an application's: for a day.
 static enum err do_hold(const struct request *r, json_t **ret, struct error *e)
 {
@@ -103,6 +116,7 @@ static enum err do_hold(const struct request *r, json_t **ret, struct error *e)
     const char *kind = text_of(r, "kind");
     const json_t *for_s = json_object_get(r->json, "for_s");
     struct holds next = r->agent->holds;
+    const char *note = NULL;
     struct hold_request request = {
         .kind = HOLD_OPERATOR,
         .owner = owner_of(r, owner, sizeof owner),
@@ -110,7 +124,6 @@ static enum err do_hold(const struct request *r, json_t **ret, struct error *e)
         .phases = GATE_ALL_PHASES,
         .length_ms = HOLD_FOR_EVER,
     };
-    (void)ret;
     if (kind != NULL && !parse_kind(kind, &request.kind)) {
         return fail(e, ERR_USAGE, 0, "kind: wants %s or %s", hold_kind_name(HOLD_OPERATOR),
                     hold_kind_name(HOLD_LOCK));
@@ -131,6 +144,8 @@ static enum err do_hold(const struct request *r, json_t **ret, struct error *e)
     }
     if (err == OK) {
         agent_pause(r->agent);
+        note = under_way(r->agent, request.phases);
+        *ret = note != NULL ? json_pack("{s:s}", "note", note) : NULL;
     }
     return err;
 }

@@ -22,7 +22,9 @@ enum err agent_ask(struct app *a, const struct parsed *args, const json_t *reque
         return err;
     }
     if (!app_json(args)) {
-        fprintf(a->out, "%s\n", sentence);
+        const char *note = json_string_value(json_object_get(answer, "note"));
+        fprintf(a->out, "%s%s%s%s\n", sentence, note != NULL ? " But " : "",
+                note != NULL ? note : "", note != NULL ? "." : "");
         return OK;
     }
     CLEANUP(cleanup_free) char *text = json_print(answer, JSON_COMPACT);

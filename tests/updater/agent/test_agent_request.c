@@ -41,6 +41,49 @@ static void an_unknown_request_names_those_that_there_are(void **state)
     agent_room_clear(&r);
 }
 
+static void expect_note(struct agent_room *r, const char *phases, const char *note)
+{
+    struct error e;
+    char request[128];
+    CLEANUP(cleanup_json) json_t *answer = NULL;
+    snprintf(request, sizeof request, "{\"do\":\"hold\",\"owner\":\"a\",\"phases\":\"%s\"}",
+             phases);
+    assert_ok(agent_room_ask(r, request, &answer, &e));
+    const char *got = json_string_value(json_object_get(answer, "note"));
+    assert_string_equal(got != NULL ? got : "none", note);
+}
+
+static void a_hold_that_comes_too_late_for_something_says_so(void **state)
+{
+    struct agent_room r;
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    agent_room_until(&r, has_none);
+    expect_note(&r, "all", "none");
+    r.agent->reboots = true;
+    expect_note(&r, "all", "the reboot is under way and takes place");
+    expect_note(&r, "download, install", "none");
+    agent_room_clear(&r);
+}
+
+static void a_poll_by_hand_does_not_order_a_reboot_again(void **state)
+{
+    struct agent_room r;
+    struct error e;
+    uint64_t again_ms = loop_now_ms() + UINT64_C(3600000);
+    agent_room_make(&r, *state, NULL);
+    agent_room_open(&r);
+    agent_room_until(&r, has_none);
+    r.agent->again_ms = again_ms;
+    r.agent->reboots = true;
+    assert_ok(agent_room_ask(&r, "{\"do\":\"check\"}", NULL, &e));
+    assert_int_equal(r.agent->again_ms, again_ms);
+    r.agent->reboots = false;
+    assert_ok(agent_room_ask(&r, "{\"do\":\"check\"}", NULL, &e));
+    assert_int_equal(r.agent->again_ms, 0);
+    agent_room_clear(&r);
+}
+
 static void holds_are_set_kept_and_released(void **state)
 {
     struct agent_room r;
@@ -239,6 +282,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         with_dir(an_unknown_request_names_those_that_there_are),
+        with_dir(a_hold_that_comes_too_late_for_something_says_so),
+        with_dir(a_poll_by_hand_does_not_order_a_reboot_again),
         with_dir(holds_are_set_kept_and_released),
         with_dir(a_hold_does_not_end_the_wait_behind_a_failure),
         with_dir(a_hold_that_makes_no_sense_is_refused_and_changes_nothing),
