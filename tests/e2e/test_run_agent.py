@@ -54,13 +54,13 @@ class RunAgent(InitScriptTest):
         (folder / "vv-update").chmod(0o755)
         return folder
 
-    def test_an_end_that_was_wanted_or_that_a_person_must_mend_ends_it(self):
-        for status in (0, USAGE, CONFIG):
+    def test_an_end_that_was_wanted_and_a_wrong_call_end_it(self):
+        for status in (0, USAGE):
             with self.subTest(status=status):
                 self.assertEqual(self.play(status), (status, ["vv-update agent"]))
 
     def test_after_any_other_end_it_is_started_again_half_a_minute_later(self):
-        for status in (1, IO, AGAIN, 127):
+        for status in (1, CONFIG, IO, AGAIN, 127):
             with self.subTest(status=status):
                 self.assertEqual(
                     self.play(status, status, 0),
