@@ -41,6 +41,32 @@ enum err config_load(const char *path, struct config **ret, struct error *e)
     return config_load_at(path, &places, &block_view_system, ret, e);
 }
 
+enum err config_load_for_trial_at(const char *path, const struct config_places *places,
+                                  const struct block_view *view, struct config **ret,
+                                  struct error *ret_left_out, struct error *e)
+{
+    struct config_places spared = *places;
+    spared.spare_state_dir = true;
+    ret_left_out->code = OK;
+    enum err err = config_load_at(path, places, view, ret, e);
+    if (err == OK || path != NULL) {
+        return err;
+    }
+    struct error first = *e;
+    err = config_load_at(NULL, &spared, view, ret, e);
+    if (err == OK) {
+        *ret_left_out = first;
+    }
+    return err;
+}
+
+enum err config_load_for_trial(const char *path, struct config **ret, struct error *ret_left_out,
+                               struct error *e)
+{
+    struct config_places places = config_places_standard();
+    return config_load_for_trial_at(path, &places, &block_view_system, ret, ret_left_out, e);
+}
+
 unsigned config_workers(const struct config *c, unsigned cpus)
 {
     if (c->workers != WORKERS_AUTO) {

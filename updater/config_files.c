@@ -73,7 +73,7 @@ enum err config_files_read(const struct config_places *places, struct conf *ret,
     if (err == OK) {
         err = conf_add_dir(ret, places->local_dir, NULL, places->check_owner, e);
     }
-    if (err == OK) {
+    if (err == OK && !places->spare_state_dir) {
         err = add_state_dir(places, ret, e);
     }
     if (err == OK && ret->file_count == 0) {

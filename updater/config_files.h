@@ -18,6 +18,7 @@ struct config_places {
     const char *main_file;  // "/etc/vv-update/update.conf"
     const char *local_dir;  // "/etc/vv-update/conf.d"
     bool check_owner;       // files must belong to root and be writable by nobody else
+    bool spare_state_dir;   // nothing is read from the state directory
 };
 
 // The standard places; the owner counts when this process is root.

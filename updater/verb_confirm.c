@@ -83,7 +83,7 @@ enum err verb_confirm(void *app, const struct parsed *args, struct error *e)
     CLEANUP(cleanup_device) struct device *d = NULL;
     struct answer answer = {.slot = 0};
     enum confirm_outcome outcome = CONFIRM_NOT_ON_TRIAL;
-    enum err err = app_open_device(a, args, DEVICE_CHANGE, &d, e);
+    enum err err = app_open_device_for_trial(a, args, &d, e);
     if (err == OK) {
         err = run_watched(d, &outcome, e);
     }

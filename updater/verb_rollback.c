@@ -48,7 +48,7 @@ enum err verb_rollback(void *app, const struct parsed *args, struct error *e)
     struct answer answer = {.slot = 0};
     enum rollback_outcome outcome = ROLLBACK_TAKEN_BACK;
     bool reboot = parsed_option(args, "reboot") != NULL;
-    enum err err = app_open_device(a, args, DEVICE_CHANGE, &d, e);
+    enum err err = app_open_device_for_trial(a, args, &d, e);
     if (err == OK) {
         err = rollback_run(d, &outcome, e);
     }

@@ -10,21 +10,38 @@ bool app_json(const struct parsed *args)
     return parsed_option(args, "json") != NULL;
 }
 
+// The configuration is taken over, whatever comes of it.
+static enum err open_device(struct app *app, struct config *config, enum device_mode mode,
+                            struct device **ret, struct error *e)
+{
+    CLEANUP(cleanup_config) struct config *owned = config;
+    // Events are talk like the log: stdout carries one JSON object, the result.
+    struct progress progress = progress_on(app->log.stream, app->log.json, &clock_system);
+    enum err err = device_open(config, mode, &app->log, &progress, &clock_system, ret, e);
+    if (err == OK) {
+        (void)TAKE_PTR(owned);
+    }
+    return err;
+}
+
 enum err app_open_device(struct app *app, const struct parsed *args, enum device_mode mode,
                          struct device **ret, struct error *e)
 {
-    CLEANUP(cleanup_config) struct config *config = NULL;
+    struct config *config = NULL;
     enum err err = config_load(parsed_option(args, "config"), &config, e);
-    if (err != OK) {
-        return err;
+    return err == OK ? open_device(app, config, mode, ret, e) : err;
+}
+
+enum err app_open_device_for_trial(struct app *app, const struct parsed *args, struct device **ret,
+                                   struct error *e)
+{
+    struct config *config = NULL;
+    struct error left_out;
+    enum err err = config_load_for_trial(parsed_option(args, "config"), &config, &left_out, e);
+    if (err == OK && left_out.code != OK) {
+        log_warn(&app->log, "%s; without the drop-ins of the state directory", left_out.msg);
     }
-    // Events are talk like the log: stdout carries one JSON object, the result.
-    struct progress progress = progress_on(app->log.stream, app->log.json, &clock_system);
-    err = device_open(config, mode, &app->log, &progress, &clock_system, ret, e);
-    if (err == OK) {
-        (void)TAKE_PTR(config);
-    }
-    return err;
+    return err == OK ? open_device(app, config, DEVICE_CHANGE, ret, e) : err;
 }
 
 const char *app_error_name(enum err code)

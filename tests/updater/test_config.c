@@ -47,7 +47,7 @@ static void the_standard_places_are_read_without_a_path(void **state)
     temp_dir_path(state_conf, sizeof state_conf, *state, "state/conf.d");
     assert_int_equal(mkdir(state_conf, 0755), 0);
     file_device_write(state_conf, "fleet.conf", "[network]\nretries=77\n");
-    struct config_places places = {dir, d.conf, dir, false};
+    struct config_places places = {dir, d.conf, dir, false, false};
     CLEANUP(cleanup_config) struct config *c = NULL;
     assert_ok(config_load_at(NULL, &places, &block_view_system, &c, &e));
     assert_int_equal(c->http.retries, 77);
@@ -55,6 +55,56 @@ static void the_standard_places_are_read_without_a_path(void **state)
     CLEANUP(cleanup_config) struct config *own = NULL;
     assert_ok(config_load_at(d.conf, &places, &block_view_system, &own, &e));
     assert_int_equal(own->http.retries, 5);
+}
+
+static void a_trial_is_decided_without_drop_ins_that_cannot_be_used(void **state)
+{
+    static const char *const bad[] = {"[network]\nretr", "[fleet]\ninterval=soon\n",
+                                      "[trust]\nroots=/tmp\n"};
+    struct error e;
+    struct error left_out;
+    struct file_device d;
+    char dir[512];
+    char state_conf[512];
+    file_device_make(&d, *state, NULL, "");
+    temp_dir_path(dir, sizeof dir, *state, "none");
+    temp_dir_path(state_conf, sizeof state_conf, *state, "state/conf.d");
+    assert_int_equal(mkdir(state_conf, 0755), 0);
+    struct config_places places = {dir, d.conf, dir, false, false};
+    file_device_write(state_conf, "a.conf", "[network]\nretries=77\n");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct config *c = NULL;
+        file_device_write(state_conf, "b.conf", bad[i]);
+        assert_int_equal(config_load_at(NULL, &places, &block_view_system, &c, &e), ERR_CONFIG);
+        assert_ok(config_load_for_trial_at(NULL, &places, &block_view_system, &c, &left_out, &e));
+        assert_int_equal(left_out.code, ERR_CONFIG);
+        assert_string_equal(left_out.msg, e.msg);
+        assert_contains(left_out.msg, "b.conf");
+        assert_int_equal(c->http.retries, 5);
+        config_free(c);
+    }
+    CLEANUP(cleanup_config) struct config *whole = NULL;
+    file_device_write(state_conf, "b.conf", "");
+    assert_ok(config_load_for_trial_at(NULL, &places, &block_view_system, &whole, &left_out, &e));
+    assert_int_equal(left_out.code, OK);
+    assert_int_equal(whole->http.retries, 77);
+}
+
+static void what_is_wrong_elsewhere_is_wrong_in_a_trial_too(void **state)
+{
+    struct error e;
+    struct error left_out;
+    struct file_device d;
+    struct config *c = NULL;
+    char dir[512];
+    file_device_make(&d, *state, NULL, "bogus=1\n");
+    temp_dir_path(dir, sizeof dir, *state, "none");
+    struct config_places places = {dir, d.conf, dir, false, false};
+    assert_fails(ERR_CONFIG, "bogus",
+                 config_load_for_trial_at(NULL, &places, &block_view_system, &c, &left_out, &e));
+    assert_fails(ERR_CONFIG, "bogus", config_load_for_trial(d.conf, &c, &left_out, &e));
+    assert_int_equal(left_out.code, OK);
+    assert_null(c);
 }
 
 static void an_error_at_any_stage_leaves_nothing_behind(void **state)
@@ -207,6 +257,8 @@ int main(void)
         WITH_DIR(a_device_of_files_is_loaded_from_one_file),
         WITH_DIR(drop_ins_of_the_file_are_read_on_top_of_it),
         WITH_DIR(the_standard_places_are_read_without_a_path),
+        WITH_DIR(a_trial_is_decided_without_drop_ins_that_cannot_be_used),
+        WITH_DIR(what_is_wrong_elsewhere_is_wrong_in_a_trial_too),
         WITH_DIR(an_error_at_any_stage_leaves_nothing_behind),
         WITH_DIR(the_same_file_for_both_slots_is_refused),
         WITH_DIR(a_file_that_others_may_write_is_refused_for_root),

@@ -45,7 +45,7 @@ static struct tree make_tree(const char *dir)
 
 static const struct config_places *places_of(struct tree *t)
 {
-    t->places = (struct config_places){t->vendor, t->main_file, t->local, false};
+    t->places = (struct config_places){t->vendor, t->main_file, t->local, false, false};
     return &t->places;
 }
 
