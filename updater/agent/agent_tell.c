@@ -335,7 +335,7 @@ static void read_last_update(const struct agent *a, struct metrics *m)
 {
     struct error ignored;
     CLEANUP(cleanup_free) struct history *history = NULL;
-    if (history_load(a->device->state, a->log, &history, &ignored) != OK || history->count == 0) {
+    if (history_load(a->device->state, NULL, &history, &ignored) != OK || history->count == 0) {
         return;
     }
     const struct history_entry *last = &history->entries[history->count - 1];
@@ -359,20 +359,20 @@ static uint64_t count_denied(const struct agent *a)
 {
     struct error ignored;
     CLEANUP(cleanup_free) struct denylist *list = NULL;
-    return denylist_load(a->device->state, a->log, &list, &ignored) == OK ? list->count : 0;
+    return denylist_load(a->device->state, NULL, &list, &ignored) == OK ? list->count : 0;
 }
 
 void agent_write_metrics(struct agent *a)
 {
-    static const char *const states[AGENT_STATES] = {
-        "idle",       "polling",   "waiting", "downloading",
-        "installing", "rebooting", "trial",   "reporting",
-    };
+    const char *states[AGENT_STATES];
     struct error e;
     const struct device *d = a->device;
     const struct release_id *runs = &d->journal.slots[d->running].release;
     if (d->config->agent.metrics == NULL) {
         return;
+    }
+    for (int i = 0; i < AGENT_STATES; i++) {
+        states[i] = agent_state_name((enum agent_state)i);
     }
     struct metrics m = {
         .program_version = vv_version,

@@ -72,7 +72,9 @@ enum err denylist_load(struct state_store *s, struct log *log, struct denylist *
         return fail_memory(e);
     }
     if (lost || (root != NULL && !read_list(root, d))) {
-        log_warn(log, "the list of denied releases is damaged, and begins anew");
+        if (log != NULL) {
+            log_warn(log, "the list of denied releases is damaged, and begins anew");
+        }
         d->count = 0;
     }
     *ret = d;

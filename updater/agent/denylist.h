@@ -50,7 +50,8 @@ enum failure_cause {
 // that the policy refuses may want another one to run first.
 bool denylist_blames_release(enum offer_outcome outcome, enum failure_cause cause, enum err code);
 
-// The caller owns it: some 22 KiB, read when it is needed. A missing record is an empty list.
+// The caller owns it: some 22 KiB, read when it is needed. A missing record is an empty
+// list; so is one that is damaged, which is told to `log` (NULL: to nobody, who asks often).
 // ERR_IO: it could not be read now.
 MUST_CHECK enum err denylist_load(struct state_store *s, struct log *log, struct denylist **ret,
                                   struct error *e);

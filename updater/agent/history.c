@@ -105,7 +105,9 @@ enum err history_load(struct state_store *s, struct log *log, struct history **r
         return fail_memory(e);
     }
     if (lost || (root != NULL && !read_entries(root, h))) {
-        log_warn(log, "the history of updates is damaged, and begins anew");
+        if (log != NULL) {
+            log_warn(log, "the history of updates is damaged, and begins anew");
+        }
         h->count = 0;
     }
     *ret = h;

@@ -207,6 +207,23 @@ static void held_is_by_an_operator_whose_time_is_not_over(void **state)
     agent_room_clear(&r);
 }
 
+static void a_damaged_record_is_not_told_with_each_write_of_the_metrics(void **state)
+{
+    struct agent_room r;
+    char path[512];
+    open_measured(&r, *state);
+    agent_room_until(&r, has_polled_and_rests);
+    temp_dir_path(path, sizeof path, r.dir, "state");
+    file_device_write(path, "history", "{}");
+    file_device_write(path, "denied", "{}");
+    for (int i = 0; i < 3; i++) {
+        agent_write_metrics(r.agent);
+    }
+    assert_int_equal(agent_room_said(&r, "damaged"), 0);
+    expect_metric(&r, "vv_update_denied_releases 0");
+    agent_room_clear(&r);
+}
+
 // --- status --------------------------------------------------------------------------------------
 
 // "download open, install hold, reboot open command": each gate of the status, the one that it is
@@ -354,6 +371,7 @@ int main(void)
         with_dir(updates_are_counted_since_the_agent_started_and_never_fall),
         with_dir(an_update_whose_report_is_sent_again_is_counted_once),
         with_dir(held_is_by_an_operator_whose_time_is_not_over),
+        with_dir(a_damaged_record_is_not_told_with_each_write_of_the_metrics),
         with_dir(every_gate_is_in_the_status_with_or_without_an_offer),
         with_dir(what_a_command_said_stands_until_it_is_asked_again),
         with_dir(a_phase_that_has_begun_is_not_ahead_any_more),
