@@ -13,8 +13,9 @@ enum {
 // The wait before try `failures` + 1, after `failures` >= 1 failed ones in a row: 1 s, 2 s, 4 s ...
 // 60 s, each spread over +-25 % by `random` (all of its range is used), so that a fleet that lost
 // its server does not come back in one second. `retry_after_ms` is what the server asked for, 0 for
-// nothing: never less than that is waited. How much a server may ask for is for http_retry.h to
-// say.
+// nothing: that is waited in full, and up to as much again on top, HTTP_BACKOFF_MAX_MS at most, so
+// that who was told the same moment does not come at that moment. How much a server may ask for is
+// for http_retry.h to say.
 uint64_t http_backoff_ms(unsigned failures, uint64_t retry_after_ms, uint32_t random);
 
 #endif

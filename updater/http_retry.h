@@ -6,7 +6,8 @@
 //    HTTP_PROGRESS_MIN bytes of progress between two failures.
 // 2. What a server asks to be waited for is HTTP_RETRY_AFTER_SUM_MS in all, whatever progress there
 //    was in between: an install holds the update lock, and keeps its slot from booting, for as long
-//    as it waits.
+//    as it waits. The spread on top (http_backoff.h) is not counted: it is a minute at most a wait,
+//    and never more than what was asked for.
 #ifndef UPDATER_HTTP_RETRY_H
 #define UPDATER_HTTP_RETRY_H
 

@@ -94,10 +94,10 @@ static void what_the_server_asks_to_wait_is_waited(void **state)
         const char *mode;
         uint64_t min_ms, max_ms;
     } cases[] = {
-        {"status=503,retry-after=120,first=1", 120000, 120000},
-        {"status=429,retry-after=90,first=1", 90000, 90000},
-        {"status=503,retry-after=+300,first=1", 300000, 300000},
-        {"status=503,retry-after=1800,first=1", 1800000, 1800000},
+        {"status=503,retry-after=120,first=1", 120000, 180000},
+        {"status=429,retry-after=90,first=1", 90000, 150000},
+        {"status=503,retry-after=+300,first=1", 300000, 360000},
+        {"status=503,retry-after=1800,first=1", 1800000, 1860000},
         // Not one of those for which RFC 9110 and RFC 6585 define it.
         {"status=500,retry-after=120,first=1", 750, 1250},
     };
@@ -133,7 +133,7 @@ static void a_wait_is_for_the_failure_that_asked_for_it_only(void **state)
     source_cancel(r->source);
     // The server is gone now: a refused connection has no Retry-After.
     assert_fails(ERR_NETWORK, "Connection refused", source_start(r->source, 0, 10, &e));
-    assert_int_equal(r->clock.sleeps_ms[0], 120000);
+    assert_in_range(r->clock.sleeps_ms[0], 120000, 180000);
     assert_in_range(r->clock.sleeps_ms[1], 1500, 2500);
 }
 
