@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// What is polled less often than once a week is not polled; the schedule (poll_schedule.h) takes no
+// more either.
+enum { FLEET_INTERVAL_MIN_MS = 10 * 1000, FLEET_INTERVAL_MAX_MS = 7 * 24 * 3600 * 1000 };
+
 enum fleet_kind { FLEET_NONE, FLEET_DIR, FLEET_KINDS };
 
 struct config_fleet {

@@ -165,9 +165,9 @@ const struct key_spec config_keys[] = {
      .flags = KEY_STATE_DIR | KEY_URL},
     {"fleet", "report_dir", config_read_path_or_none, IN_CONFIG(fleet.report_dir),
      .allowed = A_PATH_OR_NONE},
-    {"fleet", "interval", config_read_duration, IN_CONFIG(fleet.interval_ms), 10000,
-     DURATION_MAX_MS, .fallback = "10min",
-     .allowed = "a duration from 10s to 24d (ms, s, min, h, d)", .flags = KEY_STATE_DIR},
+    {"fleet", "interval", config_read_duration, IN_CONFIG(fleet.interval_ms),
+     FLEET_INTERVAL_MIN_MS, FLEET_INTERVAL_MAX_MS, .fallback = "10min",
+     .allowed = "a duration from 10s to 7d (ms, s, min, h, d)", .flags = KEY_STATE_DIR},
     {"fleet", "jitter", config_read_percent, IN_CONFIG(fleet.jitter_percent), 0, 50,
      .fallback = "10%", .allowed = "a percentage from 0% to 50%", .flags = KEY_STATE_DIR},
 

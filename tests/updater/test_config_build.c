@@ -195,6 +195,14 @@ static void a_check_without_keys_is_no_check_that_is_left_out(void **state)
                    "test.conf:11: [check api] needs the key kind");
 }
 
+static void a_poll_interval_longer_than_the_longest_is_refused_by_name(void **state)
+{
+    struct error e;
+    (void)state;
+    assert_refused(NULL, "[fleet]\ninterval=8d\n",
+                   "test.conf:12: interval: [fleet] wants a duration from 10s to 7d");
+}
+
 static void times_by_which_no_release_would_be_kept_are_refused(void **state)
 {
     struct error e;
@@ -465,6 +473,7 @@ int main(void)
         cmocka_unit_test(a_missing_required_key_is_named_with_its_section),
         cmocka_unit_test(a_missing_key_is_told_with_file_and_line_of_its_section),
         cmocka_unit_test(a_check_without_keys_is_no_check_that_is_left_out),
+        cmocka_unit_test(a_poll_interval_longer_than_the_longest_is_refused_by_name),
         cmocka_unit_test(times_by_which_no_release_would_be_kept_are_refused),
         cmocka_unit_test(a_slot_without_a_partition_is_refused),
         cmocka_unit_test(unknown_sections_and_keys_are_refused_with_file_and_line),

@@ -54,6 +54,8 @@ static void each_key_takes_its_values_and_refuses_others(void **state)
         {"fleet", "url", "/latest.vvi", false},
         {"fleet", "interval", "9s", false},
         {"fleet", "interval", "10s", true},
+        {"fleet", "interval", "7d", true},
+        {"fleet", "interval", "169h", false},
         {"fleet", "jitter", "0%", true},
         {"fleet", "jitter", "50%", true},
         {"fleet", "jitter", "51%", false},

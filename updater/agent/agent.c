@@ -2,6 +2,7 @@
 #include "updater/agent/agent_parts.h"
 
 #include "updater/agent/boot_id.h"
+#include <assert.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
@@ -200,6 +201,10 @@ static enum err open_control(struct agent *a, struct error *e)
     };
     return control_open(&a->control, &a->loop, a->log, &options, e);
 }
+
+static_assert((int)FLEET_INTERVAL_MIN_MS >= (int)POLL_INTERVAL_MIN_MS &&
+                  (int)FLEET_INTERVAL_MAX_MS <= (int)POLL_INTERVAL_MAX_MS,
+              "what can be configured is what the schedule keeps");
 
 static struct poll_rules poll_rules_of(const struct config *config)
 {
