@@ -52,6 +52,10 @@ struct source {
     uint64_t size_bytes;    // of the whole file; SOURCE_SIZE_UNKNOWN until the first start()
     uint64_t fetched_bytes; // body bytes that came in, discarded ones included
     uint64_t requests;      // requests sent; 0 for a file
+    // Of the last of them: the status of the answer, 0: none came; and for how long the server asks
+    // to be left alone, 0: it does not.
+    unsigned http_status;
+    uint64_t retry_after_ms;
     // The same of its clones, as far as they were closed.
     uint64_t others_fetched_bytes, others_requests;
     // Of what comes over a network, and outlives the source. Used up: ERR_NOT_NOW. NULL: none.

@@ -137,7 +137,7 @@ static enum err refuse_status(struct source_http *s, const struct http_response 
     uint64_t now_s = s->clock->ops->wall_s(s->clock, &synchronised);
     s->may_retry = a->status == 408 || a->status == 429 || a->status >= 500;
     if (a->status == 429 || a->status == 503) {
-        s->retry_after_ms = http_response_retry_after_ms(a, synchronised ? now_s : 0);
+        s->base.retry_after_ms = http_response_retry_after_ms(a, synchronised ? now_s : 0);
     }
     (void)fail(e, ERR_NETWORK, 0, "the server %s answers %s", host_of(s),
                http_status_text(a->status, status, sizeof status));
@@ -185,7 +185,7 @@ static MUST_CHECK enum err ask(struct source_http *s, struct error *e)
     uint64_t last = s->end - 1;
     uint64_t left = byte_budget_left(s->base.budget);
     s->may_retry = false;
-    s->retry_after_ms = 0;
+    s->base.retry_after_ms = 0;
     enum err r = byte_budget_check(s->base.budget, 1, e);
     if (r != OK) {
         return r;
@@ -193,6 +193,7 @@ static MUST_CHECK enum err ask(struct source_http *s, struct error *e)
     last = last - first < left ? last : first + left - 1;
     r = http_exchange_get(s->exchange, first, last, e);
     s->base.requests = s->exchange->requests;
+    s->base.http_status = http_exchange_response(s->exchange)->status;
     if (r != OK) {
         s->may_retry = s->exchange->may_retry;
         return r;
@@ -292,7 +293,7 @@ static MUST_CHECK enum err try_again(struct source_http *s, struct error *e)
     if (!s->may_retry) {
         return e->code;
     }
-    enum err r = http_retry_wait(&s->retry, s->retry_after_ms, e);
+    enum err r = http_retry_wait(&s->retry, s->base.retry_after_ms, e);
     return r != OK ? r : http_exchange_restart(s->exchange, e);
 }
 

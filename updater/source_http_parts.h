@@ -31,7 +31,6 @@ struct source_http {
     uint64_t wasted_bytes;
     struct http_retry retry;
     bool may_retry; // the failure of the last step is worth another try
-    uint64_t retry_after_ms;
 };
 
 static inline struct source_http *http_of(struct source *s)

@@ -110,6 +110,12 @@ socket={device.dir}/agent.sock
         return agent.device.boot()
 
 
+def ask_url(device, url):
+    """Makes a URL the source of a device, in the place of its directory."""
+    text = device.conf.read_text()
+    device.conf.write_text(text.replace(f"dir={device.dir}/drop", f"url={url}"))
+
+
 def closed_window():
     """A window of one minute that is half a day away."""
     now = int(subprocess.run(["date", "+%H"], stdout=subprocess.PIPE, check=True).stdout)

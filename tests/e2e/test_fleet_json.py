@@ -8,9 +8,11 @@ import re
 import socket
 import unittest
 
+import agents
 import fixtures
 from agents import LIMIT_S, AgentTest
 from fleet_lock import FleetLock
+import web_server
 from virtual_device import until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -201,6 +203,13 @@ class Page(PageTest):
         agent.device.run("release", "--owner", "carol")
         return events + listener.events_until(lambda event: event["state"] == "rebooting")
 
+    def refused_poll(self, agent):
+        """What a poll prints whose server asks to be left alone."""
+        server = web_server.BadServer(self.folder, "status=503,retry-after=600", self.folder)
+        self.addCleanup(server.stop)
+        agents.ask_url(agent.device, f"{server.url}/latest.vvi")
+        return self.printed(agent, "check", "-n")
+
     def fail_trial(self, agent):
         """The trial of the release, and what comes of it."""
         self.assertEqual(self.reboot(agent), "b")
@@ -227,6 +236,7 @@ class Page(PageTest):
         self.take("Answers", self.printed(agent, "allow", "all"), self.printed(agent, "cancel"))
         agent.stop()
         self.take("Answers", self.printed(agent, "allow", "all"), self.printed(agent, "check"))
+        self.take("Answers", self.refused_poll(agent))
         variables = (agent.device.dir / "hooked").read_text().splitlines()
         self.take("Variables", dict(line.split("=", 1) for line in variables))
         self.check_page()

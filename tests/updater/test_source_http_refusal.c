@@ -162,6 +162,53 @@ static void a_size_that_is_learned_later_is_compared_with_the_header(void **stat
     assert_start_fails(r, 0, 10, ERR_FORMAT, "its header says 77");
 }
 
+// --- what is left of an answer ------------------------------------------------------------------
+
+static void who_failed_to_read_knows_the_status_and_the_wait_asked_for(void **state)
+{
+    struct http_room *r = *state;
+    static const struct {
+        const char *mode;
+        unsigned status;
+        uint64_t retry_after_ms;
+    } cases[] = {
+        {"status=503,retry-after=600", 503, 600000},
+        {"status=429,retry-after=+90", 429, 90000},
+        {"status=503", 503, 0},
+        {"status=500,retry-after=600", 500, 0}, // for which RFC 9110 does not define it
+        {"status=404", 404, 0},
+        {"gzip", 206, 0},
+        {"loop", 302, 0},
+        {"silent,hang-up", 0, 0},
+        {"redirect=http://127.0.0.1:1/image.vvi", 0, 0}, // of the last request
+    };
+    r->options.retries = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct error e;
+        serve_and_open(r, cases[i].mode);
+        assert_int_equal(source_start(r->source, 0, 10, &e), ERR_NETWORK);
+        assert_int_equal(r->source->http_status, cases[i].status);
+        assert_int_equal(r->source->retry_after_ms, cases[i].retry_after_ms);
+        source_close(TAKE_PTR(r->source));
+        bad_server_clear(&r->server);
+    }
+    assert_int_equal(r->clock.count, 0);
+}
+
+static void what_was_asked_for_before_is_not_what_is_asked_for_now(void **state)
+{
+    struct http_room *r = *state;
+    struct error e;
+    r->options.retries = 0;
+    serve_and_open(r, "status=503,retry-after=600,first=1");
+    assert_int_equal(r->source->http_status, 0);
+    assert_int_equal(source_start(r->source, 0, 10, &e), ERR_NETWORK);
+    assert_int_equal(r->source->http_status, 503);
+    http_room_expect(r, 0, 10);
+    assert_int_equal(r->source->http_status, 206);
+    assert_int_equal(r->source->retry_after_ms, 0);
+}
+
 int main(void)
 {
 #define ROOM_TEST(f) cmocka_unit_test_setup_teardown(f, http_room_make, http_room_remove)
@@ -182,6 +229,8 @@ int main(void)
         ROOM_TEST(a_file_that_shrank_under_us_is_a_changed_file),
         ROOM_TEST(another_size_than_the_header_says_is_refused_in_two_sentences),
         ROOM_TEST(a_size_that_is_learned_later_is_compared_with_the_header),
+        ROOM_TEST(who_failed_to_read_knows_the_status_and_the_wait_asked_for),
+        ROOM_TEST(what_was_asked_for_before_is_not_what_is_asked_for_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

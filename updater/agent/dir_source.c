@@ -55,6 +55,8 @@ struct findings {
     bool incomplete;          // one could not be read
     bool unchanged;           // the one at the URL is known
     char seen[FLEET_SEEN_SIZE];
+    unsigned http_status; // as in struct fleet_answer
+    uint64_t retry_after_ms;
 };
 
 // `name` is that of a source: without credentials. Of several the last by name is told.
@@ -163,6 +165,10 @@ static enum err look_at(struct findings *f, const char *url, const char *seen, s
         note(f, source->name, e);
         return OK;
     }
+    if (source != NULL) {
+        f->http_status = source->http_status;
+        f->retry_after_ms = source->retry_after_ms;
+    }
     return err;
 }
 
@@ -204,6 +210,8 @@ static enum err poll_dir(struct device *d, const char *seen, struct fleet_answer
     enum err err =
         c->dir != NULL ? each_image(c->dir, look_at_file, &f, e) : look_at(&f, c->url, seen, e);
     if (err != OK) {
+        *ret = (struct fleet_answer){.http_status = f.http_status};
+        ret->retry_after_ms = f.retry_after_ms;
         return err;
     }
     if (c->dir != NULL && f.count == 0) {

@@ -22,17 +22,21 @@ struct fleet_answer {
     bool offered;
     struct offer offer;
     struct release_id release;
-    uint64_t wait_ms; // the source wants to be asked again only then; 0: it does not say
     struct error why; // unless `offered`: why nothing is, one sentence
     bool incomplete;  // something could not be read, and may be another time
     // For the next poll, if nothing but the source changes this answer; "": ask in full.
     char seen[FLEET_SEEN_SIZE];
+    // Of a poll that failed, nothing but these: the HTTP status that its last request was answered
+    // with, 0: it was not; and for how long the server asks to be left alone, 0: it does not.
+    unsigned http_status;
+    uint64_t retry_after_ms;
 };
 
 struct fleet_source {
     const char *name;
     // Needs the trust store of `d` to be loaded. `seen`: of an earlier answer; NULL or "": none.
-    // ERR_NETWORK, ERR_IO: it could not be asked.
+    // ERR_NETWORK, ERR_IO: it could not be asked; `ret` says how a server refused. How often that
+    // is tried is for the options of `d` to say.
     MUST_CHECK enum err (*poll)(struct device *d, const char *seen, struct fleet_answer *ret,
                                 struct error *e);
     // `record` is decided. OK: it has arrived.

@@ -56,12 +56,35 @@ static void print_text(const struct fleet_answer *answer, FILE *out)
     }
 }
 
-// Asks the source in this process, and leaves it at that.
+static MUST_CHECK bool set_number(json_t *object, const char *name, uint64_t value)
+{
+    return value == 0 || json_object_set_new(object, name, json_integer((json_int_t)value)) == 0;
+}
+
+// The error with what a server said beside it, for the agent to know when to ask again. What cannot
+// be printed is left for main.c to tell, without that.
+static void tell_error(struct app *a, const struct fleet_answer *answer, const struct error *e)
+{
+    CLEANUP(cleanup_json) json_t *root = json_pack("{s:o}", "error", app_error_json(e));
+    json_t *error = json_object_get(root, "error");
+    if (!set_number(error, "http_status", answer->http_status) ||
+        !set_number(error, "retry_after_s", answer->retry_after_ms / 1000)) {
+        return;
+    }
+    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_print(root, JSON_COMPACT);
+    if (text != NULL) {
+        fprintf(a->out, "%s\n", text);
+        a->error_told = true;
+    }
+}
+
+// Asks the source in this process, once, and leaves it at that: whoever asks wants an answer now,
+// and when to ask again is for the agent to say.
 static enum err ask_source(struct app *a, const struct parsed *args, struct error *e)
 {
     CLEANUP(cleanup_device) struct device *d = NULL;
     const struct fleet_source *source = NULL;
-    struct fleet_answer answer;
+    struct fleet_answer answer = {.http_status = 0};
     enum err err = app_open_device(a, args, DEVICE_LOOK, &d, e);
     if (err == OK) {
         err = fleet_source_of(d->config, &source, e);
@@ -69,13 +92,16 @@ static enum err ask_source(struct app *a, const struct parsed *args, struct erro
     if (err == OK) {
         err = device_load_trust(d, e);
     }
-    if (err == OK) {
-        err = source->poll(d, parsed_option(args, "seen"), &answer, e);
+    if (err != OK) {
+        return err;
     }
-    if (err == OK && app_json(args)) {
-        return print_json(&answer, a->out, e);
-    }
-    if (err == OK) {
+    d->config->http.retries = 0;
+    err = source->poll(d, parsed_option(args, "seen"), &answer, e);
+    if (err != OK && app_json(args)) {
+        tell_error(a, &answer, e);
+    } else if (err == OK && app_json(args)) {
+        err = print_json(&answer, a->out, e);
+    } else if (err == OK) {
         print_text(&answer, a->out);
     }
     return err;

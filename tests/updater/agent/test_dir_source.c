@@ -228,7 +228,26 @@ static void a_url_that_cannot_be_asked_is_an_error(void **state)
     s->device->config->fleet.url = "http://127.0.0.1:1/latest.vvi";
     s->device->config->http.retries = 0;
     assert_fails(ERR_NETWORK, "127.0.0.1", dir_source.poll(s->device, NULL, &a, &e));
+    assert_int_equal(a.http_status, 0);
     assert_int_equal(dir_source_stamp(s->device->config), 0);
+}
+
+static void of_a_server_that_does_not_answer_well_status_and_wait_are_told(void **state)
+{
+    struct stage *s = *state;
+    struct bad_server server;
+    struct error e;
+    struct fleet_answer a;
+    char url[128];
+    bad_server_start(&server, s->dir, "status=503,retry-after=600");
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/latest.vvi", server.port);
+    s->device->config->fleet.dir = NULL;
+    s->device->config->fleet.url = url;
+    s->device->config->http.retries = 0;
+    assert_fails(ERR_NETWORK, "503", dir_source.poll(s->device, NULL, &a, &e));
+    assert_int_equal(a.http_status, 503);
+    assert_int_equal(a.retry_after_ms, 600 * 1000);
+    bad_server_clear(&server);
 }
 
 static struct fleet_answer poll_url(struct stage *s, const char *seen)
@@ -350,6 +369,7 @@ int main(void)
         stage_test(the_newest_of_many_is_found_whatever_its_name_is),
         stage_test(of_two_with_one_number_it_is_always_the_same),
         stage_test(a_url_that_cannot_be_asked_is_an_error),
+        stage_test(of_a_server_that_does_not_answer_well_status_and_wait_are_told),
         stage_test(an_image_at_a_url_is_read_again_when_it_is_another_one),
         stage_test(the_stamp_changes_with_names_sizes_and_times),
         stage_test(a_name_that_cannot_be_told_is_not_offered),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/agent_verbs.h"
+#include "tests/support/bad_server.h"
 #include "tests/support/file_release.h"
 
 #include <sys/stat.h>
@@ -101,6 +102,70 @@ static void without_a_source_or_an_agent_it_is_an_error(void **state)
     assert_int_equal(wet.err, ERR_NOT_NOW);
 }
 
+// One that is asked by URL, in a mode of bad_server.py. Retries are as they are by default.
+static void serve(struct bad_server *server, struct file_device *d, const char *dir,
+                  const char *mode)
+{
+    char extra[256];
+    bad_server_start(server, dir, mode);
+    snprintf(extra, sizeof extra, "[fleet]\nsource=dir\nurl=http://127.0.0.1:%u/latest.vvi\n",
+             server->port);
+    agent_device_make(d, dir, extra);
+}
+
+static json_t *number_of(const json_t *root, const char *name)
+{
+    return json_object_get(json_object_get(root, "error"), name);
+}
+
+static void a_dry_run_is_one_attempt_and_tells_how_the_server_refused(void **state)
+{
+    static const struct {
+        const char *mode;
+        json_int_t status, retry_after_s; // 0: there is no such member
+    } cases[] = {
+        {"status=503,retry-after=600", 503, 600},
+        {"status=429,retry-after=1", 429, 1},
+        {"status=503", 503, 0},
+        {"status=404", 404, 0},
+        {"silent,hang-up", 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct file_device d;
+        struct bad_server server;
+        char dir[512];
+        snprintf(dir, sizeof dir, "%s/%zu", (const char *)*state, i);
+        assert_int_equal(mkdir(dir, 0700), 0);
+        serve(&server, &d, dir, cases[i].mode);
+        CLEANUP(verb_run_clear) struct verb_run r;
+        verb_run(&r, verb_check, (const char *[]){"-c", d.conf, "--dry-run", "--json", NULL});
+        CLEANUP(cleanup_json) json_t *root = verb_run_json(&r);
+        assert_int_equal(r.err, ERR_NETWORK);
+        assert_string_equal(json_string_value(number_of(root, "name")), "network");
+        assert_int_equal(json_integer_value(number_of(root, "http_status")), cases[i].status);
+        assert_int_equal(number_of(root, "http_status") != NULL, cases[i].status != 0);
+        assert_int_equal(json_integer_value(number_of(root, "retry_after_s")),
+                         cases[i].retry_after_s);
+        assert_int_equal(number_of(root, "retry_after_s") != NULL, cases[i].retry_after_s != 0);
+        bad_server_stop(&server);
+        assert_int_equal(bad_server_count(&server), 1);
+        bad_server_clear(&server);
+    }
+}
+
+static void a_dry_run_in_words_tells_the_refusal_in_a_sentence(void **state)
+{
+    struct file_device d;
+    struct bad_server server;
+    serve(&server, &d, *state, "status=503,retry-after=600");
+    CLEANUP(verb_run_clear) struct verb_run r;
+    verb_run(&r, verb_check, (const char *[]){"-c", d.conf, "--dry-run", NULL});
+    assert_int_equal(r.err, ERR_NETWORK);
+    assert_string_equal(r.out, "");
+    assert_contains(r.log, "answers 503 Service Unavailable");
+    bad_server_clear(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +175,8 @@ int main(void)
         with_dir(a_dry_run_does_not_steer_the_terminal),
         with_dir(with_json_it_is_said_when_not_all_could_be_read),
         with_dir(without_a_source_or_an_agent_it_is_an_error),
+        with_dir(a_dry_run_is_one_attempt_and_tells_how_the_server_refused),
+        with_dir(a_dry_run_in_words_tells_the_refusal_in_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
