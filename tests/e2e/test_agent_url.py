@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A URL that the agent asks again and again: what an image that did not change costs, at nginx."""
+"""A URL that the agent asks again and again: what an image that did not change costs, at nginx; and
+when a server that refuses is asked again."""
 
 import json
 import unittest
@@ -11,6 +12,7 @@ from virtual_device import until
 
 FIRST_RANGE = 16 << 10
 POLLS = 10
+HOUR_S = 3600
 
 
 class Url(agents.AgentTest):
@@ -27,10 +29,9 @@ class Url(agents.AgentTest):
     def agent(self, more="", **options):
         """One that asks each 10 s."""
         agent = super().agent(more, **options)
+        agents.ask_url(agent.device, f"{self.server.url}/latest.vvi")
         text = agent.device.conf.read_text()
-        agent.device.conf.write_text(
-            text.replace(f"dir={agent.device.dir}/drop", f"url={self.server.url}/latest.vvi")
-            .replace("interval=1h", "interval=10s"))
+        agent.device.conf.write_text(text.replace("interval=1h", "interval=10s"))
         return agent
 
     def publish(self, version, index):
@@ -86,6 +87,49 @@ class Url(agents.AgentTest):
         self.publish("3.0", 3)
         agent.until_seen(lambda: (agent.status()["offer"] or {}).get("version") == "3.0", "3.0")
         self.assertEqual([report["version"] for report in self.reports(agent)], ["2.0"])
+
+
+class Refused(agents.AgentTest):
+    """A server that refuses what it is asked; the interval is an hour."""
+
+    def refuse(self, mode):
+        """How a poll ended, and in how many seconds the next one is due."""
+        server = web_server.BadServer(self.folder, mode, self.folder)
+        self.addCleanup(server.stop)
+        agent = self.agent(name=mode)
+        agents.ask_url(agent.device, f"{server.url}/latest.vvi")
+        agent.start()
+        self.assertEqual(agent.device.run("check").returncode, 0)
+        agent.until_seen(lambda: agent.status()["poll"]["polls"] > 0, "a poll")
+        poll = agent.status()["poll"]
+        agent.stop()
+        # Nothing is tried again.
+        until(lambda: len(server.requests()) >= poll["polls"], agents.LIMIT_S, "requests")
+        self.assertEqual(len(server.requests()), poll["polls"])
+        self.assertEqual(poll["failed"], poll["polls"])
+        return poll["answer"], poll["next_in_s"]
+
+    def test_what_a_server_asks_for_by_retry_after_is_waited_in_full(self):
+        for mode in ("status=503,retry-after=6000", "status=429,retry-after=6000",
+                     "status=503,retry-after=+6000"):
+            with self.subTest(mode):
+                answer, next_s = self.refuse(mode)
+                self.assertEqual(answer, "busy")
+                # Some of it is over by now; an interval is the spread.
+                self.assertGreater(next_s, 6000 - agents.LIMIT_S)
+                self.assertLessEqual(next_s, 6000 + HOUR_S)
+
+    def test_what_is_refused_is_asked_for_later_than_what_is_not_there(self):
+        for mode, wanted, least_s, most_s in (
+                ("status=404", "refused", 3 * HOUR_S, 6 * HOUR_S),
+                ("status=429", "busy", HOUR_S, 2 * HOUR_S),
+                ("status=500", "failed", HOUR_S, 2 * HOUR_S),
+                ("silent,hang-up", "unreachable", HOUR_S // 12, HOUR_S // 6)):
+            with self.subTest(mode):
+                answer, next_s = self.refuse(mode)
+                self.assertEqual(answer, wanted)
+                self.assertGreater(next_s, least_s - agents.LIMIT_S)
+                self.assertLessEqual(next_s, most_s)
 
 
 if __name__ == "__main__":

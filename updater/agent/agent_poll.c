@@ -13,16 +13,16 @@
 // What has not changed is asked again after so long: what was no reason may be one by then.
 #define SEEN_FOR_MS (AGAIN_AFTER_S * 1000)
 
-// A source that hangs: a directory on a dead server. A web server may ask to be waited for half an
-// hour (source_http.h).
-enum { POLL_LIMIT_MS = 60 * 60 * 1000 };
+// A source that hangs, a directory on a dead server, or one that lets its bytes drip: gates, flip
+// and reload wait for the end of a poll. A poll is one attempt at 128 KiB at most (manifest and
+// signatures), which at the least speed, 1 KiB a second unless configured, are here in half of it.
+enum { POLL_LIMIT_MS = 5 * 60 * 1000 };
 
-static void end_poll(struct agent *a, enum poll_answer answer, uint64_t interval_ms)
+static void end_poll(struct agent *a, struct poll_result result)
 {
-    const struct poll_result result = {.answer = answer, .interval_ms = interval_ms};
     bool synchronised;
     a->polls++;
-    a->poll_failures += answer == POLL_DONE ? 0 : 1;
+    a->poll_failures += result.answer == POLL_DONE ? 0 : 1;
     a->last_poll_s = a->device->clock->ops->wall_s(a->device->clock, &synchronised);
     a->by_hand = false;
     poll_schedule_ended(&a->poll, &result, loop_now_ms(), agent_random());
@@ -81,7 +81,7 @@ bool agent_poll(struct agent *a)
     }
     poll_schedule_started(&a->poll);
     if (is_unchanged(a)) {
-        end_poll(a, POLL_DONE, 0);
+        end_poll(a, (struct poll_result){.answer = POLL_DONE});
         return false;
     }
     if (a->seen[0] != '\0' && trusts_seen(a)) {
@@ -91,7 +91,7 @@ bool agent_poll(struct agent *a)
     a->looks_anew = false;
     if (verb_child_start(&a->child, &a->program, words, NULL, &e) != OK) {
         log_error(a->log, "%s", e.msg);
-        end_poll(a, POLL_FAILED, 0);
+        end_poll(a, (struct poll_result){.answer = POLL_FAILED});
         return false;
     }
     verb_child_limit(&a->child, POLL_LIMIT_MS);
@@ -272,9 +272,43 @@ static bool take_offer(struct agent *a, const json_t *answer)
 
 // --- how it ended -------------------------------------------------------------------------------
 
-static enum poll_answer answer_of(enum err err)
+// 0: it is not there, or is no such number.
+static uint64_t number_of(const json_t *error, const char *name)
 {
-    return err == OK ? POLL_DONE : err == ERR_NETWORK ? POLL_UNREACHABLE : POLL_FAILED;
+    json_int_t value = json_integer_value(json_object_get(error, name));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+// An error on the way is one of the network only as long as nobody answered.
+static enum poll_answer answer_of(enum err err, uint64_t http_status)
+{
+    switch (http_status) {
+    case 0:
+        return err == ERR_NETWORK ? POLL_UNREACHABLE : POLL_FAILED;
+    case 429:
+    case 503:
+        return POLL_BUSY;
+    case 401:
+    case 403:
+    case 404:
+    case 410:
+        return POLL_REFUSED;
+    default:
+        return POLL_FAILED;
+    }
+}
+
+static struct poll_result result_of(const struct verb_end *end)
+{
+    const json_t *error = json_object_get(end->answer, "error");
+    uint64_t asked_s = number_of(error, "retry_after_s");
+    if (end->error.code == OK) {
+        return (struct poll_result){.answer = POLL_DONE};
+    }
+    return (struct poll_result){
+        .answer = answer_of(end->error.code, number_of(error, "http_status")),
+        .retry_after_ms = asked_s < POLL_ASKED_MAX_MS / 1000 ? asked_s * 1000 : POLL_ASKED_MAX_MS,
+    };
 }
 
 void agent_poll_ended(struct agent *a, const struct verb_end *end)
@@ -293,7 +327,7 @@ void agent_poll_ended(struct agent *a, const struct verb_end *end)
         say(a, why != NULL ? why : "");
         mark_seen(a, end->answer, 0);
     }
-    end_poll(a, answer_of(end->error.code), 0);
+    end_poll(a, result_of(end));
     if (again) {
         poll_schedule_trigger(&a->poll, loop_now_ms());
     }

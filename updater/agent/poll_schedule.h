@@ -63,7 +63,7 @@ enum poll_answer {
     POLL_BUSY,        // 503, 429
     POLL_FAILED,      // it answered what cannot be used: another 5xx, a broken document
     POLL_UNREACHABLE, // no answer: no network, no name, no connection, time-out
-    POLL_REFUSED,     // 401, 403, 404: no news until somebody changes something
+    POLL_REFUSED,     // 401, 403, 404, 410: no news until somebody changes something
 };
 
 struct poll_result {
