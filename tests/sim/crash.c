@@ -333,7 +333,7 @@ int main(int argc, char **argv)
     make_subjects(&p, kits);
     int status;
     if (p.count == 0) {
-        fprintf(stderr, "crash: no life has '%s' in its name (see tests/sim/life.c)\n", p.only);
+        fprintf(stderr, "crash: no life has '%s' in its name (see tests/sim/lives.c)\n", p.only);
         status = 2;
     } else if (token != NULL) {
         status = replay(&p, token);

@@ -30,6 +30,9 @@ struct life_step {
 
 enum { LIFE_STEPS_MAX = 12 };
 
+// Of `ends_with`.
+#define RUNS(release) (1u << (release))
+
 struct life {
     const char *name;
     struct life_step setup[LIFE_STEPS_MAX]; // before the story begins
