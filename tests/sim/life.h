@@ -41,6 +41,7 @@ struct life {
     struct life_step wish;
     // Releases that the server offers to the agent, and whether an operator meddles with its work.
     int offered[SIM_OFFERS];
+    bool named; // the agent knows which release it is before it is installed
     bool meddled;
     int sick;           // the release whose services are not healthy; 0: none
     int dead;           // the release whose kernel does not start; 0: none

@@ -27,6 +27,8 @@
 
 // The agent does as the server says, who offers `release`, from the offer to the report.
 #define OFFERED(release, ends) .setup = {FIRST_UPDATE}, .offered = {release}, .ends_with = (ends)
+// And says which one it is.
+#define NAMED(release, ends) OFFERED(release, ends), .named = true
 #define REPORTED                                                                                   \
     .steps = {DO(OP_AGENT), DO(OP_BOOT),    DO(OP_AGENT), DO(OP_CONFIRM),                          \
               DO(OP_BOOT),  DO(OP_CONFIRM), DO(OP_AGENT)}
@@ -93,9 +95,9 @@ const struct life lives[] = {
     },
     // A call that fails may end it.
     {.name = "offer", OFFERED(2, RUNS(1) | RUNS(2)), REPORTED},
-    {.name = "offer-sick", OFFERED(2, RUNS(1)), REPORTED, .sick = 2},
+    {.name = "offer-sick", NAMED(2, RUNS(1)), REPORTED, .sick = 2},
     {.name = "offer-dead", OFFERED(2, RUNS(1)), REPORTED, .dead = 2},
-    {.name = "offer-known", OFFERED(1, RUNS(1)), .steps = {DO(OP_AGENT)}}, // it runs already
+    {.name = "offer-known", NAMED(1, RUNS(1)), .steps = {DO(OP_AGENT)}}, // it runs already
     {
         .name = "offer-hangs", // and three boots without confirm wear out what was not updated
         OFFERED(2, RUNS(0) | RUNS(1)),
@@ -111,11 +113,33 @@ const struct life lives[] = {
                   DO(OP_PUBLISH), DO_WITH(OP_AGENT, OFFER_STEP_REPORT), DO(OP_AGENT), DO(OP_BOOT),
                   DO(OP_AGENT), DO(OP_CONFIRM), DO(OP_AGENT)},
         .offered = {2, 3},
+        .named = true,
         .ends_with = RUNS(1) | RUNS(2) | RUNS(3),
     },
     {
+        .name = "offer-flipped", // the operator has installed that release, all but the reboot
+        NAMED(2, RUNS(1) | RUNS(2)),
+        .steps = {DO_WITH(OP_INSTALL, 2), DO(OP_AGENT), DO(OP_BOOT), DO(OP_AGENT), DO(OP_CONFIRM),
+                  DO(OP_AGENT)},
+    },
+    {
+        .name = "offer-flipped-sick", // and does so after it was accepted
+        NAMED(2, RUNS(1)),
+        .steps = {DO_WITH(OP_AGENT, OFFER_STEP_INSTALL), DO_WITH(OP_INSTALL, 2), DO(OP_AGENT),
+                  DO(OP_BOOT), DO(OP_AGENT), DO(OP_CONFIRM), DO(OP_BOOT), DO(OP_CONFIRM),
+                  DO(OP_AGENT)},
+        .sick = 2,
+    },
+    {
+        .name = "offer-flipped-undone", // and takes it back when the agent has ordered the reboot
+        NAMED(2, RUNS(0) | RUNS(1) | RUNS(2)),
+        .steps = {DO_WITH(OP_AGENT, OFFER_STEP_INSTALL), DO_WITH(OP_INSTALL, 2), DO(OP_AGENT),
+                  DO(OP_ROLLBACK), DO(OP_AGENT), DO(OP_BOOT), DO(OP_CONFIRM), DO(OP_AGENT)},
+        .meddled = true,
+    },
+    {
         .name = "offer-meddled", // the operator installs something else over it
-        OFFERED(2, RUNS(1) | RUNS(2) | RUNS(3)),
+        NAMED(2, RUNS(1) | RUNS(2) | RUNS(3)),
         .steps = {DO_WITH(OP_AGENT, OFFER_STEP_ACTIVATE), DO_WITH(OP_INSTALL, 3), DO(OP_AGENT),
                   DO(OP_BOOT), DO(OP_AGENT), DO(OP_CONFIRM), DO(OP_AGENT)},
         .meddled = true,

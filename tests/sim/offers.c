@@ -5,6 +5,7 @@
 #include "tests/sim/life.h"
 #include "tests/sim/sim_memory.h"
 #include "updater/agent/offer_run.h"
+#include "updater/release.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -64,7 +65,7 @@ static void own_work_ends(struct world *w)
 void offers_begin(struct world *w, const struct life *l)
 {
     struct sim_server *s = &w->m.truth.server;
-    *s = (struct sim_server){0};
+    *s = (struct sim_server){.named = l->named};
     for (int i = 0; i < SIM_OFFERS; i++) {
         s->offers[i].release = l->offered[i];
     }
@@ -200,10 +201,12 @@ static enum err poll(struct world *w, struct offer_run *run, struct error *e)
 {
     struct offer offer;
     struct sim_offer *open = open_offer(w, &offer);
-    enum err err = open == NULL ? OK : offer_accept(run, &offer, NULL, e);
-    if (open != NULL && err == OK) {
-        open->accepted = true;
+    if (open == NULL) {
+        return OK;
     }
+    struct release_id release = release_id_of(w->kit->releases[open->release].image);
+    enum err err = offer_accept(run, &offer, w->m.truth.server.named ? &release : NULL, e);
+    open->accepted = open->accepted || err == OK;
     return err == ERR_AGAIN ? OK : err;
 }
 
@@ -299,15 +302,25 @@ static enum err turn(struct world *w, struct offer_run *run, enum offer_step gat
     return err;
 }
 
+// A record that counts as damaged is an offer that is forgotten.
+static enum err open_record(struct world *w, struct offer_run *run, struct error *e)
+{
+    char id[BOOT_ID_SIZE];
+    boot_id(w, id);
+    enum err err = offer_open(run, w->device.state, &agent_clock, id, e);
+    if (err == OK && run->record.lost && !w->m.truth.state_lost && !w->sim.failed) {
+        violated(w, 11, "the record of the offer is damaged, and nothing has damaged it");
+    }
+    return err;
+}
+
 enum err world_agent(struct world *w, enum offer_step gate, enum agent_rest *ret, struct error *e)
 {
     struct offer_run run;
-    char id[BOOT_ID_SIZE];
     bool rests = false;
-    boot_id(w, id);
     w->reboots = 0;
     own_work(w);
-    enum err err = offer_open(&run, w->device.state, &agent_clock, id, e);
+    enum err err = open_record(w, &run, e);
     for (int i = 0; err == OK && !rests; i++) {
         if (i == TURNS_MAX) {
             violated(w, 11, "the agent does not come to rest: %s",

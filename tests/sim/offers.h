@@ -14,6 +14,7 @@ struct life;
 enum { SIM_OFFERS = 2 };
 
 struct sim_server {
+    bool named; // it says which release it offers, as `check` finds out for the agent
     struct sim_offer {
         int release; // 0: no offer
         bool published;

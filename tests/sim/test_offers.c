@@ -244,6 +244,36 @@ static void i11_a_step_is_not_on_record(void **state)
     expect_i11(s, 0);
 }
 
+static void i11_a_record_is_damaged_by_nobody(void **state)
+{
+    struct scene *s = *state;
+    do_step(s, OP_AGENT, OFFER_STEP_INSTALL);
+    assert_true(sim_fs_spoil(&s->world->m.fs, "offer", 1));
+    do_step(s, OP_AGENT, OFFER_STEP_INSTALL);
+    expect_i11(s, 1);
+    assert_true(sim_fs_spoil(&s->world->m.fs, "offer", 1));
+    s->world->m.truth.state_lost = true;
+    do_step(s, OP_AGENT, OFFER_STEP_INSTALL);
+    expect_i11(s, 0);
+}
+
+static void a_release_is_known_when_it_is_offered_by_name(void **state)
+{
+    struct scene *s = *state;
+    do_step(s, OP_AGENT, OFFER_STEP_INSTALL);
+    assert_false(stored(s).release_known);
+    (void)clear(state);
+    (void)make(state);
+    s->world->m.truth.server.named = true;
+    do_step(s, OP_AGENT, OFFER_STEP_INSTALL);
+    assert_string_equal(stored(s).release.version, s->kit->releases[2].version);
+    do_step(s, OP_INSTALL, 2);
+    do_step(s, OP_AGENT, OFFER_STEP_REBOOT);
+    do_step(s, OP_AGENT, OFFER_STEP_NOTHING);
+    assert_int_equal(stored(s).phase, OFFER_REBOOTING);
+    expect_i11(s, 0);
+}
+
 static void i11_in_the_end_there_is_no_report_or_it_is_not_true(void **state)
 {
     struct scene *s = *state;
@@ -277,6 +307,8 @@ int main(void)
         offer_test(i11_a_report_is_of_nothing_that_was_offered),
         offer_test(i11_a_report_is_not_true),
         offer_test(i11_a_step_is_not_on_record),
+        offer_test(i11_a_record_is_damaged_by_nobody),
+        offer_test(a_release_is_known_when_it_is_offered_by_name),
         offer_test(i11_in_the_end_there_is_no_report_or_it_is_not_true),
     };
     return cmocka_run_group_tests(tests, make_kit, free_kit);

@@ -23,7 +23,9 @@ struct offer_record {
     enum offer_phase phase;
     struct release_id release; // of the offer, once it is known
     bool release_known;
-    int target; // slot that has it since `installed`; before: SLOT_NONE
+    // The slot that has it, from `installed` on; before: SLOT_NONE. With a release that somebody
+    // else has activated it is known from `rebooting` on.
+    int target;
     // /proc/sys/kernel/random/boot_id of the boot in which the flip or the reboot was ordered last.
     char boot_id[BOOT_ID_SIZE];
     enum offer_outcome outcome;

@@ -173,10 +173,16 @@ void offer_next(const struct offer_run *o, const struct offer_facts *f, struct o
     offer_step_next(&o->record, f, ret);
 }
 
-static enum err enter(struct offer_run *o, enum offer_phase phase, struct error *e)
+// `target`: the slot that has the release, where the record does not say yet. Without one the
+// record would be as good as damaged: nothing of the kind is done.
+static enum err enter(struct offer_run *o, enum offer_phase phase, int target, struct error *e)
 {
     struct offer_record next = o->record;
     next.phase = phase;
+    next.target = next.target != SLOT_NONE ? next.target : target;
+    if (next.target == SLOT_NONE) {
+        return fail(e, ERR_INTERNAL, 0, "offer: '%s' without a slot", offer_phase_name(phase));
+    }
     memcpy(next.boot_id, o->boot_id, sizeof next.boot_id);
     bool same = o->record.phase == phase && strcmp(o->record.boot_id, next.boot_id) == 0;
     return same ? OK : save(o, &next, e);
@@ -201,9 +207,9 @@ enum err offer_begin(struct offer_run *o, const struct offer_todo *todo, struct 
     case OFFER_STEP_INSTALL:
         return begin_install(o, e);
     case OFFER_STEP_ACTIVATE:
-        return enter(o, OFFER_ACTIVATING, e);
+        return enter(o, OFFER_ACTIVATING, todo->target, e);
     case OFFER_STEP_REBOOT:
-        return enter(o, OFFER_REBOOTING, e);
+        return enter(o, OFFER_REBOOTING, todo->target, e);
     case OFFER_STEP_DECIDE:
         return decide(o, &o->record, todo->outcome, todo->reason, todo->failed_checks, e);
     case OFFER_STEP_FORGET:
@@ -270,7 +276,7 @@ static enum err activate_ended(struct offer_run *o, const struct offer_end *end,
                                const struct offer_facts *f, struct error *e)
 {
     if (end->err == OK || offer_is_flipped(&o->record, f)) {
-        return enter(o, OFFER_ACTIVATED, e);
+        return enter(o, OFFER_ACTIVATED, SLOT_NONE, e);
     }
     if (end->err == ERR_AGAIN || !f->boot_known) {
         return OK;

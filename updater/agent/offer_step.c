@@ -34,9 +34,10 @@ static bool is_whole(enum slot_content content)
     return content != CONTENT_UNKNOWN && content != CONTENT_PARTIAL;
 }
 
+// The journal says nothing of a slot that nobody has named: all else is asked behind this.
 static enum slot_content content_of(const struct offer_facts *f, int slot)
 {
-    return f->journal->slots[slot].content;
+    return slot == SLOT_NONE ? CONTENT_UNKNOWN : f->journal->slots[slot].content;
 }
 
 static bool has_it(const struct offer_record *r, const struct offer_facts *f, int slot)
@@ -134,20 +135,24 @@ static void next_while_it_runs(const struct offer_record *r, const struct offer_
 }
 
 // Nothing was installed for the offer yet: trials are those of others, and come to their end first.
-static enum offer_step next_when_accepted(const struct offer_record *r, const struct offer_facts *f)
+static void next_when_accepted(const struct offer_record *r, const struct offer_facts *f,
+                               struct offer_todo *todo)
 {
     int other = other_slot(f->running);
+    todo->step = OFFER_STEP_INSTALL;
     if (!f->boot_known) {
-        return OFFER_STEP_INSTALL; // which says what is wrong, in its own words
+        return; // it says what is wrong, in its own words
     }
     if (f->pending && has_it(r, f, other)) {
-        return OFFER_STEP_REBOOT;
+        todo->step = OFFER_STEP_REBOOT;
+        todo->target = other; // the record has none: somebody else has installed it
+        return;
     }
     bool forgotten = f->journal->step == STEP_TRIAL && f->journal->slot == other;
     bool undecided = f->boot.trial != SLOT_NONE || boot_given_up(&f->boot, f->running) ||
                      boot_worn_out(&f->boot, f->running) || forgotten ||
                      is_unrecorded(f, f->running);
-    return undecided ? OFFER_STEP_WAIT_VERDICT : OFFER_STEP_INSTALL;
+    todo->step = undecided ? OFFER_STEP_WAIT_VERDICT : OFFER_STEP_INSTALL;
 }
 
 // The other slot has the release, it is not on trial and the running one boots next.
@@ -222,7 +227,7 @@ static bool is_second_copy(const struct offer_record *r, const struct offer_fact
 void offer_step_next(const struct offer_record *r, const struct offer_facts *f,
                      struct offer_todo *ret)
 {
-    *ret = (struct offer_todo){.step = OFFER_STEP_NOTHING};
+    *ret = (struct offer_todo){.step = OFFER_STEP_NOTHING, .target = r->target};
     if (r->phase == OFFER_NONE) {
         return;
     }
@@ -231,7 +236,7 @@ void offer_step_next(const struct offer_record *r, const struct offer_facts *f,
     } else if (has_it(r, f, f->running) && !is_second_copy(r, f)) {
         next_while_it_runs(r, f, ret);
     } else if (r->phase == OFFER_ACCEPTED) {
-        ret->step = next_when_accepted(r, f);
+        next_when_accepted(r, f, ret);
     } else {
         next_when_installed(r, f, ret);
     }

@@ -73,6 +73,7 @@ enum offer_step {
 
 struct offer_todo {
     enum offer_step step;
+    int target;                 // of ACTIVATE and REBOOT: the slot that is to be tried
     enum offer_outcome outcome; // of DECIDE
     char reason[OFFER_REASON_SIZE];
     char failed_checks[OFFER_CHECKS_SIZE];

@@ -397,6 +397,10 @@ static void success_is_only_what_runs_and_is_confirmed(void **state)
                     fail_msg("%s: %s is decided while release %d runs", w.name,
                              offer_outcome_name(todo.outcome), release);
                 }
+                if ((todo.step == OFFER_STEP_ACTIVATE || todo.step == OFFER_STEP_REBOOT) &&
+                    todo.target != (w.runs_a ? B : A) && todo.target != (w.target_b ? B : A)) {
+                    fail_msg("%s: %s of slot %d", w.name, offer_step_name(todo.step), todo.target);
+                }
                 seen += todo.step == OFFER_STEP_DECIDE;
             }
         }
