@@ -115,7 +115,6 @@ struct agent {
     uint64_t again_ms;                // no step before; 0: at once
     bool gate_closed;                 // that is for a gate, which may open before
     unsigned failures;                // of the step that is next, in a row
-    char cancel_why[AGENT_TEXT_SIZE]; // an install that is being stopped is cancelled then
     bool paused;                      // the install that runs is being stopped for a hold
     bool remembered;                  // history and denylist have the offer, which is decided
     bool told;                        // its source has the report, whether that is on record or not

@@ -21,7 +21,7 @@ void agent_step_ended(struct agent *a, const struct verb_end *end);
 void agent_look(struct agent *a);
 // Stops an install that a hold forbids; it goes on where it was once its gate is open again.
 void agent_pause(struct agent *a);
-// A newer release, or a person, ends an offer that is not past the flip.
+// A newer release, or a person, ends an offer that is not past the flip. OK: it is on record.
 MUST_CHECK enum err agent_cancel(struct agent *a, const char *reason, struct error *e);
 
 // --- agent_gate.c: whether a phase may begin

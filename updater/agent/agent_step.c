@@ -3,6 +3,7 @@
 
 #include "updater/agent/denylist.h"
 #include "updater/agent/history.h"
+#include "updater/lock.h"
 
 #include <string.h>
 
@@ -139,13 +140,18 @@ static enum err read_installed(const struct agent *a, const json_t *answer, stru
     return end->target != SLOT_NONE ? OK : fail(e, ERR_INTERNAL, 0, "there is no slot %s", slot);
 }
 
-void agent_look(struct agent *a)
+static void look(struct agent *a)
 {
     struct error e;
     struct device *d = a->device;
     (void)agent_tell_trouble(a, TASK_JOURNAL, journal_load(d->state, &d->journal, &e), &e);
-    agent_count_traffic(a);
     offer_look(&a->offer, d, &a->facts);
+}
+
+void agent_look(struct agent *a)
+{
+    look(a);
+    agent_count_traffic(a);
 }
 
 // What the install that ended has fetched. One that failed has told the journal only, which counts
@@ -166,25 +172,6 @@ static uint64_t count_fetched(struct agent *a, const json_t *answer)
     return bytes < INT64_MAX - before ? before + bytes : INT64_MAX;
 }
 
-// An install that was under way when it was asked has been stopped by now. False: that has to wait.
-static bool cancel_as_asked(struct agent *a)
-{
-    struct error e;
-    if (a->cancel_why[0] == '\0') {
-        return true;
-    }
-    enum err err = offer_cancel(&a->offer, a->cancel_why, &e);
-    if (err == ERR_NOT_NOW) {
-        log_warn(a->log, "%s", e.msg);
-    } else if (!is_on_record(a, err, &e)) {
-        return false;
-    }
-    a->cancel_why[0] = '\0';
-    a->again_ms = 0;
-    a->failures = 0;
-    return true;
-}
-
 void agent_step_ended(struct agent *a, const struct verb_end *verb)
 {
     struct error e = verb->error;
@@ -193,8 +180,9 @@ void agent_step_ended(struct agent *a, const struct verb_end *verb)
     if (end.err == OK && step == OFFER_STEP_INSTALL) {
         end.err = read_installed(a, verb->answer, &end, &e);
     }
-    if (end.err != OK && a->paused) {
-        a->again_ms = 0; // its gate says why
+    bool cancelled = a->offer.record.phase == OFFER_DONE; // while it ran
+    if (end.err != OK && (a->paused || cancelled)) {
+        a->again_ms = 0; // its gate says why, or there is nothing to be waited for
     } else if (end.err != OK) {
         log_warn(a->log, "%s: %s", offer_step_name(step), e.msg);
         a->failures++;
@@ -216,7 +204,6 @@ void agent_step_ended(struct agent *a, const struct verb_end *verb)
     if (a->offer.record.phase == OFFER_DONE) {
         a->again_ms = 0;
     }
-    (void)cancel_as_asked(a);
     agent_turn_soon(a);
 }
 
@@ -374,7 +361,7 @@ void agent_go_on(struct agent *a)
     }
     a->again_ms = 0;
     a->reboots = false;
-    for (unsigned i = 0; i < STEPS_A_TURN && cancel_as_asked(a); i++) {
+    for (unsigned i = 0; i < STEPS_A_TURN; i++) {
         agent_look(a);
         offer_next(&a->offer, &a->facts, &todo);
         if (!take_step(a, &todo)) {
@@ -394,21 +381,44 @@ void agent_pause(struct agent *a)
     }
 }
 
+// A flip that was begun and has not come to be may still be under way, in a process that an agent
+// before this one left behind. That one holds the lock: while it is free no such flip can follow
+// the facts that are read then.
+static enum err check_no_flip(const struct agent *a, struct error *e)
+{
+    const struct offer_record *r = &a->offer.record;
+    bool runs = verb_child_runs(&a->child) && a->job == JOB_STEP;
+    if (runs && a->step.step == OFFER_STEP_ACTIVATE) {
+        return fail(e, ERR_NOT_NOW, 0, "release %s cannot be cancelled: the flip is under way",
+                    r->release.version);
+    }
+    if (r->phase == OFFER_ACTIVATING && update_lock_held(a->device->config->state_dir)) {
+        return fail(e, ERR_NOT_NOW, 0,
+                    "release %s cannot be cancelled now: its flip has begun, and another process "
+                    "is at work on the device",
+                    r->release.version);
+    }
+    return OK;
+}
+
+// On record first: from then on no cut brings the update back. An install that is under way flips
+// nothing, and its end is waited for before the report.
 enum err agent_cancel(struct agent *a, const char *reason, struct error *e)
 {
-    bool installs = verb_child_runs(&a->child) && a->job == JOB_STEP;
-    if (installs && a->step.step == OFFER_STEP_INSTALL) {
-        snprintf(a->cancel_why, sizeof a->cancel_why, "%s", reason);
-        verb_child_stop(&a->child);
-        return OK;
-    }
-    enum err err = installs ? fail(e, ERR_NOT_NOW, 0, "the flip is under way: it is too late")
-                            : offer_cancel(&a->offer, reason, e);
+    enum err err = check_no_flip(a, e);
     if (err == OK) {
-        agent_drop_gate(a);
-        a->again_ms = 0;
-        a->failures = 0;
-        agent_turn_soon(a);
+        look(a); // an install that is under way has not said yet what it fetched
+        err = offer_cancel(&a->offer, &a->facts, reason, e);
     }
-    return err;
+    if (err != OK) {
+        return err;
+    }
+    if (verb_child_runs(&a->child) && a->job == JOB_STEP) {
+        verb_child_stop(&a->child);
+    }
+    agent_drop_gate(a);
+    a->again_ms = 0;
+    a->failures = 0;
+    agent_turn_soon(a);
+    return OK;
 }

@@ -4,8 +4,8 @@
 //   phase      | what is on record                     | what is done in it
 //   -----------+---------------------------------------+-------------------------------------------
 //   accepted   | the offer                             | install without activating
-//   installed  | its release, and the slot that has it | waits for its time; can still be cancelled
-//   activating | the boot in which it was begun        | the flip: from here on no cancel
+//   installed  | its release, and the slot that has it | waits for its time
+//   activating | the boot in which it was begun        | the flip: once it is done, no cancel
 //   activated  |                                       | waits for its time
 //   rebooting  | the boot in which it was ordered      | the reboot, and the trial behind it
 //   done       | outcome, reason, time                 | the report, until the source has it

@@ -141,17 +141,17 @@ static enum err decide(struct offer_run *o, const struct offer_record *r,
     return save(o, &next, e);
 }
 
-enum err offer_cancel(struct offer_run *o, const char *reason, struct error *e)
+enum err offer_cancel(struct offer_run *o, const struct offer_facts *f, const char *reason,
+                      struct error *e)
 {
     const struct offer_record *r = &o->record;
     if (r->phase == OFFER_NONE || r->phase == OFFER_DONE) {
         return fail(e, ERR_NOT_NOW, 0, "there is no update to be cancelled");
     }
-    if (r->phase >= OFFER_ACTIVATING) {
-        return fail(e, ERR_NOT_NOW, 0,
-                    "release %s cannot be cancelled any more: the boot environment was told to "
-                    "start it",
-                    r->release.version);
+    const char *why = offer_step_keeps(r, f);
+    if (why != NULL) {
+        return fail(e, ERR_NOT_NOW, 0, "release %s cannot be cancelled: %s", r->release.version,
+                    why);
     }
     return decide(o, r, OFFER_CANCELLED, reason, "", e);
 }
@@ -256,7 +256,9 @@ static enum err install_ended(struct offer_run *o, const struct offer_end *end,
 {
     struct offer_record next = o->record;
     next.fetched_bytes = end->fetched_bytes;
-    if (end->err == ERR_AGAIN) { // it was stopped, or somebody else holds the lock: no try of ours
+    // It was stopped, or somebody else holds the lock: no try of ours. Or it was cancelled
+    // meanwhile, and however it ended, that stands.
+    if (end->err == ERR_AGAIN || next.phase == OFFER_DONE) {
         return next.fetched_bytes != o->record.fetched_bytes ? save(o, &next, e) : OK;
     }
     if (end->release.version[0] != '\0') {

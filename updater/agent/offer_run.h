@@ -60,9 +60,11 @@ void offer_look(const struct offer_run *o, struct device *d, struct offer_facts 
 MUST_CHECK enum err offer_accept(struct offer_run *o, const struct offer *offer,
                                  const struct release_id *release, struct error *e);
 
-// Decided: cancelled. Whoever installs has to be stopped before. ERR_NOT_NOW: nothing is to be
-// cancelled, or it is past the point of no return, which is the flip.
-MUST_CHECK enum err offer_cancel(struct offer_run *o, const char *reason, struct error *e);
+// Decided: cancelled. `f`: what is true now. An install may go on, which flips nothing, and is
+// stopped behind this; an activation must not. ERR_NOT_NOW: nothing is to be cancelled, or it is
+// past the point of no return, which is the flip, whoever did it.
+MUST_CHECK enum err offer_cancel(struct offer_run *o, const struct offer_facts *f,
+                                 const char *reason, struct error *e);
 
 // A person agrees to the offer at hand, for good. ERR_NOT_NOW: there is none, or it is decided.
 MUST_CHECK enum err offer_consent(struct offer_run *o, struct error *e);

@@ -92,6 +92,44 @@ bool offer_runs_confirmed(const struct offer_record *r, const struct offer_facts
            content_of(f, f->running) == CONTENT_CONFIRMED;
 }
 
+// --- what can be cancelled -----------------------------------------------------------------------
+
+// It was never tried: the environment was lost.
+static bool is_untried(const struct offer_facts *f)
+{
+    return offer_is_settled(f) && content_of(f, f->running) == CONTENT_INSTALLED;
+}
+
+// The other slot has the release, by the journal or by the record.
+static const char *why_it_boots(const struct offer_facts *f)
+{
+    const struct journal *j = f->journal;
+    int other = other_slot(f->running);
+    if (!f->boot_known) {
+        return "the boot environment cannot be read, and may start it";
+    }
+    if (f->boot.next == other) {
+        return "it boots next already";
+    }
+    bool tried = f->boot.trial == other || (j->step == STEP_TRIAL && j->slot == other);
+    return tried ? "how its trial ended is not on record yet" : NULL;
+}
+
+const char *offer_step_keeps(const struct offer_record *r, const struct offer_facts *f)
+{
+    int other = other_slot(f->running);
+    bool runs =
+        has_it(r, f, f->running) ? !is_untried(f) : r->target == f->running && !offer_is_settled(f);
+    if (r->phase >= OFFER_ACTIVATED) {
+        return "the boot environment was told to start it";
+    }
+    if (runs) {
+        return "it runs already";
+    }
+    bool is_there = has_it(r, f, other) || (r->target == other && !has_another(r, f, other));
+    return is_there ? why_it_boots(f) : NULL;
+}
+
 // --- what to do ----------------------------------------------------------------------------------
 
 static void decide(struct offer_todo *todo, enum offer_outcome outcome, const char *reason)

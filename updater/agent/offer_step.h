@@ -86,6 +86,9 @@ void offer_step_next(const struct offer_record *r, const struct offer_facts *f,
 bool offer_is_settled(const struct offer_facts *f);
 // What is reported as a success.
 bool offer_runs_confirmed(const struct offer_record *r, const struct offer_facts *f);
+// Why a release that is accepted or further cannot be called off: the device would run it all the
+// same, or does, or did. NULL: it can be, nothing but a next step would make the device run it.
+const char *offer_step_keeps(const struct offer_record *r, const struct offer_facts *f);
 // The flip is in the environment: the target boots next.
 bool offer_is_flipped(const struct offer_record *r, const struct offer_facts *f);
 

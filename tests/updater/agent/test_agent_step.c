@@ -228,23 +228,6 @@ static void a_number_of_bytes_that_cannot_be_is_none(void **state)
     agent_room_clear(&r);
 }
 
-static void an_install_that_is_cancelled_is_stopped_first(void **state)
-{
-    struct agent_room r;
-    struct error e;
-    begin(&r, *state, "exec sleep 1000");
-    agent_room_until(&r, downloads);
-    agent_room_await_run(&r, "install", 1);
-    pid_t pid = r.agent->child.child.pid;
-    assert_ok(agent_cancel(r.agent, "cancelled by alice", &e));
-    assert_true(verb_child_runs(&r.agent->child));
-    agent_room_until(&r, is_over);
-    assert_int_equal(kill(pid, 0), -1);
-    expect_report(&r, "\"outcome\": \"cancelled\"");
-    expect_report(&r, "cancelled by alice");
-    agent_room_clear(&r);
-}
-
 static bool is_held(const struct agent_room *r)
 {
     return r->agent->state == AGENT_WAITING && !verb_child_runs(&r->agent->child);
@@ -282,16 +265,6 @@ static void a_hold_of_the_reboot_stops_no_download(void **state)
     assert_ok(agent_room_ask(&r, hold, NULL, &e));
     assert_false(r.agent->paused);
     assert_true(downloads(&r));
-    agent_room_clear(&r);
-}
-
-static void without_an_offer_there_is_nothing_to_cancel(void **state)
-{
-    struct agent_room r;
-    struct error e;
-    agent_room_make(&r, *state, NULL);
-    agent_room_open(&r);
-    assert_int_equal(agent_cancel(r.agent, "why", &e), ERR_NOT_NOW);
     agent_room_clear(&r);
 }
 
@@ -366,10 +339,8 @@ int main(void)
         with_dir(an_answer_that_names_no_release_is_a_failure),
         with_dir(what_installs_fetched_is_added_up_and_in_the_history),
         with_dir(a_number_of_bytes_that_cannot_be_is_none),
-        with_dir(an_install_that_is_cancelled_is_stopped_first),
         with_dir(a_hold_stops_a_download_that_goes_on_when_it_is_released),
         with_dir(a_hold_of_the_reboot_stops_no_download),
-        with_dir(without_an_offer_there_is_nothing_to_cancel),
         with_dir(a_report_that_does_not_arrive_is_sent_again),
         with_dir(what_was_lifted_is_not_denied_again_with_the_next_report),
         with_dir(an_agent_that_starts_again_goes_on_with_the_offer),

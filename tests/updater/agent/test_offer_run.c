@@ -3,6 +3,17 @@
 
 #include "tests/support/offer_scene.h"
 
+// As if nobody had flipped anything: the release is in slot b, and slot a boots next.
+static void call_off(struct scene *s)
+{
+    struct error e;
+    bool is_stored;
+    s->device->journal.step = STEP_INSTALLED;
+    assert_ok(boot_decide(&s->device->config->boot, s->device->env, DECIDE_INVALIDATE, SLOT_B, 0,
+                          &is_stored, &e));
+    offer_look(&s->run, s->device, &s->facts);
+}
+
 // --- accept --------------------------------------------------------------------------------------
 
 static void an_offer_is_on_record_once_it_is_accepted(void **state)
@@ -40,7 +51,8 @@ static void another_offer_is_refused_until_the_report_is_acknowledged(void **sta
     struct error e;
     accept_first(s);
     assert_fails(ERR_AGAIN, "'1' of server is under way", offer_accept(&s->run, &second, NULL, &e));
-    assert_ok(offer_cancel(&s->run, "cancelled by the operator", &e));
+    call_off(s);
+    assert_ok(offer_cancel(&s->run, &s->facts, "cancelled by the operator", &e));
     assert_fails(ERR_AGAIN, "not reported yet", offer_accept(&s->run, &second, NULL, &e));
     begin(s, OFFER_STEP_REPORT);
     end(s, OFFER_STEP_REPORT, &went_well);
@@ -86,22 +98,71 @@ static void a_cancel_is_decided_before_the_flip_and_refused_after_it(void **stat
 {
     struct scene *s = *state;
     struct error e;
-    assert_fails(ERR_NOT_NOW, "no update", offer_cancel(&s->run, "why", &e));
+    assert_fails(ERR_NOT_NOW, "no update", offer_cancel(&s->run, &s->facts, "why", &e));
     accept_first(s);
     install(s);
-    assert_ok(offer_cancel(&s->run, "by the operator", &e));
+    assert_fails(ERR_NOT_NOW, "release 2.0 cannot be cancelled: it boots next already",
+                 offer_cancel(&s->run, &s->facts, "by the operator", &e));
+    call_off(s);
+    assert_ok(offer_cancel(&s->run, &s->facts, "by the operator", &e));
     struct offer_record r = stored(s);
     assert_int_equal(r.outcome, OFFER_CANCELLED);
     assert_string_equal(r.reason, "by the operator");
-    assert_fails(ERR_NOT_NOW, "no update", offer_cancel(&s->run, "why", &e));
+    assert_fails(ERR_NOT_NOW, "no update", offer_cancel(&s->run, &s->facts, "why", &e));
     begin(s, OFFER_STEP_REPORT);
     end(s, OFFER_STEP_REPORT, &went_well);
     begin(s, OFFER_STEP_FORGET);
     accept_first(s);
     install(s);
     begin(s, OFFER_STEP_ACTIVATE);
-    assert_fails(ERR_NOT_NOW, "release 2.0 cannot be cancelled",
-                 offer_cancel(&s->run, "by the operator", &e));
+    end(s, OFFER_STEP_ACTIVATE, &went_well);
+    assert_fails(ERR_NOT_NOW, "release 2.0 cannot be cancelled: the boot environment was told",
+                 offer_cancel(&s->run, &s->facts, "by the operator", &e));
+}
+
+// The activation was begun, and for whatever reason nothing came of it.
+static void a_flip_that_never_came_to_be_can_be_cancelled(void **state)
+{
+    struct scene *s = *state;
+    struct error e;
+    accept_first(s);
+    install(s);
+    begin(s, OFFER_STEP_ACTIVATE);
+    call_off(s);
+    assert_ok(offer_cancel(&s->run, &s->facts, "by the operator", &e));
+    reopen(s, "another");
+    assert_int_equal(s->run.record.outcome, OFFER_CANCELLED);
+    begin(s, OFFER_STEP_REPORT);
+}
+
+// Its end comes when the offer is decided, and says nothing but what was fetched.
+static void an_install_that_ends_behind_a_cancel_changes_no_report(void **state)
+{
+    static const enum err ends[] = {OK, ERR_AGAIN, ERR_NETWORK, ERR_TRUST, ERR_TOO_LARGE};
+    struct scene *s = *state;
+    struct error e;
+    call_off(s);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        const struct offer_end done = {.err = ends[i],
+                                       .reason = "why",
+                                       .release = {.version = "9.0"},
+                                       .target = SLOT_B,
+                                       .fetched_bytes = 7};
+        accept_first(s);
+        begin(s, OFFER_STEP_INSTALL);
+        assert_ok(offer_cancel(&s->run, &s->facts, "by the operator", &e));
+        end(s, OFFER_STEP_INSTALL, &done);
+        struct offer_record r = stored(s);
+        assert_int_equal(r.phase, OFFER_DONE);
+        assert_int_equal(r.outcome, OFFER_CANCELLED);
+        assert_string_equal(r.reason, "by the operator");
+        assert_false(r.release_known);
+        assert_int_equal(r.failed_by, OK);
+        assert_int_equal(r.fetched_bytes, 7);
+        begin(s, OFFER_STEP_REPORT);
+        end(s, OFFER_STEP_REPORT, &went_well);
+        begin(s, OFFER_STEP_FORGET);
+    }
 }
 
 // --- the whole way -------------------------------------------------------------------------------
@@ -323,6 +384,8 @@ int main(void)
         offer_test(an_offer_that_no_report_could_name_is_refused),
         offer_test(what_is_not_on_record_is_not_accepted),
         offer_test(a_cancel_is_decided_before_the_flip_and_refused_after_it),
+        offer_test(a_flip_that_never_came_to_be_can_be_cancelled),
+        offer_test(an_install_that_ends_behind_a_cancel_changes_no_report),
         offer_test(a_healthy_release_is_a_success_once_it_is_confirmed),
         offer_test(a_release_that_is_not_healthy_is_a_failure_with_its_checks),
         offer_test(a_report_is_the_same_until_it_is_acknowledged),

@@ -117,7 +117,7 @@ static void what_no_step_decided_has_no_cause(void **state)
     assert_int_equal(s->run.record.failed_by, OK);
     forget(s);
     accepted(s, &second);
-    assert_ok(offer_cancel(&s->run, "cancelled by alice", &e));
+    assert_ok(offer_cancel(&s->run, &s->facts, "cancelled by alice", &e));
     reopen(s);
     assert_int_equal(s->run.record.failed_by, OK);
 }
@@ -151,7 +151,7 @@ static void consent_ends_with_its_offer(void **state)
     assert_fails(ERR_NOT_NOW, "no update that waits for consent", offer_consent(&s->run, &e));
     accepted(s, &first);
     assert_ok(offer_consent(&s->run, &e));
-    assert_ok(offer_cancel(&s->run, "cancelled by alice", &e));
+    assert_ok(offer_cancel(&s->run, &s->facts, "cancelled by alice", &e));
     assert_fails(ERR_NOT_NOW, "no update that waits for consent", offer_consent(&s->run, &e));
     forget(s);
     accepted(s, &second);
