@@ -36,11 +36,11 @@
 enum agent_state {
     AGENT_IDLE,
     AGENT_POLLING,
-    AGENT_WAITING, // for a gate, or before another try; `waits_for` says for what
+    AGENT_WAITING, // for a gate, for others, or before another try; `waits_for` says for what
     AGENT_DOWNLOADING,
     AGENT_INSTALLING,
     AGENT_REBOOTING,
-    AGENT_TRIAL, // for what `confirm` decides
+    AGENT_TRIAL, // the running slot is, and waits for what `confirm` decides
     AGENT_REPORTING,
     AGENT_STATES,
 };
@@ -58,6 +58,7 @@ enum agent_task {
     TASK_TRAFFIC,
     TASK_METRICS,
     TASK_JOURNAL, // to read it
+    TASK_BOOT,    // to read the boot environment
     AGENT_TASKS,
 };
 

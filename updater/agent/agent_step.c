@@ -144,8 +144,10 @@ static void look(struct agent *a)
 {
     struct error e;
     struct device *d = a->device;
+    struct offer_facts *f = &a->facts;
     (void)agent_tell_trouble(a, TASK_JOURNAL, journal_load(d->state, &d->journal, &e), &e);
-    offer_look(&a->offer, d, &a->facts);
+    offer_look(&a->offer, d, f);
+    (void)agent_tell_trouble(a, TASK_BOOT, f->boot_known ? OK : f->boot_error.code, &f->boot_error);
 }
 
 void agent_look(struct agent *a)
@@ -305,6 +307,15 @@ static bool forget(struct agent *a, const struct offer_todo *todo)
 
 // --- going on -----------------------------------------------------------------------------------
 
+// A trial is what it is called only in the slot that is on trial.
+static void await_others(struct agent *a, const char *why)
+{
+    const struct offer_facts *f = &a->facts;
+    bool on_trial = f->boot_known && f->boot.trial == f->running;
+    agent_set_state(a, on_trial ? AGENT_TRIAL : AGENT_WAITING, why);
+    agent_wait(a, VERDICT_WAIT_MS, "");
+}
+
 static bool is_waiting(const struct agent *a)
 {
     return a->again_ms > loop_now_ms();
@@ -326,8 +337,7 @@ static bool take_step(struct agent *a, const struct offer_todo *todo)
         agent_set_state(a, AGENT_IDLE, "");
         return false;
     case OFFER_STEP_WAIT_VERDICT:
-        agent_set_state(a, AGENT_TRIAL, todo->reason);
-        agent_wait(a, VERDICT_WAIT_MS, "");
+        await_others(a, todo->reason);
         return false;
     case OFFER_STEP_DECIDE:
         a->failures = 0;

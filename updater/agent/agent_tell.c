@@ -181,6 +181,7 @@ enum err agent_tell_trouble(struct agent *a, enum agent_task task, enum err err,
         [TASK_TRAFFIC] = "what the month's downloads cost cannot be written",
         [TASK_METRICS] = "the metrics cannot be written",
         [TASK_JOURNAL] = "the journal cannot be read",
+        [TASK_BOOT] = "the boot environment cannot be read",
     };
     struct agent_trouble *t = &a->troubles[task];
     if (err == OK) {
@@ -259,6 +260,19 @@ static json_t *lock_json(const struct agent *a)
                            json_text(a->lock_says));
 }
 
+// Behind the last phase: what others have to do is waited for, not a gate.
+static bool is_behind_all(const struct agent *a)
+{
+    struct offer_todo todo;
+    enum offer_phase phase = a->offer.record.phase;
+    if (a->state != AGENT_WAITING || a->facts.journal == NULL) {
+        return a->state == AGENT_REBOOTING || a->state == AGENT_TRIAL || phase == OFFER_DONE;
+    }
+    offer_next(&a->offer, &a->facts, &todo);
+    return phase == OFFER_DONE ||
+           (phase >= OFFER_ACTIVATED && todo.step == OFFER_STEP_WAIT_VERDICT);
+}
+
 // The first phase that the offer at hand, or the next one, has not begun.
 static enum gate_phase first_ahead(const struct agent *a)
 {
@@ -269,7 +283,7 @@ static enum gate_phase first_ahead(const struct agent *a)
     if (a->state == AGENT_INSTALLING) {
         return GATE_REBOOT;
     }
-    if (a->state == AGENT_REBOOTING || a->state == AGENT_TRIAL || phase == OFFER_DONE) {
+    if (is_behind_all(a)) {
         return GATE_PHASES;
     }
     return phase < OFFER_INSTALLED   ? GATE_DOWNLOAD

@@ -72,12 +72,11 @@ static void read_checks(const struct device *d, struct offer_facts *f)
 
 void offer_look(const struct offer_run *o, struct device *d, struct offer_facts *ret)
 {
-    struct error ignored;
     *ret = (struct offer_facts){.journal = &d->journal,
                                 .running = d->running,
                                 .boot = {.next = SLOT_NONE, .trial = SLOT_NONE}};
     memcpy(ret->boot_id, o->boot_id, sizeof ret->boot_id);
-    ret->boot_known = boot_state_read(&d->config->boot, d->env, &ret->boot, &ignored) == OK;
+    ret->boot_known = boot_state_read(&d->config->boot, d->env, &ret->boot, &ret->boot_error) == OK;
     ret->pending = ret->boot_known && ret->boot.trial == other_slot(d->running) &&
                    trial_is_pending(d, &ret->boot);
     read_checks(d, ret);

@@ -255,6 +255,27 @@ static void next_when_installed(const struct offer_record *r, const struct offer
     next_without_a_flip(r, f, todo);
 }
 
+// What WAIT_VERDICT waits for.
+static const char *why_it_waits(const struct offer_facts *f)
+{
+    if (!f->boot_known) {
+        return "waiting for the boot environment, which cannot be read";
+    }
+    if (is_on_trial(f, f->running)) {
+        return "waiting for what 'confirm' decides about the system on trial";
+    }
+    if (f->pending) {
+        return "waiting for a reboot: the other slot was activated by hand and boots next";
+    }
+    if (boot_given_up(&f->boot, f->running)) {
+        return "waiting for a reboot: the running slot was given up, and the other one boots next";
+    }
+    if (boot_worn_out(&f->boot, f->running)) {
+        return "waiting for 'confirm': the running slot has no attempts to boot left";
+    }
+    return "waiting for 'confirm': how the last trial ended is not on record yet";
+}
+
 // The release runs without ever having been tried, and was installed once more beside it.
 static bool is_second_copy(const struct offer_record *r, const struct offer_facts *f)
 {
@@ -277,5 +298,8 @@ void offer_step_next(const struct offer_record *r, const struct offer_facts *f,
         next_when_accepted(r, f, ret);
     } else {
         next_when_installed(r, f, ret);
+    }
+    if (ret->step == OFFER_STEP_WAIT_VERDICT) {
+        snprintf(ret->reason, sizeof ret->reason, "%s", why_it_waits(f));
     }
 }

@@ -35,7 +35,8 @@
 //              | T has it, taken back by the operator         | decide: failure, and why
 //              | T has it, and R was made the good one        | decide: failure, replaced by hand
 //
-// While the environment cannot be read, whatever may depend on it is waited for.
+// While the environment cannot be read, whatever may depend on it is waited for. Each wait says for
+// what.
 //
 // Invariants
 // 1. Success is decided only while the release of the offer runs and is confirmed.
@@ -50,7 +51,8 @@
 struct offer_facts {
     const struct journal *journal;
     int running;
-    bool boot_known; // the environment could be read
+    bool boot_known;         // the environment could be read
+    struct error boot_error; // why it could not, else
     struct boot_state boot;
     bool pending; // T is on trial, boots next and was never started: trial_is_pending()
     char boot_id[BOOT_ID_SIZE];
@@ -65,7 +67,7 @@ enum offer_step {
     OFFER_STEP_INSTALL,
     OFFER_STEP_ACTIVATE,
     OFFER_STEP_REBOOT,
-    OFFER_STEP_WAIT_VERDICT, // of `confirm`, or for an environment that can be read
+    OFFER_STEP_WAIT_VERDICT, // of `confirm`, a reboot by hand, an environment that can be read
     OFFER_STEP_DECIDE,
     OFFER_STEP_REPORT,
     OFFER_STEP_FORGET,
@@ -73,9 +75,9 @@ enum offer_step {
 
 struct offer_todo {
     enum offer_step step;
-    int target;                 // of ACTIVATE and REBOOT: the slot that is to be tried
-    enum offer_outcome outcome; // of DECIDE
-    char reason[OFFER_REASON_SIZE];
+    int target;                     // of ACTIVATE and REBOOT: the slot that is to be tried
+    enum offer_outcome outcome;     // of DECIDE
+    char reason[OFFER_REASON_SIZE]; // of DECIDE; of WAIT_VERDICT: for what, a sentence
     char failed_checks[OFFER_CHECKS_SIZE];
 };
 

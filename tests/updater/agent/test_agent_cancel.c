@@ -2,7 +2,7 @@
 // What a person is told who cancels, and what then becomes of the update, whatever comes between.
 #include "updater/agent/agent_parts.h"
 
-#include "tests/support/agent_room.h"
+#include "tests/support/agent_by_hand.h"
 #include "tests/support/expect.h"
 #include "tests/support/temp_dir.h"
 #include "updater/agent/history.h"
@@ -138,30 +138,6 @@ static void an_install_that_is_through_is_not_flipped(void **state)
 
 // --- what was flipped by hand --------------------------------------------------------------------
 
-// As `vv-update install` of the same image leaves it, or `install --no-activate`.
-static void install_by_hand(struct agent_room *r, bool flips)
-{
-    struct error e;
-    struct journal j;
-    bool is_stored;
-    assert_ok(journal_load(r->device->state, &j, &e));
-    j.step = flips ? STEP_TRIAL : STEP_INSTALLED;
-    j.slot = 1;
-    j.attempts = r->device->config->boot.attempts;
-    j.slots[1].content = CONTENT_INSTALLED;
-    j.slots[1].release = r->agent->offer.record.release;
-    assert_ok(journal_save(r->device->state, &j, &e));
-    if (flips) {
-        CLEANUP(cleanup_device) struct device *d = NULL;
-        CLEANUP(cleanup_config) struct config *config = NULL;
-        const struct progress nobody = {.kind = PROGRESS_NONE};
-        assert_ok(config_load(r->file.conf, &config, &e));
-        assert_ok(device_open(config, DEVICE_CHANGE, &r->log, &nobody, &r->clock.base, &d, &e));
-        (void)TAKE_PTR(config);
-        assert_ok(boot_decide(&d->config->boot, d->env, DECIDE_ACTIVATE, 1, 0, &is_stored, &e));
-    }
-}
-
 static const char closed[] = "[gates]\ndownload_command=exit 75\nreboot_command=exit 75\n";
 
 static void what_somebody_has_flipped_cannot_be_cancelled(void **state)
@@ -170,7 +146,7 @@ static void what_somebody_has_flipped_cannot_be_cancelled(void **state)
     struct error e;
     begin(&r, *state, closed);
     agent_room_until(&r, waits);
-    install_by_hand(&r, true);
+    agent_by_hand(&r, &r.agent->offer.record.release, true);
     assert_fails(ERR_NOT_NOW, "release 7.0 cannot be cancelled: it boots next already",
                  agent_room_ask(&r, cancel, NULL, &e));
     assert_int_equal(stored(&r).phase, OFFER_ACCEPTED);
@@ -195,7 +171,7 @@ static void what_only_lies_there_can_be_cancelled(void **state)
     struct error e;
     begin(&r, *state, closed);
     agent_room_until(&r, waits);
-    install_by_hand(&r, false);
+    agent_by_hand(&r, &r.agent->offer.record.release, false);
     assert_ok(agent_room_ask(&r, cancel, NULL, &e));
     expect_cancelled(&r);
     agent_room_clear(&r);
@@ -211,7 +187,7 @@ a_flip_that_was_begun_and_never_came_to_be_can_be_cancelled_once_nobody_works_on
     int lock = -1;
     begin(&r, *state, closed);
     agent_room_until(&r, waits);
-    install_by_hand(&r, false);
+    agent_by_hand(&r, &r.agent->offer.record.release, false);
     r.agent->offer.record.phase = OFFER_ACTIVATING;
     r.agent->offer.record.target = 1;
     assert_ok(update_lock_take(r.device->config->state_dir, &lock, &e)); // what was left behind
@@ -228,11 +204,11 @@ static void a_flip_that_came_to_be_meanwhile_cannot_be_cancelled(void **state)
     struct error e;
     begin(&r, *state, closed);
     agent_room_until(&r, waits);
-    install_by_hand(&r, false);
+    agent_by_hand(&r, &r.agent->offer.record.release, false);
     r.agent->offer.record.phase = OFFER_ACTIVATING;
     r.agent->offer.record.target = 1;
     agent_look(r.agent); // what was true once
-    install_by_hand(&r, true);
+    agent_by_hand(&r, &r.agent->offer.record.release, true);
     assert_fails(ERR_NOT_NOW, "it boots next already", agent_room_ask(&r, cancel, NULL, &e));
     agent_room_clear(&r);
 }

@@ -48,7 +48,13 @@ struct row {
 #define CONFIRMED_1 .b = 1, .b_is = CONTENT_CONFIRMED
 #define HAS_2 .a = 2, .a_is = CONTENT_INSTALLED
 #define A_TRIAL .step = STEP_TRIAL, .step_slot = A
-#define WAITS .next = OFFER_STEP_WAIT_VERDICT
+#define WAITS_FOR(what) .next = OFFER_STEP_WAIT_VERDICT, .reason = "waiting for " what
+#define WAITS WAITS_FOR("'confirm': how the last trial ended is not on record yet")
+#define WAITS_ON_TRIAL WAITS_FOR("what 'confirm' decides about the system on trial")
+#define WAITS_TO_BOOT WAITS_FOR("a reboot: the other slot was activated by hand")
+#define WAITS_GIVEN_UP WAITS_FOR("a reboot: the running slot was given up")
+#define WAITS_WORN_OUT WAITS_FOR("'confirm': the running slot has no attempts")
+#define WAITS_TO_READ WAITS_FOR("the boot environment, which cannot be read")
 #define SUCCEEDS .next = OFFER_STEP_DECIDE, .outcome = OFFER_SUCCESS
 #define FAILS .next = OFFER_STEP_DECIDE, .outcome = OFFER_FAILURE
 #define BY_HAND FAILS, .reason = "replaced by hand"
@@ -81,27 +87,27 @@ static const struct row rows[] = {
     {.name = "it runs already", .phase = OFFER_ACCEPTED, .b = 2, .b_is = CONTENT_CONFIRMED,
      SUCCEEDS, .reason = "already installed"},
     {.name = "it runs already, and the environment cannot be read", .phase = OFFER_ACCEPTED,
-     .env = UNREADABLE, .b = 2, .b_is = CONTENT_CONFIRMED, WAITS},
+     .env = UNREADABLE, .b = 2, .b_is = CONTENT_CONFIRMED, WAITS_TO_READ},
     {.name = "it runs already, as a trial of somebody", .phase = OFFER_ACCEPTED, .env = ON_TRIAL,
-     .b = 2, .b_is = CONTENT_INSTALLED, .step = STEP_TRIAL, .step_slot = B, WAITS},
+     .b = 2, .b_is = CONTENT_INSTALLED, .step = STEP_TRIAL, .step_slot = B, WAITS_ON_TRIAL},
     {.name = "another release is on trial", .phase = OFFER_ACCEPTED, .env = ON_TRIAL, .b = 3,
-     .b_is = CONTENT_INSTALLED, .step = STEP_TRIAL, .step_slot = B, WAITS},
+     .b_is = CONTENT_INSTALLED, .step = STEP_TRIAL, .step_slot = B, WAITS_ON_TRIAL},
     {.name = "another release was confirmed, the journal is behind", .phase = OFFER_ACCEPTED,
      .b = 3, .b_is = CONTENT_INSTALLED, .step = STEP_TRIAL, .step_slot = B, WAITS},
     {.name = "another release boots next, on trial", .phase = OFFER_ACCEPTED, .env = PENDING,
-     CONFIRMED_1, .a = 3, .a_is = CONTENT_INSTALLED, A_TRIAL, WAITS},
+     CONFIRMED_1, .a = 3, .a_is = CONTENT_INSTALLED, A_TRIAL, WAITS_TO_BOOT},
     {.name = "it boots next already, on trial", .phase = OFFER_ACCEPTED, .env = PENDING,
      CONFIRMED_1, HAS_2, A_TRIAL, .next = OFFER_STEP_REBOOT},
     {.name = "it may be what boots next: nobody knows", .phase = OFFER_ACCEPTED, .unknown = true,
-     .env = PENDING, CONFIRMED_1, HAS_2, A_TRIAL, WAITS},
+     .env = PENDING, CONFIRMED_1, HAS_2, A_TRIAL, WAITS_TO_BOOT},
     {.name = "another release fell back, not recorded", .phase = OFFER_ACCEPTED, .env = SPENT,
      CONFIRMED_1, .a = 3, .a_is = CONTENT_INSTALLED, A_TRIAL, WAITS},
     {.name = "the environment forgot another trial", .phase = OFFER_ACCEPTED, CONFIRMED_1, .a = 3,
      .a_is = CONTENT_INSTALLED, A_TRIAL, WAITS},
     {.name = "the running slot was given up", .phase = OFFER_ACCEPTED, .env = GIVEN_UP, .b = 1,
-     .b_is = CONTENT_REJECTED, WAITS},
+     .b_is = CONTENT_REJECTED, WAITS_GIVEN_UP},
     {.name = "the running slot has no attempts left", .phase = OFFER_ACCEPTED, .env = WORN_OUT,
-     CONFIRMED_1, WAITS},
+     CONFIRMED_1, WAITS_WORN_OUT},
     {.name = "it failed here before", .phase = OFFER_ACCEPTED, CONFIRMED_1, .a = 2,
      .a_is = CONTENT_REJECTED, .last = OUTCOME_ROLLED_BACK, .last_release = 2,
      .next = OFFER_STEP_INSTALL},
@@ -119,7 +125,7 @@ static const struct row rows[] = {
     {.name = "installed, and activated by hand", .phase = OFFER_INSTALLED, .env = PENDING,
      CONFIRMED_1, HAS_2, A_TRIAL, .next = OFFER_STEP_ACTIVATE},
     {.name = "installed, activated and booted by hand", .phase = OFFER_INSTALLED, .runs_a = true,
-     .env = ON_TRIAL, CONFIRMED_1, HAS_2, A_TRIAL, WAITS},
+     .env = ON_TRIAL, CONFIRMED_1, HAS_2, A_TRIAL, WAITS_ON_TRIAL},
     {.name = "installed, and another one is being installed over it", .phase = OFFER_INSTALLED,
      CONFIRMED_1, .a = 3, .a_is = CONTENT_PARTIAL, .step = STEP_INSTALLING, .step_slot = A,
      BY_HAND},
@@ -130,7 +136,7 @@ static const struct row rows[] = {
     {.name = "installed, and marked bad by hand", .phase = OFFER_INSTALLED, CONFIRMED_1, .a = 2,
      .a_is = CONTENT_REJECTED, FAILS, .reason = "the reason was not kept"},
     {.name = "installed, the environment cannot be read", .phase = OFFER_INSTALLED,
-     .env = UNREADABLE, CONFIRMED_1, HAS_2, WAITS},
+     .env = UNREADABLE, CONFIRMED_1, HAS_2, WAITS_TO_READ},
 
     // --- activating
     {.name = "cut before the flip", .phase = OFFER_ACTIVATING, CONFIRMED_1, HAS_2,
@@ -141,11 +147,11 @@ static const struct row rows[] = {
      CONFIRMED_1, HAS_2, .step = STEP_ACTIVATING, .step_slot = A, .next = OFFER_STEP_ACTIVATE},
     {.name = "cut behind the flip, and it runs", .phase = OFFER_ACTIVATING, .env = ON_TRIAL,
      .runs_a = true, CONFIRMED_1, HAS_2, .step = STEP_ACTIVATING, .step_slot = A,
-     .other_boot = true, WAITS},
+     .other_boot = true, WAITS_ON_TRIAL},
     {.name = "cut behind the flip, and it came back", .phase = OFFER_ACTIVATING, .env = TRIED,
      CONFIRMED_1, HAS_2, .step = STEP_ACTIVATING, .step_slot = A, .other_boot = true, WAITS},
     {.name = "activating, the environment cannot be read", .phase = OFFER_ACTIVATING,
-     .env = UNREADABLE, CONFIRMED_1, HAS_2, WAITS},
+     .env = UNREADABLE, CONFIRMED_1, HAS_2, WAITS_TO_READ},
 
     // --- activated
     {.name = "activated", .phase = OFFER_ACTIVATED, .env = PENDING, CONFIRMED_1, HAS_2, A_TRIAL,
@@ -169,10 +175,10 @@ static const struct row rows[] = {
     {.name = "a reboot that did not go through the boot loader", .phase = OFFER_REBOOTING,
      .env = PENDING, CONFIRMED_1, HAS_2, A_TRIAL, .other_boot = true, .next = OFFER_STEP_REBOOT},
     {.name = "the trial runs", .phase = OFFER_REBOOTING, .env = ON_TRIAL, .runs_a = true,
-     CONFIRMED_1, HAS_2, A_TRIAL, .other_boot = true, WAITS},
+     CONFIRMED_1, HAS_2, A_TRIAL, .other_boot = true, WAITS_ON_TRIAL},
     {.name = "the trial of what was confirmed before runs", .phase = OFFER_REBOOTING,
      .env = ON_TRIAL, .runs_a = true, CONFIRMED_1, .a = 2, .a_is = CONTENT_CONFIRMED, A_TRIAL,
-     .other_boot = true, WAITS},
+     .other_boot = true, WAITS_ON_TRIAL},
     {.name = "confirmed", .phase = OFFER_REBOOTING, .runs_a = true, CONFIRMED_1, .a = 2,
      .a_is = CONTENT_CONFIRMED, .last = OUTCOME_CONFIRMED, .last_release = 2, .other_boot = true,
      SUCCEEDS, .reason = ""},
@@ -182,13 +188,14 @@ static const struct row rows[] = {
      .phase = OFFER_REBOOTING, .runs_a = true, CONFIRMED_1, .a = 2, .a_is = CONTENT_CONFIRMED,
      A_TRIAL, .other_boot = true, WAITS},
     {.name = "confirmed, and the environment cannot be read", .phase = OFFER_REBOOTING,
-     .runs_a = true, .env = UNREADABLE, CONFIRMED_1, .a = 2, .a_is = CONTENT_CONFIRMED, WAITS},
+     .runs_a = true, .env = UNREADABLE, CONFIRMED_1, .a = 2, .a_is = CONTENT_CONFIRMED,
+     WAITS_TO_READ},
     {.name = "rejected, not in the environment yet", .phase = OFFER_REBOOTING, .runs_a = true,
      .env = ON_TRIAL, CONFIRMED_1, .a = 2, .a_is = CONTENT_REJECTED, .last = OUTCOME_ROLLED_BACK,
-     .last_release = 2, .other_boot = true, WAITS},
+     .last_release = 2, .other_boot = true, WAITS_ON_TRIAL},
     {.name = "rejected, and it still runs", .phase = OFFER_REBOOTING, .runs_a = true,
      .env = GIVEN_UP, CONFIRMED_1, .a = 2, .a_is = CONTENT_REJECTED, .last = OUTCOME_ROLLED_BACK,
-     .last_release = 2, .other_boot = true, WAITS},
+     .last_release = 2, .other_boot = true, WAITS_GIVEN_UP},
     {.name = "rejected, and the old system runs", .phase = OFFER_REBOOTING, CONFIRMED_1, .a = 2,
      .a_is = CONTENT_REJECTED, .last = OUTCOME_ROLLED_BACK, .last_release = 2, .other_boot = true,
      FAILS, .reason = "reason of the journal"},
@@ -220,7 +227,7 @@ static const struct row rows[] = {
      .target_b = true, .runs_a = true, HAS_2, .b = 2, .b_is = CONTENT_INSTALLED,
      .step = STEP_INSTALLED, .step_slot = B, .next = OFFER_STEP_ACTIVATE},
     {.name = "journal lost, the trial runs", .phase = OFFER_REBOOTING, .runs_a = true,
-     .env = ON_TRIAL, .other_boot = true, WAITS},
+     .env = ON_TRIAL, .other_boot = true, WAITS_ON_TRIAL},
     {.name = "journal lost, and nothing is known of what runs", .phase = OFFER_REBOOTING,
      .runs_a = true, .other_boot = true, .next = OFFER_STEP_INSTALL},
     {.name = "journal lost, and it fell back", .phase = OFFER_REBOOTING, .env = SPENT,
@@ -231,10 +238,10 @@ static const struct row rows[] = {
      .runs_a = true, CONFIRMED_1, .a = 3, .a_is = CONTENT_CONFIRMED, .other_boot = true, BY_HAND},
     {.name = "another release was booted by hand and is on trial", .phase = OFFER_REBOOTING,
      .runs_a = true, .env = ON_TRIAL, CONFIRMED_1, .a = 3, .a_is = CONTENT_INSTALLED, A_TRIAL,
-     .other_boot = true, WAITS},
+     .other_boot = true, WAITS_ON_TRIAL},
     {.name = "confirmed, and rolled back by hand, on trial", .phase = OFFER_REBOOTING,
      .env = ON_TRIAL, CONFIRMED_1, .a = 2, .a_is = CONTENT_CONFIRMED, .step = STEP_TRIAL,
-     .step_slot = B, .other_boot = true, WAITS},
+     .step_slot = B, .other_boot = true, WAITS_ON_TRIAL},
     {.name = "confirmed, and rolled back by hand", .phase = OFFER_REBOOTING, CONFIRMED_1, .a = 2,
      .a_is = CONTENT_CONFIRMED, .last = OUTCOME_CONFIRMED, .last_release = 1, .other_boot = true,
      BY_HAND},
@@ -242,7 +249,7 @@ static const struct row rows[] = {
      .runs_a = true, .env = PENDING, CONFIRMED_1, .a = 2, .a_is = CONTENT_CONFIRMED,
      .step = STEP_TRIAL, .step_slot = B, .other_boot = true, SUCCEEDS, .reason = ""},
     {.name = "rebooting, the environment cannot be read", .phase = OFFER_REBOOTING,
-     .env = UNREADABLE, CONFIRMED_1, HAS_2, A_TRIAL, .other_boot = true, WAITS},
+     .env = UNREADABLE, CONFIRMED_1, HAS_2, A_TRIAL, .other_boot = true, WAITS_TO_READ},
 };
 // clang-format on
 
@@ -396,6 +403,9 @@ static void success_is_only_what_runs_and_is_confirmed(void **state)
                 if (todo.step == OFFER_STEP_DECIDE && (todo.outcome == OFFER_SUCCESS) != runs) {
                     fail_msg("%s: %s is decided while release %d runs", w.name,
                              offer_outcome_name(todo.outcome), release);
+                }
+                if (todo.step == OFFER_STEP_WAIT_VERDICT && todo.reason[0] == '\0') {
+                    fail_msg("%s: waits, and does not say for what", w.name);
                 }
                 if ((todo.step == OFFER_STEP_ACTIVATE || todo.step == OFFER_STEP_REBOOT) &&
                     todo.target != (w.runs_a ? B : A) && todo.target != (w.target_b ? B : A)) {
