@@ -59,10 +59,41 @@ class Updates(AgentTest):
         (report,) = self.reports(agent)
         self.assertEqual(report["outcome"], "success")
 
+    def test_a_release_that_an_operator_has_installed_already_is_booted_and_reported_once(self):
+        image, part = fixtures.release()
+        agent = self.agent()
+        done = agent.device.run("install", str(image))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        agent.start()
+        self.drop(agent, image)
+        agent.until_reboot()
+        done = agent.device.run("cancel")
+        self.assertEqual(done.returncode, fixtures.NOT_NOW, done.stderr)
+        self.check_installed(agent.device, part)
+        self.assertEqual(self.reboot(agent), "b")
+        agent.start()
+        agent.until("trial")
+        self.assertIn("confirm", agent.status()["waits_for"])
+        self.assertEqual(agent.device.run("confirm").returncode, 0)
+        agent.device.run("check")
+        until(lambda: self.reports(agent), LIMIT_S, "a report")
+        agent.until("idle")
+        (report,) = self.reports(agent)
+        self.assertEqual((report["outcome"], report["reason"]), ("success", ""))
+
     def test_a_release_that_is_rolled_back_is_reported_as_failed_and_not_taken_again(self):
+        self.roll_back(by_hand=False)
+
+    def test_so_is_one_that_an_operator_has_installed_already(self):
+        self.roll_back(by_hand=True)
+
+    def roll_back(self, by_hand):
         image, _ = fixtures.release()
         agent = self.agent(more="[check never]\nkind=exec\ncommand=exit 1\nretries=1\n"
                                 "interval=50ms\n[confirm]\nbaseline=no\n")
+        if by_hand:
+            done = agent.device.run("install", str(image))
+            self.assertEqual(done.returncode, 0, done.stderr)
         agent.start()
         self.drop(agent, image)
         agent.until_reboot()
