@@ -50,6 +50,9 @@ enum err life_step(struct world *w, const struct life_step *s, bool must, struct
     case OP_PUBLISH:
         offers_publish(w);
         break;
+    case OP_CANCEL:
+        err = world_cancel(w, e);
+        break;
     case OP_ROT:
         world_rot(w, other_slot(w->m.truth.running));
         break;

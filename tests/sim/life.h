@@ -14,6 +14,7 @@ enum life_op {
     OP_BOOT,
     OP_AGENT,   // a run of it; `release`: the enum offer_step whose gate is shut
     OP_PUBLISH, // the second offer
+    OP_CANCEL,  // of the offer at hand
     OP_CONFIRM,
     OP_ROLLBACK,
     OP_MARK_GOOD,

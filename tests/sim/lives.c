@@ -138,6 +138,19 @@ const struct life lives[] = {
         .meddled = true,
     },
     {
+        .name = "offer-flipped-kept", // and cancels in vain
+        NAMED(2, RUNS(1) | RUNS(2)),
+        .steps = {DO_WITH(OP_AGENT, OFFER_STEP_INSTALL), DO_WITH(OP_INSTALL, 2), TRY(OP_CANCEL, 0),
+                  DO(OP_AGENT), DO(OP_BOOT), DO(OP_AGENT), DO(OP_CONFIRM), DO(OP_AGENT)},
+    },
+    {
+        .name = "offer-cancelled", // during the download, which comes to its end all the same
+        NAMED(2, RUNS(1) | RUNS(2)),
+        .steps = {DO_WITH(OP_AGENT, OFFER_STEP_INSTALL), DO(OP_CANCEL), DO_WITH(OP_STAGE, 2),
+                  DO(OP_AGENT), DO(OP_BOOT), DO(OP_CONFIRM), DO(OP_AGENT)},
+        .meddled = true,
+    },
+    {
         .name = "offer-meddled", // the operator installs something else over it
         NAMED(2, RUNS(1) | RUNS(2) | RUNS(3)),
         .steps = {DO_WITH(OP_AGENT, OFFER_STEP_ACTIVATE), DO_WITH(OP_INSTALL, 3), DO(OP_AGENT),

@@ -156,6 +156,10 @@ void check_report(struct world *w, const struct offer_record *r)
     }
     offer->outcome = r->outcome;
     offer->content = content;
+    if (offer->cancelled && r->outcome != OFFER_CANCELLED && !w->m.truth.state_lost) {
+        violated(w, 11, "%s is told of %s, and somebody was told that it is cancelled",
+                 offer_outcome_name(r->outcome), r->offer.id);
+    }
     // What a damaged environment says later was not what it was decided by.
     if (!w->m.truth.env_lost && !w->m.truth.env_copy_lost) {
         check_truth(w, offer, r->outcome, false);
@@ -328,6 +332,29 @@ enum err world_agent(struct world *w, enum offer_step gate, enum agent_rest *ret
             break;
         }
         err = turn(w, &run, gate, ret, &rests, e);
+    }
+    own_work_ends(w);
+    return err;
+}
+
+enum err world_cancel(struct world *w, struct error *e)
+{
+    struct offer_run run;
+    struct offer_facts facts;
+    own_work(w);
+    enum err err = open_record(w, &run, e);
+    if (err == OK) {
+        err = look(w, &run, &facts, e);
+    }
+    enum offer_phase before = err == OK ? run.record.phase : OFFER_NONE;
+    if (err == OK) {
+        err = offer_cancel(&run, &facts, "cancelled by the operator", e);
+    }
+    struct sim_offer *offer = err == OK ? find_offer(w, &run.record.offer) : NULL;
+    if (offer != NULL) {
+        check_decision(w, before, &run.record);
+        offer->cancelled = true;
+        sim_changed(&w->sim);
     }
     own_work_ends(w);
     return err;

@@ -19,6 +19,7 @@ struct sim_server {
         int release; // 0: no offer
         bool published;
         bool accepted;
+        bool cancelled;   // so somebody was told
         unsigned reports; // received, repeated ones too
         enum offer_outcome outcome;
         uint64_t content; // hash of the first one
@@ -38,6 +39,8 @@ void offers_publish(struct world *w);
 // A run of the agent: polls, and works until there is nothing to do, it has to wait, or `gate`
 // comes next, which is shut (OFFER_STEP_NOTHING: none is). An error: it stopped there.
 enum err world_agent(struct world *w, enum offer_step gate, enum agent_rest *ret, struct error *e);
+// Somebody cancels the offer at hand; OK: he is told that it is cancelled.
+enum err world_cancel(struct world *w, struct error *e);
 // From power on until nothing is on trial and no offer is open, boots, health checks and the agent
 // in turn; the agent is up before `confirm` is through. False: that was violated.
 bool offers_come_to_rest(struct world *w, const struct life *l);

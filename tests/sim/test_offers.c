@@ -274,6 +274,35 @@ static void a_release_is_known_when_it_is_offered_by_name(void **state)
     expect_i11(s, 0);
 }
 
+static void i11_what_somebody_was_told_to_be_cancelled_is_reported_as_something_else(void **state)
+{
+    struct scene *s = *state;
+    do_step(s, OP_AGENT, OFFER_STEP_ACTIVATE);
+    do_step(s, OP_CANCEL, 0);
+    assert_true(offer(s, 0)->cancelled);
+    do_step(s, OP_AGENT, OFFER_STEP_REPORT);
+    struct offer_record r = stored(s);
+    assert_int_equal(r.outcome, OFFER_CANCELLED);
+    check_report(s->world, &r);
+    expect_i11(s, 0);
+    *offer(s, 0) = (struct sim_offer){.release = 2, .published = true, .cancelled = true};
+    r.outcome = OFFER_FAILURE;
+    check_report(s->world, &r);
+    expect_i11(s, 1);
+}
+
+static void what_was_flipped_is_not_cancelled(void **state)
+{
+    struct scene *s = *state;
+    struct error e;
+    const struct life_step cancel = {.op = OP_CANCEL, .tried = true};
+    assert_int_equal(life_step(s->world, &cancel, true, &e), ERR_NOT_NOW);
+    do_step(s, OP_AGENT, OFFER_STEP_REBOOT);
+    assert_int_equal(life_step(s->world, &cancel, true, &e), ERR_NOT_NOW);
+    assert_false(offer(s, 0)->cancelled);
+    expect_i11(s, 0);
+}
+
 static void i11_in_the_end_there_is_no_report_or_it_is_not_true(void **state)
 {
     struct scene *s = *state;
@@ -309,6 +338,8 @@ int main(void)
         offer_test(i11_a_step_is_not_on_record),
         offer_test(i11_a_record_is_damaged_by_nobody),
         offer_test(a_release_is_known_when_it_is_offered_by_name),
+        offer_test(i11_what_somebody_was_told_to_be_cancelled_is_reported_as_something_else),
+        offer_test(what_was_flipped_is_not_cancelled),
         offer_test(i11_in_the_end_there_is_no_report_or_it_is_not_true),
     };
     return cmocka_run_group_tests(tests, make_kit, free_kit);
