@@ -117,10 +117,10 @@ struct block_view;
 MUST_CHECK enum err config_load_at(const char *path, const struct config_places *places,
                                    const struct block_view *view, struct config **ret,
                                    struct error *e);
-// For what decides a trial. The state directory is written by programs and servers, and a drop-in of
-// theirs that is torn or wrong must not have a good release rolled back: then all of them are left
-// out, for none of the keys they may set counts in a trial. `*ret_left_out` has the error that they
-// make; code OK: nothing was left out.
+// For what decides a trial. The state directory is written by programs and servers, and a drop-in
+// of theirs that is torn or wrong must not have a good release rolled back: then all of them are
+// left out, for none of the keys they may set counts in a trial. `*ret_left_out` has the error that
+// they make; code OK: nothing was left out.
 MUST_CHECK enum err config_load_for_trial(const char *path, struct config **ret,
                                           struct error *ret_left_out, struct error *e);
 MUST_CHECK enum err config_load_for_trial_at(const char *path, const struct config_places *places,

@@ -23,8 +23,8 @@ struct app {
 // Loads the configuration named on the command line and opens the device.
 MUST_CHECK enum err app_open_device(struct app *app, const struct parsed *args,
                                     enum device_mode mode, struct device **ret, struct error *e);
-// The same, to change it, for what decides a trial: config_load_for_trial(). What is left out is told
-// in the log.
+// The same, to change it, for what decides a trial: config_load_for_trial(). What is left out is
+// told in the log.
 MUST_CHECK enum err app_open_device_for_trial(struct app *app, const struct parsed *args,
                                               struct device **ret, struct error *e);
 // `--json` was given.

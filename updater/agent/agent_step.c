@@ -321,7 +321,7 @@ static bool is_waiting(const struct agent *a)
     return a->again_ms > loop_now_ms();
 }
 
-// No gate is asked and no place taken for a reboot that is not ordered here: it comes when it comes.
+// No gate is asked and no place taken for a reboot that is not ordered here: it comes when it does.
 static void wait_for_others(struct agent *a)
 {
     agent_wait(a, REBOOT_WAIT_MS,

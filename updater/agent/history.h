@@ -49,8 +49,8 @@ struct history {
 // year) makes the duration unknown.
 void history_entry_of(const struct offer_record *r, struct history_entry *ret);
 
-// The caller owns it. A missing record is an empty history; so is one that is damaged, which is told
-// to `log` (NULL: to nobody, who asks often). ERR_IO: it could not be read now.
+// The caller owns it. A missing record is an empty history; so is one that is damaged, which is
+// told to `log` (NULL: to nobody, who asks often). ERR_IO: it could not be read now.
 MUST_CHECK enum err history_load(struct state_store *s, struct log *log, struct history **ret,
                                  struct error *e);
 // Reads the record, and writes it with the entry unless it has it.
