@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { WORKERS_MAX = 64, SUBJECTS_MAX = 256, SUBJECT_NAME_SIZE = 64 };
+enum { WORKERS_MAX = 64, SUBJECTS_MAX = 512, SUBJECT_NAME_SIZE = 64 };
 // Of the outcomes of a cut that are left to chance: with all else, what two processors get through
 // in a quarter of an hour, and some room.
 enum { PER_MILLE = 300 };
@@ -72,12 +72,26 @@ static bool is_played(size_t shape, const struct life *l, int contract)
            (shapes[shape].contracts >> contract & 1) != 0;
 }
 
+static void add_subject(struct plan *p, const struct subject *s, size_t shape)
+{
+    char name[SUBJECT_NAME_SIZE];
+    subject_name(s, name, sizeof name);
+    if (p->only != NULL && strstr(name, p->only) == NULL) {
+        return;
+    }
+    if (p->count == SUBJECTS_MAX) {
+        fprintf(stderr, "crash: more than %d lives and shapes of devices\n", SUBJECTS_MAX);
+        exit(2);
+    }
+    p->shape[p->count] = shape;
+    p->subjects[p->count++] = *s;
+}
+
 static void make_subjects(struct plan *p, struct sim_kit *const kits[KITS])
 {
     for (size_t shape = 0; shape < SHAPES; shape++) {
         for (size_t life = 0; life < lives_count; life++) {
             for (int contract = 0; contract < 2; contract++) {
-                char name[SUBJECT_NAME_SIZE];
                 if (!is_played(shape, &lives[life], contract)) {
                     continue;
                 }
@@ -88,11 +102,7 @@ static void make_subjects(struct plan *p, struct sim_kit *const kits[KITS])
                     .shape_name = shapes[shape].name,
                     .kit = kits[shapes[shape].kit],
                 };
-                subject_name(&s, name, sizeof name);
-                if (p->only == NULL || strstr(name, p->only) != NULL) {
-                    p->shape[p->count] = shape;
-                    p->subjects[p->count++] = s;
-                }
+                add_subject(p, &s, shape);
             }
         }
     }
