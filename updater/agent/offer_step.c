@@ -115,6 +115,19 @@ static const char *why_it_boots(const struct offer_facts *f)
     return tried ? "how its trial ended is not on record yet" : NULL;
 }
 
+// The journal was lost, so that a slot that is being tried, or boots next, may have it by hand.
+static const char *why_it_may_start(const struct offer_facts *f)
+{
+    int other = other_slot(f->running);
+    if (f->boot_known && content_of(f, f->running) == CONTENT_UNKNOWN && !offer_is_settled(f)) {
+        return "what is on trial is not known, and may be it";
+    }
+    bool starts = f->boot_known && (f->boot.next == other || f->boot.trial == other);
+    return starts && content_of(f, other) == CONTENT_UNKNOWN
+               ? "what boots next is not known, and may be it"
+               : NULL;
+}
+
 const char *offer_step_keeps(const struct offer_record *r, const struct offer_facts *f)
 {
     int other = other_slot(f->running);
@@ -125,6 +138,9 @@ const char *offer_step_keeps(const struct offer_record *r, const struct offer_fa
     }
     if (runs) {
         return "it runs already";
+    }
+    if (r->target == SLOT_NONE && why_it_may_start(f) != NULL) {
+        return why_it_may_start(f);
     }
     bool is_there = has_it(r, f, other) || (r->target == other && !has_another(r, f, other));
     return is_there ? why_it_boots(f) : NULL;
