@@ -16,8 +16,7 @@
 #include <unistd.h>
 
 enum { WORKERS_MAX = 64, SUBJECTS_MAX = 512, SUBJECT_NAME_SIZE = 64 };
-// Of the outcomes of a cut that are left to chance: with all else, what two processors get through
-// in a quarter of an hour, and some room.
+// Of the outcomes of a cut that are left to chance.
 enum { PER_MILLE = 300 };
 
 static const uint32_t even_cuts[] = {1024, 0};

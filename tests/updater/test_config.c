@@ -36,16 +36,23 @@ static void drop_ins_of_the_file_are_read_on_top_of_it(void **state)
     assert_int_equal(c->boot.attempts, 5);
 }
 
+// A device whose state directory has a directory for drop-ins, `state_conf`; there is no `none`.
+static void make_with_drop_ins(struct file_device *d, const char *dir, char none[static 512],
+                               char state_conf[static 512])
+{
+    file_device_make(d, dir, NULL, "");
+    temp_dir_path(none, 512, dir, "none");
+    temp_dir_path(state_conf, 512, dir, "state/conf.d");
+    assert_int_equal(mkdir(state_conf, 0755), 0);
+}
+
 static void the_standard_places_are_read_without_a_path(void **state)
 {
     struct error e;
     struct file_device d;
     char dir[512];
     char state_conf[512];
-    file_device_make(&d, *state, NULL, "");
-    temp_dir_path(dir, sizeof dir, *state, "none");
-    temp_dir_path(state_conf, sizeof state_conf, *state, "state/conf.d");
-    assert_int_equal(mkdir(state_conf, 0755), 0);
+    make_with_drop_ins(&d, *state, dir, state_conf);
     file_device_write(state_conf, "fleet.conf", "[network]\nretries=77\n");
     struct config_places places = {dir, d.conf, dir, false, false};
     CLEANUP(cleanup_config) struct config *c = NULL;
@@ -66,10 +73,7 @@ static void a_trial_is_decided_without_drop_ins_that_cannot_be_used(void **state
     struct file_device d;
     char dir[512];
     char state_conf[512];
-    file_device_make(&d, *state, NULL, "");
-    temp_dir_path(dir, sizeof dir, *state, "none");
-    temp_dir_path(state_conf, sizeof state_conf, *state, "state/conf.d");
-    assert_int_equal(mkdir(state_conf, 0755), 0);
+    make_with_drop_ins(&d, *state, dir, state_conf);
     struct config_places places = {dir, d.conf, dir, false, false};
     file_device_write(state_conf, "a.conf", "[network]\nretries=77\n");
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
