@@ -14,6 +14,9 @@ A patch begins with a sentence that says what is wrong, then "Violates: I2 I8": 
 those has to be named by the sweep, which has to end with status 1. It has to apply without fuzz, to
 build, and to change nothing but what runs on a device.
 
+Where slices find it late, a line "In: offer-" behind that names the lives that are played whole
+before them, as --only of the sweep does.
+
 What no device can come to harm by, because something else stands behind it, violates no invariant.
 Its patch says "Fails: format/test_pack" instead: each of those unit tests passes without it, and
 has to fail with it.
@@ -39,7 +42,7 @@ INVARIANTS = [f"I{n}" for n in range(1, 12)]
 SWEEPS = [["--slice", "--seed", seed] for seed in ("1", "2", "3")]
 # What they do not catch, all of the sweep has to; that this is clean else, `make crash` says.
 WHOLE = ["--seed", "1"]
-SWEEP_MAX_S = 2400
+SWEEP_MAX_S = 5400
 TEST_MAX_S = 300
 CRASH = "build/tests/sim/crash"
 
@@ -55,13 +58,14 @@ class Mutant:
         self.path = path
         self.name = path.stem
         text = path.read_text()
-        head = re.match(r"(.+\.)\n(?:Violates: (I\d+(?: I\d+)*)|Fails: (\S+(?: \S+)*))\n\n--- ",
-                        text)
+        head = re.match(r"(.+\.)\n(?:Violates: (I\d+(?: I\d+)*)\n(?:In: (\S+)\n)?|"
+                        r"Fails: (\S+(?: \S+)*)\n)\n--- ", text)
         if not head:
-            raise Bad(f"{self.name}: does not begin with a sentence and 'Violates: I...' or "
-                      "'Fails: ROOM/TEST'")
+            raise Bad(f"{self.name}: does not begin with a sentence and 'Violates: I...' (and "
+                      "'In: LIFE' or not) or 'Fails: ROOM/TEST'")
         self.violates = (head[2] or "").split()
-        self.fails = (head[3] or "").split()
+        self.lives = head[3]
+        self.fails = (head[4] or "").split()
         self.files = sorted(re.findall(r"^\+\+\+ b/(\S+)", text, re.M))
         if not set(self.violates) <= set(INVARIANTS):
             raise Bad(f"{self.name}: violates an invariant that there is not")
@@ -124,7 +128,8 @@ def hunt(mutant, tree):
     """The invariants it says it violates and that a sweep named; the states until then."""
     states = 0
     named = set()
-    for options in [*SWEEPS, WHOLE]:
+    near = [[*WHOLE, "--only", mutant.lives]] if mutant.lives else []
+    for options in [*near, *SWEEPS, WHOLE]:
         # Beyond the first finding only when what it says comes behind what else it does.
         for end in (["--until-found"], []):
             found = sweep(tree, *options, "--jobs", "1", *end)

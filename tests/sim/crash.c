@@ -22,10 +22,14 @@ enum { PER_MILLE = 300 };
 static const uint32_t even_cuts[] = {1024, 0};
 static const uint32_t odd_cuts[] = {701, 2100, 5, 1024, 333, 3000, 0};
 
-// What chunks of the images are like. Lives that are about the last kit are played with no other.
+// What chunks of the images are like.
 enum kit { KIT_EVEN, KIT_ODD, KIT_BYTES, KITS };
 
-enum { BOTH = 1u << CONTRACT_ORDER | 1u << CONTRACT_BOOTCOUNT };
+// Lives that are about chunks of the last kit, those in which the agent acts, and all others.
+enum kind { PLAIN, OF_BYTES, OF_AGENT };
+
+enum { ORDER = 1u << CONTRACT_ORDER, BOOTCOUNT = 1u << CONTRACT_BOOTCOUNT };
+enum { BOTH = ORDER | BOOTCOUNT };
 
 // Shapes of a device.
 static const struct {
@@ -33,19 +37,24 @@ static const struct {
     uint32_t sector_bytes;
     bool lies, real_env;
     enum kit kit;
+    enum kind lives;
     unsigned contracts;      // bit i: contract i
     unsigned share;          // per mille of the outcomes that others try
     unsigned failure_stride; // times that of explore.h; 0: a disk that lies says OK to everything
     unsigned memory_stride;  // times that
 } shapes[] = {
     // Where chunks come from has nothing to do with the contract.
-    {"512bytes", 512, false, false, KIT_BYTES, 1u << CONTRACT_ORDER, 1000, 1, 31},
-    {"4096bytes", 4096, false, false, KIT_BYTES, 1u << CONTRACT_BOOTCOUNT, 1000, 1, 5},
-    {"512", 512, false, false, KIT_EVEN, BOTH, 1000, 1, 31},
-    {"512odd", 512, false, false, KIT_ODD, BOTH, 1000, 1, 31},
-    {"4096", 4096, false, false, KIT_ODD, BOTH, 1000, 1, 1},
-    {"lies", 512, true, false, KIT_EVEN, BOTH, 1000, 0, 0},
-    {"real", 512, false, true, KIT_EVEN, BOTH, 30, 8, 4},
+    {"512bytes", 512, false, false, KIT_BYTES, OF_BYTES, ORDER, 1000, 1, 31},
+    {"4096bytes", 4096, false, false, KIT_BYTES, OF_BYTES, BOOTCOUNT, 1000, 1, 5},
+    // The agent's record and its reports have nothing to do with sectors and chunks.
+    {"512", 512, false, false, KIT_EVEN, OF_AGENT, ORDER, 1000, 1, 31},
+    {"4096", 4096, false, false, KIT_ODD, OF_AGENT, BOOTCOUNT, 1000, 1, 5},
+    {"real", 512, false, true, KIT_EVEN, OF_AGENT, BOTH, 30, 8, 4},
+    {"512", 512, false, false, KIT_EVEN, PLAIN, BOTH, 1000, 1, 31},
+    {"512odd", 512, false, false, KIT_ODD, PLAIN, BOTH, 1000, 1, 31},
+    {"4096", 4096, false, false, KIT_ODD, PLAIN, BOTH, 1000, 1, 1},
+    {"lies", 512, true, false, KIT_EVEN, PLAIN, BOTH, 1000, 0, 0},
+    {"real", 512, false, true, KIT_EVEN, PLAIN, BOTH, 30, 8, 4},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
@@ -67,8 +76,8 @@ struct shared {
 
 static bool is_played(size_t shape, const struct life *l, int contract)
 {
-    return l->bytes == (shapes[shape].kit == KIT_BYTES) &&
-           (shapes[shape].contracts >> contract & 1) != 0;
+    enum kind kind = l->bytes ? OF_BYTES : l->offered[0] != 0 ? OF_AGENT : PLAIN;
+    return kind == shapes[shape].lives && (shapes[shape].contracts >> contract & 1) != 0;
 }
 
 static void add_subject(struct plan *p, const struct subject *s, size_t shape)
