@@ -41,6 +41,18 @@ def fast_folder(size):
 
 
 @functools.cache
+def server_certificate():
+    """(certificate, key) of a server at 127.0.0.1; a device has to be told of the first as its ca."""
+    certificate, key = workspace() / "server.pem", workspace() / "server.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "3650", "-subj", "/CN=127.0.0.1", "-addext",
+         "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, stderr=subprocess.DEVNULL)
+    return certificate, key
+
+
+@functools.cache
 def keys():
     """What `vv-image keygen` makes."""
     folder = workspace() / "keys"

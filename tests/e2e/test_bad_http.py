@@ -123,13 +123,7 @@ class BadServers(DeviceTest):
         self.assertFalse(any(r["authorization"] for r in good.requests()))
 
     def test_a_redirect_from_https_to_http_is_refused(self):
-        cert = self.folder / "cert.pem"
-        key = self.folder / "key.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-days", "30", "-subj", "/CN=127.0.0.1", "-addext",
-             "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
-            check=True, stderr=subprocess.DEVNULL)
+        cert, key = fixtures.server_certificate()
         good = self.server("ok")
         tls = self.server(f"tls,cert={cert},key={key},redirect={good.url}/{self.image.name}")
         device = self.device("downgrade", extra=f"ca={cert}")

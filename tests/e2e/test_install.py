@@ -40,18 +40,12 @@ class Install(DeviceTest):
 
     def test_an_image_over_https_needs_the_right_ca(self):
         image, part = fixtures.release()
-        certs = fixtures.workspace() / "tls"
-        certs.mkdir(exist_ok=True)
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-days", "30", "-subj", "/CN=127.0.0.1", "-addext",
-             "subjectAltName=IP:127.0.0.1", "-keyout", certs / "key.pem", "-out",
-             certs / "cert.pem"], check=True, stderr=subprocess.DEVNULL)
-        server = self.nginx(tls=(certs / "cert.pem", certs / "key.pem"))
+        tls = fixtures.server_certificate()
+        server = self.nginx(tls=tls)
         stranger = self.device("stranger")
         self.check_refused(stranger.run("install", f"{server.url}/{image.name}"),
                            fixtures.NETWORK, "certificate")
-        device = self.device(extra=f"ca={certs}/cert.pem")
+        device = self.device(extra=f"ca={tls[0]}")
         done = device.run("install", f"{server.url}/{image.name}")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.check_installed(device, part)

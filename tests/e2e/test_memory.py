@@ -33,6 +33,8 @@ CGROUPS = pathlib.Path("/sys/fs/cgroup")
 # 9.4 MiB, whatever is installed.
 LIMITS_MIB = {
     "sparse, 1 GiB": {"resident": (14, 14.75, 15, 15.25), "anonymous": (4.5, 5.25, 5.5, 5.75)},
+    "sparse, 1 GiB, https": {"resident": (14.5, 15.25, 15.5, 15.75),
+                             "anonymous": (4.75, 5.75, 6, 6.25)},
     "sparse, 4 GiB": {"resident": (17, 17.75, 18, 18.25), "anonymous": (8, 8.5, 8.75, 9)},
     "sparse, 16 GiB": {"resident": (17, 17.75, 18, 18.25), "anonymous": (8, 8.5, 8.75, 9)},
     "squashfs, 1 GiB": {"resident": (14.25, 15.25, 15.5, 15.75), "anonymous": (5, 6, 6.25, 6.5)},
@@ -114,22 +116,23 @@ class Memory(DeviceTest):
         self.folder = fast
         self.part = fast / "part"
 
-    def serve(self, average):
+    def serve(self, average, tls):
         """The image of the partition as URL on a server."""
         image = fixtures.build(self.folder / "image.vvi", {"rootfs": self.part}, level=1,
                                chunk_avg=average)
         fixtures.sign(image)
-        server = web_server.Nginx(self.folder, self.folder / "nginx")
+        server = web_server.Nginx(self.folder, self.folder / "nginx", tls=tls)
         self.addCleanup(server.stop)
         return f"{server.url}/{image.name}"
 
-    def check_peaks(self, name, average, records):
+    def check_peaks(self, name, average, records, tls=None):
         """Installs with each number of workers, and holds the peaks against the limits; the chunk
         table has at least so many records."""
-        url, size = self.serve(average), self.part.stat().st_size
+        url, size = self.serve(average, tls), self.part.stat().st_size
+        extra = f"ca={tls[0]}" if tls else ""
         content = fixtures.fingerprint(self.part)
         for workers in range(4):
-            device = self.device(f"workers-{workers}", slot_size=size)
+            device = self.device(f"workers-{workers}", slot_size=size, extra=extra)
             device.conf.write_text(f"{device.conf.read_text()}\n[install]\nworkers={workers}\n")
             found = peaks_kib(device.command("install", url), self.folder)
             chunks = device.journal()["chunk_count"]
@@ -146,11 +149,12 @@ class Memory(DeviceTest):
                 self.assertLessEqual(kib, limit * 1024, f"at most {limit} MiB expected: {told}")
             device.slot_file("b").unlink()
 
-    def check_sparse(self, gib, step, average):
+    def check_sparse(self, gib, step, average, tls=None):
         """With as many chunks as a partition has without zeros, or as a table can have."""
         self.part.touch()
         scatter_blocks(self.part, 0, gib * GIB, step)
-        self.check_peaks(f"sparse, {gib} GiB", average, 2 * gib * GIB // step)
+        name = f"sparse, {gib} GiB{', https' if tls else ''}"
+        self.check_peaks(name, average, 2 * gib * GIB // step, tls)
 
     def check_squashfs(self, gib, step, average):
         """A squashfs, and behind it as many chunks as if it filled the partition."""
@@ -161,6 +165,9 @@ class Memory(DeviceTest):
 
     def test_a_sparse_gib_over_http(self):
         self.check_sparse(1, 128 << 10, "64K")
+
+    def test_a_sparse_gib_over_https(self):
+        self.check_sparse(1, 128 << 10, "64K", fixtures.server_certificate())
 
     def test_4_sparse_gib_with_the_longest_table_over_http(self):
         self.check_sparse(4, 128 << 10, "4K")

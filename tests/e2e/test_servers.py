@@ -176,17 +176,8 @@ class Servers(DeviceTest):
 
     # --- versions of HTTP ---------------------------------------------------------------------
 
-    def certificate(self):
-        """(certificate, key) for 127.0.0.1."""
-        certificate, key = self.folder / "tls.pem", self.folder / "tls.key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-days", "3650", "-subj", "/CN=test",
-                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out",
-                        certificate], check=True, stderr=subprocess.DEVNULL)
-        return certificate, key
-
     def test_a_server_with_http_2_is_spoken_to_in_the_version_before(self):
-        tls = self.certificate()
+        tls = fixtures.server_certificate()
         server = self.nginx(tls=tls, http2=True)
         # It does offer it.
         subprocess.run(["curl", "-s", "--http2", "--cacert", tls[0], "-o", "/dev/null",
