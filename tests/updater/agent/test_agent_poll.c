@@ -62,6 +62,22 @@ static void nothing_is_nothing_and_the_reason_is_kept(void **state)
     agent_room_clear(&r);
 }
 
+// It is the only one, and of release 7.
+static void begin_with_offer(struct agent_room *r, const char *dir)
+{
+    open_at(r, dir);
+    agent_room_offer(r, 7);
+    agent_room_open(r);
+}
+
+static void cancel(struct agent_room *r)
+{
+    struct error e;
+    agent_room_until(r, has_an_offer);
+    assert_ok(agent_room_ask(r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
+    agent_room_until(r, has_none);
+}
+
 static void a_directory_that_did_not_change_is_not_looked_into_again(void **state)
 {
     struct agent_room r;
@@ -90,9 +106,7 @@ static void an_offer_is_accepted_and_on_record(void **state)
     struct agent_room r;
     struct error e;
     struct offer_record record;
-    open_at(&r, *state);
-    agent_room_offer(&r, 7);
-    agent_room_open(&r);
+    begin_with_offer(&r, *state);
     agent_room_until(&r, has_an_offer);
     assert_ok(offer_record_load(r.device->state, &record, &e));
     assert_string_equal(record.release.version, "7.0");
@@ -105,9 +119,7 @@ static void a_newer_offer_takes_the_place_of_one_that_waits(void **state)
     struct agent_room r;
     struct error e;
     CLEANUP(cleanup_free) struct history *history = NULL;
-    open_at(&r, *state);
-    agent_room_offer(&r, 7);
-    agent_room_open(&r);
+    begin_with_offer(&r, *state);
     agent_room_until(&r, has_an_offer);
     agent_room_offer(&r, 8);
     file_device_write(r.dir, "drop/8.vvi", "x");
@@ -127,9 +139,7 @@ static void what_failed_here_is_not_taken_until_it_is_allowed(void **state)
     struct release_id release = {.version = "7.0", .release_index = 7};
     CLEANUP(cleanup_free) struct denylist *list = NULL;
     release.manifest_sha256[SHA256_SIZE - 1] = 7;
-    open_at(&r, *state);
-    agent_room_offer(&r, 7);
-    agent_room_open(&r);
+    begin_with_offer(&r, *state);
     assert_ok(denylist_load(r.device->state, &r.log, &list, &e));
     denylist_add(list, &release, "its checks failed", 1000);
     assert_ok(denylist_save(r.device->state, list, &e));
@@ -146,12 +156,8 @@ static void what_was_cancelled_comes_again_by_hand_only(void **state)
 {
     struct agent_room r;
     struct error e;
-    open_at(&r, *state);
-    agent_room_offer(&r, 7);
-    agent_room_open(&r);
-    agent_room_until(&r, has_an_offer);
-    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
-    agent_room_until(&r, has_none);
+    begin_with_offer(&r, *state);
+    cancel(&r);
     file_device_write(r.dir, "drop/x.vvi", "x");
     poll_again(&r);
     assert_int_equal(r.agent->offer.record.phase, OFFER_NONE);
@@ -161,20 +167,10 @@ static void what_was_cancelled_comes_again_by_hand_only(void **state)
     agent_room_clear(&r);
 }
 
-static void cancel(struct agent_room *r)
-{
-    struct error e;
-    agent_room_until(r, has_an_offer);
-    assert_ok(agent_room_ask(r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
-    agent_room_until(r, has_none);
-}
-
 static void of_two_offers_in_turns_each_is_remembered(void **state)
 {
     struct agent_room r;
-    open_at(&r, *state);
-    agent_room_offer(&r, 7);
-    agent_room_open(&r);
+    begin_with_offer(&r, *state);
     cancel(&r);
     agent_room_offer(&r, 8);
     file_device_write(r.dir, "drop/x.vvi", "x");
@@ -192,9 +188,7 @@ static void nothing_is_said_against_the_offer_at_hand(void **state)
 {
     struct agent_room r;
     struct error e;
-    open_at(&r, *state);
-    agent_room_offer(&r, 7);
-    agent_room_open(&r);
+    begin_with_offer(&r, *state);
     cancel(&r);
     assert_ok(agent_room_ask(&r, "{\"do\":\"check\"}", NULL, &e));
     agent_room_until(&r, has_an_offer);
@@ -209,9 +203,7 @@ static void while_it_cannot_be_read_what_failed_here_nothing_is_taken(void **sta
 {
     char path[512];
     struct agent_room r;
-    open_at(&r, *state);
-    agent_room_offer(&r, 7);
-    agent_room_open(&r);
+    begin_with_offer(&r, *state);
     temp_dir_path(path, sizeof path, r.dir, "state/denied");
     assert_int_equal(mkdir(path, 0700), 0);
     agent_room_until(&r, has_polled);
@@ -235,14 +227,9 @@ static void expect_none_at(struct agent_room *r, uint64_t wall_s)
 static void what_was_cancelled_stays_so_for_a_day_whatever_the_clock_says(void **state)
 {
     struct agent_room r;
-    struct error e;
-    open_at(&r, *state);
-    agent_room_offer(&r, 7);
-    agent_room_open(&r);
-    agent_room_until(&r, has_an_offer);
+    begin_with_offer(&r, *state);
     uint64_t now_s = agent_room_wall_s(&r);
-    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
-    agent_room_until(&r, has_none);
+    cancel(&r);
     expect_none_at(&r, now_s + YEAR_S);
     expect_none_at(&r, now_s - YEAR_S);
     expect_none_at(&r, 0);
@@ -260,22 +247,17 @@ static void what_was_cancelled_stays_so_for_a_day_whatever_the_clock_says(void *
 static void a_time_that_is_to_come_keeps_a_release_away_once_at_most(void **state)
 {
     struct agent_room r;
-    struct error e;
     open_at(&r, *state);
     agent_room_offer(&r, 7);
     uint64_t now_s = agent_room_wall_s(&r);
     agent_room_set_clock(&r, now_s + YEAR_S);
     agent_room_open(&r);
-    agent_room_until(&r, has_an_offer);
-    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
-    agent_room_until(&r, has_none);
+    cancel(&r);
     agent_room_close(&r);
     // Another agent, with the right time: it cannot know how long ago that was.
     agent_room_set_clock(&r, now_s);
     agent_room_open(&r);
-    agent_room_until(&r, has_an_offer);
-    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
-    agent_room_until(&r, has_none);
+    cancel(&r);
     agent_room_close(&r);
     agent_room_open(&r);
     agent_room_until(&r, has_polled);
@@ -304,13 +286,8 @@ static void an_unchanged_directory_is_looked_into_once_a_day(void **state)
 static void what_was_cancelled_is_taken_again_when_its_day_is_over(void **state)
 {
     struct agent_room r;
-    struct error e;
-    open_at(&r, *state);
-    agent_room_offer(&r, 7);
-    agent_room_open(&r);
-    agent_room_until(&r, has_an_offer);
-    assert_ok(agent_room_ask(&r, "{\"do\":\"cancel\",\"owner\":\"alice\"}", NULL, &e));
-    agent_room_until(&r, has_none);
+    begin_with_offer(&r, *state);
+    cancel(&r);
     r.agent->decided_ms -= DAY_MS - HOUR_MS;
     file_device_write(r.dir, "drop/x.vvi", "x");
     poll_again(&r);
@@ -367,14 +344,12 @@ static void an_answer_that_makes_no_sense_is_a_failed_poll_or_no_offer(void **st
 static void failed_polls_are_counted_and_wait_longer(void **state)
 {
     struct agent_room r;
-    struct error e;
     open_at(&r, *state);
     file_device_write(r.dir, "program", "#!/bin/sh\nexit 4\n");
     agent_room_open(&r);
     agent_room_until(&r, has_polled);
     assert_int_equal(r.agent->poll_failures, 1);
     assert_string_equal(poll_answer_name(r.agent->poll.last), "unreachable");
-    (void)e;
     poll_schedule_trigger(&r.agent->poll, loop_now_ms());
     agent_turn_soon(r.agent);
     agent_room_until(&r, has_polled_twice);
