@@ -130,16 +130,12 @@ def hunt(mutant, tree):
     named = set()
     near = [[*WHOLE, "--only", mutant.lives]] if mutant.lives else []
     for options in [*near, *SWEEPS, WHOLE]:
-        # Beyond the first finding only when what it says comes behind what else it does.
-        for end in (["--until-found"], []):
-            found = sweep(tree, *options, "--jobs", "1", *end)
-            states += found.states
-            caught = [name for name in mutant.violates if name in found.named]
-            if caught and found.status == 1:
-                return caught, states
-            if not found.named:
-                break
-            named.update(found.named)
+        found = sweep(tree, *options, "--jobs", "1", "--until", ",".join(mutant.violates))
+        states += found.states
+        caught = [name for name in mutant.violates if name in found.named]
+        if caught and found.status == 1:
+            return caught, states
+        named.update(found.named)
     raise Bad(f"SURVIVES {states} states: not caught as {' or '.join(mutant.violates)}, "
               f"but as {' '.join(sorted(named)) or 'nothing'}")
 

@@ -46,15 +46,15 @@ static const struct {
     // Where chunks come from has nothing to do with the contract.
     {"512bytes", 512, false, false, KIT_BYTES, OF_BYTES, ORDER, 1000, 1, 31},
     {"4096bytes", 4096, false, false, KIT_BYTES, OF_BYTES, BOOTCOUNT, 1000, 1, 5},
-    // The agent's record and its reports have nothing to do with sectors and chunks.
-    {"512", 512, false, false, KIT_EVEN, OF_AGENT, ORDER, 1000, 1, 31},
-    {"4096", 4096, false, false, KIT_ODD, OF_AGENT, BOOTCOUNT, 1000, 1, 5},
-    {"real", 512, false, true, KIT_EVEN, OF_AGENT, BOTH, 30, 8, 4},
     {"512", 512, false, false, KIT_EVEN, PLAIN, BOTH, 1000, 1, 31},
     {"512odd", 512, false, false, KIT_ODD, PLAIN, BOTH, 1000, 1, 31},
     {"4096", 4096, false, false, KIT_ODD, PLAIN, BOTH, 1000, 1, 1},
     {"lies", 512, true, false, KIT_EVEN, PLAIN, BOTH, 1000, 0, 0},
     {"real", 512, false, true, KIT_EVEN, PLAIN, BOTH, 30, 8, 4},
+    // The agent's record and its reports have nothing to do with sectors and chunks.
+    {"512", 512, false, false, KIT_EVEN, OF_AGENT, ORDER, 1000, 1, 31},
+    {"4096", 4096, false, false, KIT_ODD, OF_AGENT, BOOTCOUNT, 1000, 1, 5},
+    {"real", 512, false, true, KIT_EVEN, OF_AGENT, BOTH, 30, 8, 4},
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
 
@@ -70,7 +70,7 @@ struct plan {
 // Shared by the workers.
 struct shared {
     atomic_size_t next;
-    atomic_bool found;
+    atomic_bool found; // what the workers look for
     struct tally tallies[WORKERS_MAX];
 };
 
@@ -122,7 +122,7 @@ static void work(const struct plan *p, struct shared *shared, struct tally *tall
 {
     for (;;) {
         size_t i = atomic_fetch_add(&shared->next, 1);
-        if (i >= p->count || (p->options.until_found && atomic_load(&shared->found))) {
+        if (i >= p->count || atomic_load(&shared->found)) {
             return;
         }
         struct explore_options options = p->options;
@@ -130,10 +130,8 @@ static void work(const struct plan *p, struct shared *shared, struct tally *tall
         options.failure_stride *= shapes[p->shape[i]].failure_stride;
         options.memory_stride = options.failure_stride * shapes[p->shape[i]].memory_stride;
         explore(&p->subjects[i], &options, tally);
-        for (int k = 1; k <= FINDING_INVARIANTS; k++) {
-            if (tally->violations[k] > 0) {
-                atomic_store(&shared->found, true);
-            }
+        if ((options.until & tally->findings.found) != 0) {
+            atomic_store(&shared->found, true);
         }
     }
 }
@@ -280,13 +278,30 @@ static int replay(const struct plan *p, const char *token)
 // --- what was asked for --------------------------------------------------------------------------
 
 static const char usage[] =
-    "usage: crash [--slice] [--seed N] [--jobs N] [--only WORD] [--until-found] [--replay TOKEN]\n"
+    "usage: crash [--slice] [--seed N] [--jobs N] [--only WORD] [--until I1,I2] [--replay TOKEN]\n"
     "  --slice    a small part of the states, spread over all of them\n"
     "  --seed     of everything that is left to chance (1)\n"
     "  --jobs     processes (as many as there are processors)\n"
     "  --only     the lives whose name contains WORD\n"
-    "  --until-found   end with the life that violates something first\n"
+    "  --until    end with the life that violates one of these invariants first\n"
     "  --replay   one state, as a violation named it; with the same seed\n";
+
+// "I2,I8" as bits.
+static unsigned invariants_of(const char *list)
+{
+    unsigned bits = 0;
+    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+        int invariant = 0;
+        at += at != list; // the comma
+        if (sscanf(at, "I%2d", &invariant) != 1 || invariant < 1 ||
+            invariant > FINDING_INVARIANTS) {
+            fprintf(stderr, "crash: '%s' does not name invariants, as 'I2,I8' does\n", list);
+            exit(2);
+        }
+        bits |= 1u << invariant;
+    }
+    return bits;
+}
 
 static struct plan plan_from(int argc, char **argv, const char **ret_token)
 {
@@ -296,7 +311,7 @@ static struct plan plan_from(int argc, char **argv, const char **ret_token)
         {"jobs", required_argument, NULL, 'j'},
         {"only", required_argument, NULL, 'o'},
         {"replay", required_argument, NULL, 'r'},
-        {"until-found", no_argument, NULL, 'u'},
+        {"until", required_argument, NULL, 'u'},
         {NULL, 0, NULL, 0},
     };
     struct plan p = {
@@ -320,7 +335,7 @@ static struct plan plan_from(int argc, char **argv, const char **ret_token)
             p.only = optarg;
             break;
         case 'u':
-            p.options.until_found = true;
+            p.options.until = invariants_of(optarg);
             break;
         case 'r':
             *ret_token = optarg;
@@ -336,7 +351,7 @@ static struct plan plan_from(int argc, char **argv, const char **ret_token)
 
 static bool is_whole(const struct plan *p)
 {
-    return p->only == NULL && !p->options.until_found && p->options.per_mille == PER_MILLE;
+    return p->only == NULL && p->options.until == 0 && p->options.per_mille == PER_MILLE;
 }
 
 int main(int argc, char **argv)

@@ -46,7 +46,7 @@ static bool chosen(uint64_t dice, unsigned per_mille)
 
 static bool is_enough(const struct explorer *x)
 {
-    return x->options->until_found && x->findings->found;
+    return (x->options->until & x->findings->found) != 0;
 }
 
 // --- states --------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ struct explore_options {
     unsigned nest_per_mille; // of the states whose recovery is cut again
     unsigned failure_stride; // every so many calls, one is made to fail; 0: none
     unsigned memory_stride;  // of allocations, the same
-    bool until_found;        // a subject ends at its first moment or call with a violation
+    unsigned until; // bit i: a subject ends at its first moment or call that violates invariant i
 };
 
 struct subject {

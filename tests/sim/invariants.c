@@ -13,7 +13,7 @@ void violated(struct world *w, int invariant, const char *fmt, ...)
 {
     struct findings *f = w->findings;
     f->violations[invariant]++;
-    f->found = true;
+    f->found |= 1u << invariant;
     if (f->shown == FINDINGS_SHOWN && !f->verbose) {
         return;
     }

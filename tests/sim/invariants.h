@@ -30,7 +30,7 @@ struct findings {
     uint64_t seed;
     char subject[64];
     char token[FINDING_TOKEN_SIZE]; // of the state at hand, see explore.h
-    bool found;
+    unsigned found;                 // bit i: a violation of invariant i
     uint64_t violations[FINDING_INVARIANTS + 1];
     unsigned shown;
     bool verbose;

@@ -136,20 +136,29 @@ static void with_nothing_asked_for_each_moment_is_cut_once_and_loses_the_environ
     assert_int_equal(t.real_states, 0);
 }
 
-static void until_found_ends_at_the_first_moment_with_a_violation(void **state)
+static void it_ends_at_the_first_moment_that_violates_what_is_looked_for(void **state)
 {
     struct room *r = *state;
     struct subject s = subject_of(r, &r->wrong);
-    struct explore_options options = {.seed = 1, .until_found = true, .failure_stride = 1};
+    struct explore_options options = {.seed = 1, .until = 1u << 5 | 1u << 2, .failure_stride = 1};
     struct tally t = {0};
     struct ear ear = listen_to_stdout();
     explore(&s, &options, &t);
     char *text = stop_listening(&ear);
     assert_contains(text, "I5 violated");
     free(text);
+    assert_int_equal(t.findings.found, 1u << 5);
     assert_in_range(t.violations[5], 1, 2); // states of one moment
     assert_in_range(sum_of(t.cuts), 1, 5);  // those ahead of it lost the environment
     assert_int_equal(sum_of(t.failures), 0);
+    uint64_t cuts = sum_of(t.cuts);
+    options.until = 1u << 2; // which it does not violate
+    t = (struct tally){0};
+    ear = listen_to_stdout();
+    explore(&s, &options, &t);
+    free(stop_listening(&ear));
+    assert_true(sum_of(t.cuts) > cuts * 10);
+    assert_true(sum_of(t.failures) > 0);
 }
 
 // --- tokens --------------------------------------------------------------------------------------
@@ -237,7 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_seed_gives_the_same_states_and_another_seed_others),
         cmocka_unit_test(with_nothing_asked_for_each_moment_is_cut_once_and_loses_the_environment),
-        cmocka_unit_test(until_found_ends_at_the_first_moment_with_a_violation),
+        cmocka_unit_test(it_ends_at_the_first_moment_that_violates_what_is_looked_for),
         cmocka_unit_test(a_violation_names_a_state_that_violates_it_again),
         cmocka_unit_test(a_token_names_one_state),
         cmocka_unit_test(a_token_that_names_no_state_is_refused),
