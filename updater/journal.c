@@ -3,15 +3,15 @@
 
 #include "base/json.h"
 #include "updater/json_text.h"
+#include "updater/record_member.h"
+#include "updater/sealed_record.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-// The record: one line of canonical JSON, then one line "crc32c " and 8 hex digits over the first
-// line with its end. RECORD_VERSION is that of released programs. Both slots share the record, so
-// the program that reads it may be newer than the one that wrote it: a member that came later may
-// be missing. Any other that is missing or of the wrong kind loses the record like damage.
-enum { RECORD_VERSION = 1, RECORD_MAX = 16 * 1024, TRAILER_LEN = 7 + 8 + 1 };
+// RECORD_VERSION is that of released programs. Both slots share the record, so the program that
+// reads it may be newer than the one that wrote it: a member that came later may be missing. Any
+// other that is missing or of the wrong kind loses the record like damage.
+enum { RECORD_VERSION = 1, RECORD_MAX = 16 * 1024 };
 
 static const char record_name[] = "journal";
 
@@ -113,53 +113,13 @@ static struct journal fresh_journal(bool lost)
 
 // --- reading: false for whatever does not fit; the record is then lost ---------------------------
 
-static bool read_word(const json_t *obj, const char *key, const char *const *names, size_t count,
-                      unsigned *ret)
-{
-    const char *word = json_string_value(json_object_get(obj, key));
-    for (unsigned i = 0; i < count && word != NULL; i++) {
-        if (strcmp(word, names[i]) == 0) {
-            *ret = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool read_slot(const json_t *obj, int *ret)
-{
-    const json_t *v = json_object_get(obj, "slot");
-    json_int_t slot = json_integer_value(v);
-    if (!json_is_integer(v) || slot < SLOT_NONE || slot >= SLOT_COUNT) {
-        return false;
-    }
-    *ret = (int)slot;
-    return true;
-}
-
-static bool read_u64(const json_t *obj, const char *key, uint64_t *ret)
-{
-    struct error ignored;
-    return json_get_u64(obj, key, ret, &ignored) == OK;
-}
-
-static bool read_u32(const json_t *obj, const char *key, uint32_t *ret)
-{
-    uint64_t v;
-    if (!read_u64(obj, key, &v) || v > UINT32_MAX) {
-        return false;
-    }
-    *ret = (uint32_t)v;
-    return true;
-}
-
 static bool read_fetched(const json_t *root, struct journal *j)
 {
     struct error ignored;
     const json_t *fetched = json_object_get(root, "fetched");
     return fetched == NULL ||
            (json_get_sha256(fetched, "manifest", j->fetched.manifest_sha256, &ignored) == OK &&
-            read_u64(fetched, "bytes", &j->fetched.bytes));
+            member_u64(fetched, "bytes", &j->fetched.bytes));
 }
 
 // The members that came later: absent means 0 and false, which a fresh journal has.
@@ -169,19 +129,8 @@ static bool read_later_members(const json_t *root, struct journal *j)
     j->open = json_is_true(open);
     return (open == NULL || json_is_boolean(open)) &&
            (json_object_get(root, "left_bytes") == NULL ||
-            read_u64(root, "left_bytes", &j->left_bytes)) &&
+            member_u64(root, "left_bytes", &j->left_bytes)) &&
            read_fetched(root, j);
-}
-
-static bool read_text(const json_t *obj, const char *key, char *ret, size_t size)
-{
-    struct error ignored;
-    const char *text;
-    if (json_get_string(obj, key, &text, &ignored) != OK || strlen(text) >= size) {
-        return false;
-    }
-    memcpy(ret, text, strlen(text) + 1);
-    return true;
 }
 
 static bool read_release(const json_t *obj, struct release_id *ret)
@@ -189,8 +138,8 @@ static bool read_release(const json_t *obj, struct release_id *ret)
     struct error ignored;
     const json_t *v = json_object_get(obj, "release");
     return json_get_sha256(v, "manifest", ret->manifest_sha256, &ignored) == OK &&
-           read_text(v, "version", ret->version, sizeof ret->version) &&
-           read_u64(v, "index", &ret->release_index);
+           member_text(v, "version", ret->version, sizeof ret->version) &&
+           member_u64(v, "index", &ret->release_index);
 }
 
 static bool read_slots(const json_t *root, struct journal *j)
@@ -202,7 +151,7 @@ static bool read_slots(const json_t *root, struct journal *j)
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         const json_t *slot = json_array_get(slots, i);
         unsigned content;
-        if (!read_word(slot, "content", content_names, COUNT(content_names), &content) ||
+        if (!member_word(slot, "content", content_names, COUNT(content_names), &content) ||
             !read_release(slot, &j->slots[i].release)) {
             return false;
         }
@@ -215,10 +164,10 @@ static bool read_last(const json_t *root, struct journal *j)
 {
     const json_t *last = json_object_get(root, "last");
     unsigned outcome;
-    if (!read_word(last, "outcome", outcome_names, COUNT(outcome_names), &outcome) ||
-        !read_slot(last, &j->last.slot) || !read_release(last, &j->last.release) ||
-        !read_text(last, "reason", j->last.reason, sizeof j->last.reason) ||
-        !read_u64(last, "time", &j->last.time_s)) {
+    if (!member_word(last, "outcome", outcome_names, COUNT(outcome_names), &outcome) ||
+        !member_slot(last, "slot", &j->last.slot) || !read_release(last, &j->last.release) ||
+        !member_text(last, "reason", j->last.reason, sizeof j->last.reason) ||
+        !member_u64(last, "time", &j->last.time_s)) {
         return false;
     }
     j->last.outcome = (enum journal_outcome)outcome;
@@ -229,74 +178,32 @@ static bool read_journal(const json_t *root, struct journal *j)
 {
     uint64_t version;
     unsigned step;
-    if (!read_u64(root, "format", &version) || version != RECORD_VERSION ||
-        !read_word(root, "step", step_names, COUNT(step_names), &step)) {
+    if (!member_u64(root, "format", &version) || version != RECORD_VERSION ||
+        !member_word(root, "step", step_names, COUNT(step_names), &step)) {
         return false;
     }
     j->step = (enum journal_step)step;
-    return read_slot(root, &j->slot) && read_release(root, &j->release) &&
-           read_u32(root, "next_chunk", &j->next_chunk) &&
-           read_u32(root, "chunk_count", &j->chunk_count) &&
-           read_u32(root, "restarts", &j->restarts) && read_u32(root, "attempts", &j->attempts) &&
-           read_slots(root, j) && read_last(root, j) &&
-           read_u64(root, "confirmed_max", &j->confirmed_max) &&
-           read_u64(root, "floor", &j->floor) && read_u64(root, "time_floor", &j->time_floor_s) &&
-           read_later_members(root, j);
-}
-
-static void write_trailer(const void *line, size_t len, char ret[TRAILER_LEN + 1])
-{
-    snprintf(ret, TRAILER_LEN + 1, "crc32c %08" PRIx32 "\n", crc32c(line, len));
-}
-
-// Nothing is parsed before the checksum holds.
-static bool is_whole(const uint8_t *data, size_t len)
-{
-    if (len < TRAILER_LEN + 1) {
-        return false;
-    }
-    size_t line = len - TRAILER_LEN;
-    char trailer[TRAILER_LEN + 1];
-    write_trailer(data, line, trailer);
-    return memcmp(data + line, trailer, TRAILER_LEN) == 0 && data[line - 1] == '\n';
-}
-
-// ERR_FORMAT: the record is lost. Anything else is no fault of the record (invariant 2).
-static enum err read_record(const uint8_t *data, size_t len, struct journal *ret, struct error *e)
-{
-    if (!is_whole(data, len)) {
-        return fail(e, ERR_FORMAT, 0, "journal: its checksum does not hold");
-    }
-    CLEANUP(cleanup_json) json_t *root = NULL;
-    enum err err = json_parse_canonical((const char *)data, len - TRAILER_LEN - 1, &root, e);
-    if (err == OK && !read_journal(root, ret)) {
-        err = fail(e, ERR_FORMAT, 0, "journal: a member is missing or impossible");
-    }
-    return err;
+    return member_slot(root, "slot", &j->slot) && read_release(root, &j->release) &&
+           member_u32(root, "next_chunk", &j->next_chunk) &&
+           member_u32(root, "chunk_count", &j->chunk_count) &&
+           member_u32(root, "restarts", &j->restarts) &&
+           member_u32(root, "attempts", &j->attempts) && read_slots(root, j) &&
+           read_last(root, j) && member_u64(root, "confirmed_max", &j->confirmed_max) &&
+           member_u64(root, "floor", &j->floor) &&
+           member_u64(root, "time_floor", &j->time_floor_s) && read_later_members(root, j);
 }
 
 enum err journal_load(struct state_store *s, struct journal *ret, struct error *e)
 {
-    CLEANUP(cleanup_free) uint8_t *data = NULL;
-    size_t len;
-    enum err err = state_read(s, record_name, RECORD_MAX, &data, &len, e);
-    if (err == ERR_IO && e->sys == ENOENT) {
-        *ret = fresh_journal(false);
-        return OK;
+    CLEANUP(cleanup_json) json_t *root = NULL;
+    bool lost;
+    enum err err = sealed_record_load(s, record_name, RECORD_MAX, &root, &lost, e);
+    if (err != OK) {
+        return err;
     }
-    struct journal j = fresh_journal(false);
-    if (err == OK) {
-        err = read_record(data, len, &j, e);
-    }
-    // A bad block under the record is damage like any other (invariant 2).
-    if (err == ERR_FORMAT || (err == ERR_IO && e->sys == EIO)) {
-        *ret = fresh_journal(true);
-        return OK;
-    }
-    if (err == OK) {
-        *ret = j;
-    }
-    return err;
+    struct journal j = fresh_journal(lost);
+    *ret = root == NULL || read_journal(root, &j) ? j : fresh_journal(true);
+    return OK;
 }
 
 // --- writing -------------------------------------------------------------------------------------
@@ -365,17 +272,5 @@ enum err journal_save(struct state_store *s, const struct journal *j, struct err
         return fail(e, ERR_INTERNAL, 0, "journal: a number is too large to be stored");
     }
     CLEANUP(cleanup_json) json_t *root = journal_json(j);
-    CLEANUP(cleanup_free) char *text = root == NULL ? NULL : json_canonical(root);
-    if (text == NULL) {
-        return fail_memory(e);
-    }
-    size_t line = strlen(text) + 1;
-    CLEANUP(cleanup_free) char *record = malloc(line + TRAILER_LEN + 1);
-    if (record == NULL) {
-        return fail_memory(e);
-    }
-    memcpy(record, text, line - 1);
-    record[line - 1] = '\n';
-    write_trailer(record, line, record + line);
-    return state_replace(s, record_name, record, line + TRAILER_LEN, e);
+    return sealed_record_save(s, record_name, root, e);
 }

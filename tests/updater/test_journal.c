@@ -40,13 +40,15 @@ static enum err one_replace(struct state_store *s, const char *name, const struc
 {
     struct one_record *r = (struct one_record *)s;
     assert_string_equal(name, "journal");
-    assert_int_equal(count, 1);
-    assert_true(parts[0].len <= sizeof r->data);
     if (r->fail != OK) {
         return fail(e, r->fail, r->fail_sys, "write failed");
     }
-    memcpy(r->data, parts[0].data, parts[0].len);
-    r->len = parts[0].len;
+    r->len = 0;
+    for (size_t i = 0; i < count; i++) {
+        assert_true(parts[i].len <= sizeof r->data - r->len);
+        memcpy(r->data + r->len, parts[i].data, parts[i].len);
+        r->len += parts[i].len;
+    }
     return OK;
 }
 

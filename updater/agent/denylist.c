@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/agent/denylist.h"
 
-#include "updater/agent/sealed_record.h"
+#include "updater/record_member.h"
+#include "updater/sealed_record.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -24,20 +25,14 @@ bool denylist_blames_release(enum offer_outcome outcome, enum failure_cause caus
 
 // --- reading: false for whatever does not fit; the record is then lost ---------------------------
 
-static bool read_u64(const json_t *obj, const char *key, uint64_t *ret)
-{
-    struct error ignored;
-    return json_get_u64(obj, key, ret, &ignored) == OK;
-}
-
 static bool read_release(const json_t *obj, struct denied_release *r)
 {
     struct error ignored;
     return json_get_sha256(obj, "manifest", r->manifest_sha256, &ignored) == OK &&
            plain_text_read(obj, "version", r->version, sizeof r->version) &&
-           read_u64(obj, "release_index", &r->release_index) &&
+           member_u64(obj, "release_index", &r->release_index) &&
            plain_text_read(obj, "reason", r->reason, sizeof r->reason) &&
-           read_u64(obj, "time_s", &r->time_s) && read_u64(obj, "count", &r->count);
+           member_u64(obj, "time_s", &r->time_s) && member_u64(obj, "count", &r->count);
 }
 
 static bool read_list(const json_t *root, struct denylist *d)
@@ -45,8 +40,8 @@ static bool read_list(const json_t *root, struct denylist *d)
     uint64_t schema;
     const json_t *denied = json_object_get(root, "denied");
     size_t count = json_array_size(denied);
-    if (!read_u64(root, "schema", &schema) || schema != DENYLIST_SCHEMA || !json_is_array(denied) ||
-        count > DENYLIST_MAX) {
+    if (!member_u64(root, "schema", &schema) || schema != DENYLIST_SCHEMA ||
+        !json_is_array(denied) || count > DENYLIST_MAX) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {

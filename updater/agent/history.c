@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "updater/agent/history.h"
 
-#include "updater/agent/sealed_record.h"
+#include "updater/record_member.h"
+#include "updater/sealed_record.h"
 
 #include <string.h>
 #include <time.h>
@@ -54,24 +55,18 @@ static bool read_outcome(const json_t *obj, enum offer_outcome *ret)
     return false;
 }
 
-static bool read_u64(const json_t *obj, const char *key, uint64_t *ret)
-{
-    struct error ignored;
-    return json_get_u64(obj, key, ret, &ignored) == OK;
-}
-
 static bool read_entry(const json_t *obj, struct history_entry *h)
 {
     return plain_text_read(obj, "source", h->source, sizeof h->source) &&
            plain_text_read(obj, "offer", h->offer, sizeof h->offer) &&
            plain_text_read(obj, "version", h->version, sizeof h->version) &&
-           read_u64(obj, "release_index", &h->release_index) && read_outcome(obj, &h->outcome) &&
+           member_u64(obj, "release_index", &h->release_index) && read_outcome(obj, &h->outcome) &&
            plain_text_read(obj, "reason", h->reason, sizeof h->reason) &&
            plain_text_read(obj, "failed_checks", h->failed_checks, sizeof h->failed_checks) &&
-           read_u64(obj, "accepted_s", &h->accepted_s) &&
-           read_u64(obj, "decided_s", &h->decided_s) &&
-           read_u64(obj, "duration_s", &h->duration_s) &&
-           read_u64(obj, "fetched_bytes", &h->fetched_bytes);
+           member_u64(obj, "accepted_s", &h->accepted_s) &&
+           member_u64(obj, "decided_s", &h->decided_s) &&
+           member_u64(obj, "duration_s", &h->duration_s) &&
+           member_u64(obj, "fetched_bytes", &h->fetched_bytes);
 }
 
 static bool read_entries(const json_t *root, struct history *h)
@@ -79,8 +74,8 @@ static bool read_entries(const json_t *root, struct history *h)
     uint64_t schema;
     const json_t *entries = json_object_get(root, "entries");
     size_t count = json_array_size(entries);
-    if (!read_u64(root, "schema", &schema) || schema != HISTORY_SCHEMA || !json_is_array(entries) ||
-        count > HISTORY_MAX) {
+    if (!member_u64(root, "schema", &schema) || schema != HISTORY_SCHEMA ||
+        !json_is_array(entries) || count > HISTORY_MAX) {
         return false;
     }
     for (size_t i = 0; i < count; i++) {

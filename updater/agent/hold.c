@@ -2,9 +2,10 @@
 #include "updater/agent/hold.h"
 
 #include "base/parse.h"
-#include "updater/agent/sealed_record.h"
 #include "updater/json_text.h"
 #include "updater/printable.h"
+#include "updater/record_member.h"
+#include "updater/sealed_record.h"
 
 #include <string.h>
 
@@ -242,38 +243,24 @@ static bool read_text(const json_t *obj, const char *key, char *ret, size_t size
     return strcmp(printable_copy(text, strlen(text), ret, size), text) == 0;
 }
 
-static bool read_u64(const json_t *obj, const char *key, uint64_t *ret)
-{
-    struct error ignored;
-    return json_get_u64(obj, key, ret, &ignored) == OK;
-}
-
-static bool read_kind(const json_t *obj, enum hold_kind *ret)
-{
-    const char *name = json_string_value(json_object_get(obj, "kind"));
-    for (unsigned i = 0; name != NULL && i < HOLD_KINDS; i++) {
-        if (strcmp(name, kind_names[i]) == 0) {
-            *ret = (enum hold_kind)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 // Nothing that holds_set() would not have taken: a record is not trusted to be ours.
 static bool read_hold(const json_t *obj, struct hold *ret)
 {
     struct hold h = {0};
+    unsigned kind;
     uint64_t phases;
     struct error ignored;
-    if (!read_kind(obj, &h.kind) || !read_text(obj, "owner", h.owner, sizeof h.owner) ||
-        !read_text(obj, "reason", h.reason, sizeof h.reason) || !read_u64(obj, "phases", &phases) ||
-        phases > GATE_ALL_PHASES || !read_u64(obj, "since", &h.since_s) ||
-        !read_u64(obj, "length_ms", &h.length_ms) || !read_u64(obj, "until", &h.until_s) ||
-        !read_u64(obj, "until_boot_ms", &h.until_boot_ms) ||
+    if (!member_word(obj, "kind", kind_names, HOLD_KINDS, &kind) ||
+        !read_text(obj, "owner", h.owner, sizeof h.owner) ||
+        !read_text(obj, "reason", h.reason, sizeof h.reason) ||
+        !member_u64(obj, "phases", &phases) || phases > GATE_ALL_PHASES ||
+        !member_u64(obj, "since", &h.since_s) || !member_u64(obj, "length_ms", &h.length_ms) ||
+        !member_u64(obj, "until", &h.until_s) ||
+        !member_u64(obj, "until_boot_ms", &h.until_boot_ms) ||
         !read_text(obj, "boot_id", h.boot_id, sizeof h.boot_id)) {
         return false;
     }
+    h.kind = (enum hold_kind)kind;
     h.phases = (unsigned)phases;
     h.length_ms = h.length_ms == 0 ? HOLD_FOR_EVER : h.length_ms;
     const struct hold_request r = {h.kind, h.owner, NULL, h.phases, h.length_ms};
@@ -285,7 +272,7 @@ static bool read_holds(const json_t *root, struct holds *ret)
 {
     uint64_t version;
     const json_t *all = json_object_get(root, "holds");
-    if (!read_u64(root, "format", &version) || version != RECORD_VERSION || !json_is_array(all) ||
+    if (!member_u64(root, "format", &version) || version != RECORD_VERSION || !json_is_array(all) ||
         json_array_size(all) > HOLDS_MAX) {
         return false;
     }

@@ -2,7 +2,8 @@
 #include "updater/agent/traffic.h"
 
 #include "base/hash.h"
-#include "updater/agent/sealed_record.h"
+#include "updater/record_member.h"
+#include "updater/sealed_record.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,14 +33,14 @@ static bool read_record(const json_t *root, struct traffic *t)
     struct error ignored;
     uint64_t schema;
     uint64_t month;
-    if (json_get_u64(root, "schema", &schema, &ignored) != OK || schema != TRAFFIC_SCHEMA ||
-        json_get_u64(root, "month", &month, &ignored) != OK || month > UINT32_MAX) {
+    if (!member_u64(root, "schema", &schema) || schema != TRAFFIC_SCHEMA ||
+        !member_u64(root, "month", &month) || month > UINT32_MAX) {
         return false;
     }
     t->month = (unsigned)month;
-    return json_get_u64(root, "bytes", &t->bytes, &ignored) == OK &&
+    return member_u64(root, "bytes", &t->bytes) &&
            json_get_sha256(root, "manifest", t->manifest_sha256, &ignored) == OK &&
-           json_get_u64(root, "taken", &t->taken_bytes, &ignored) == OK;
+           member_u64(root, "taken", &t->taken_bytes);
 }
 
 enum err traffic_load(struct state_store *s, struct traffic *ret, struct error *e)

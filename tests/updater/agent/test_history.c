@@ -4,7 +4,7 @@
 #include "tests/support/expect.h"
 #include "tests/support/state_mem.h"
 #include "tests/support/talk.h"
-#include "updater/agent/sealed_record.h"
+#include "updater/sealed_record.h"
 
 #include <errno.h>
 

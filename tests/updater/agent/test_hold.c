@@ -3,7 +3,7 @@
 
 #include "tests/support/expect.h"
 #include "tests/support/state_mem.h"
-#include "updater/agent/sealed_record.h"
+#include "updater/sealed_record.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "updater/agent/sealed_record.h"
+#include "updater/sealed_record.h"
 
 #include "base/hash.h"
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A record of the state directory that shows whether it is whole: one line of canonical JSON, then
-// one line "crc32c " and 8 hex digits over the first line with its end, as the journal has it.
+// one line "crc32c " and 8 hex digits over the first line with its end.
 //
 // Invariants
 // 1. Nothing is parsed before the checksum holds.
 // 2. What was damaged is told from what was never there, and neither is an error: it is for the
 //    caller to decide what a lost record means.
-#ifndef UPDATER_AGENT_SEALED_RECORD_H
-#define UPDATER_AGENT_SEALED_RECORD_H
+#ifndef UPDATER_SEALED_RECORD_H
+#define UPDATER_SEALED_RECORD_H
 
 #include "base/json.h"
 #include "updater/state_dir.h"
