@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Members of the records in the state directory. False: the member is missing, of the wrong kind, or
-// not among what can be; the record is then lost like a damaged one, and why is nobody's concern.
+// Members of the records in the state directory. False: the member is missing, of the wrong kind,
+// or not among what can be; the record is then lost like a damaged one, and why is nobody's
+// concern.
 #ifndef UPDATER_RECORD_MEMBER_H
 #define UPDATER_RECORD_MEMBER_H
 

@@ -42,7 +42,7 @@ def fast_folder(size):
 
 @functools.cache
 def server_certificate():
-    """(certificate, key) of a server at 127.0.0.1; a device has to be told of the first as its ca."""
+    """(certificate, key) of a server at 127.0.0.1; the first is the `ca` of its devices."""
     certificate, key = workspace() / "server.pem", workspace() / "server.key"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
