@@ -292,9 +292,10 @@ static unsigned invariants_of(const char *list)
     unsigned bits = 0;
     for (const char *at = list; at != NULL; at = strchr(at, ',')) {
         int invariant = 0;
+        int len = 0;
         at += at != list; // the comma
-        if (sscanf(at, "I%2d", &invariant) != 1 || invariant < 1 ||
-            invariant > FINDING_INVARIANTS) {
+        if (sscanf(at, "I%2d%n", &invariant, &len) != 1 || invariant < 1 ||
+            invariant > FINDING_INVARIANTS || (at[len] != ',' && at[len] != '\0')) {
             fprintf(stderr, "crash: '%s' does not name invariants, as 'I2,I8' does\n", list);
             exit(2);
         }
